@@ -99,7 +99,7 @@ export type CteDefinition = {
   readonly recursive: { readonly step: LogicalPlan; readonly all: boolean } | null;
 };
 
-/** A base table beneath lock-rows: where its key and version pseudo columns stand in the input row. */
+/** A base table beneath lock-rows: where its key and version pseudo columns stand in the input row; `layout.columns` stand right before the key. */
 export type LockTarget = {
   readonly table: RelationDefinition;
   readonly keyColumn: number;
@@ -114,7 +114,7 @@ export type Modification =
   | {
       readonly kind: 'insert';
       readonly table: RelationDefinition;
-      /** A row for each to insert: one expression a live column of the table, in table order (defaults filled in). */
+      /** A row for each to insert: one column for each of `table.layout.columns`, in that order (defaults filled in; a hidden row id is null, and the writer gives it). */
       readonly input: LogicalPlan;
       readonly onConflict: OnConflict | null;
       readonly returning: readonly Expression[] | null;
@@ -123,8 +123,8 @@ export type Modification =
       readonly kind: 'update';
       readonly table: RelationDefinition;
       /**
-       * Yields all live columns of the table in table order, then its key and version pseudo columns, then
-       * whatever else FROM brings. `assignments`, `recheck` and `returning` are over this row; in `returning` the
+       * Yields all of `table.layout.columns` in that order (a hidden row id too), then the key and version pseudo
+       * columns, then whatever else FROM brings. `assignments`, `recheck` and `returning` are over this row; in `returning` the
        * table's columns are the new values.
        */
       readonly input: LogicalPlan;
@@ -147,7 +147,7 @@ export type OnConflict = {
   readonly index: number | null;
   readonly action:
     | { readonly kind: 'nothing' }
-    /** Expressions over: the existing row's live columns, then the excluded row's. */
+    /** Expressions over: the existing row's `layout.columns`, then the excluded row's. */
     | {
         readonly kind: 'update';
         readonly assignments: readonly { readonly attribute: number; readonly value: Expression }[];
