@@ -61,6 +61,11 @@ export type SequenceAccess = {
   setValue(oid: number, value: number | bigint, isCalled: boolean): void;
 };
 
+/** What binding a call knows of an argument: its type, and of a row value its fields. */
+export type ArgumentType = SqlType & {
+  readonly fields?: readonly { readonly name: string; readonly type: ArgumentType }[];
+};
+
 export type Volatility = 'immutable' | 'stable' | 'volatile';
 
 /**
@@ -80,6 +85,13 @@ export type ScalarFunction = {
   readonly usesContext: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: argument types are data here; the binder has checked them.
   readonly evaluate: (...args: any[]) => Datum;
+  /** pg_proc.oid, of those that have one. */
+  readonly oid?: number;
+  /**
+   * Where the work depends on the concrete types (polymorphic and "any" arguments): the same function for these.
+   * The binder calls it once all argument types are known, and keeps the answer in place of this function.
+   */
+  readonly specialize?: (argumentTypes: readonly ArgumentType[]) => ScalarFunction;
 };
 
 /** A set-returning function: a row an element. `columns` are the names and types of a row. */
@@ -91,6 +103,9 @@ export type TableFunction = {
   readonly columns: readonly { readonly name: string; readonly type: TypeOid }[];
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   readonly evaluate: (context: FunctionContext, ...args: any[]) => Iterable<readonly Datum[]>;
+  readonly oid?: number;
+  /** As a scalar function's. */
+  readonly specialize?: (argumentTypes: readonly ArgumentType[]) => TableFunction;
 };
 
 /** An aggregate as a fold. `initial` makes a fresh state; `step` returns the next one (it may mutate it). */
@@ -109,6 +124,12 @@ export type AggregateFunction = {
   readonly final: (state: any) => Datum;
   /** What a compiled pipeline may do by itself over typed arrays instead of calling step. */
   readonly kernel: null | 'count-star' | 'count' | 'sum' | 'avg' | 'min' | 'max';
+  readonly oid?: number;
+  /** As a scalar function's; `context` is given where the text form of a value is wanted (json_agg). */
+  readonly specialize?: (
+    argumentTypes: readonly ArgumentType[],
+    context?: FunctionContext,
+  ) => AggregateFunction;
 };
 
 export type AnyFunction = ScalarFunction | TableFunction | AggregateFunction;
