@@ -78,6 +78,8 @@ export const sqlStates = {
   undefined_function: '42883',
   undefined_table: '42P01',
   undefined_parameter: '42P02',
+  ambiguous_parameter: '42P08',
+  ambiguous_alias: '42P09',
   undefined_object: '42704',
   duplicate_column: '42701',
   duplicate_cursor: '42P03',
