@@ -1,0 +1,90 @@
+import { access, constants, open } from 'node:fs';
+import { mkdir, open as openHandle, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { diskError, syncError } from '../disk_error.ts';
+import type { Disk, DiskEntry } from '../env.ts';
+import { lockDirectory } from './directory_lock.ts';
+import { DiskCalls, RealFile } from './disk_file.ts';
+import { Flusher } from './flush.ts';
+import { Turn } from './pace.ts';
+
+const openDescriptor = promisify(open);
+const openFlags = { read: 'r', write: 'r+', create: 'wx+' } as const;
+/** The data are their owner's alone, as PostgreSQL's. */
+const fileMode = 0o600;
+const directoryMode = 0o700;
+
+export function realDisk(): Disk {
+  const turn = new Turn();
+  const calls = new DiskCalls(turn, new Flusher(turn));
+  return {
+    open: async (path, mode) => {
+      const action = mode === 'create' ? 'create file' : 'open file';
+      const fd = await attempt(action, path, () => openDescriptor(path, openFlags[mode], fileMode));
+      return new RealFile(path, fd, calls);
+    },
+    list: (directory) => attempt('read directory', directory, () => list(directory)),
+    exists: (path) => attempt('stat file', path, () => exists(path)),
+    makeDirectory: (path) => attempt('create directory', path, () => makeDirectory(path)),
+    remove: (path) => attempt('remove file', path, () => remove(path)),
+    rename: (source, target) => attempt(`rename to "${target}" file`, source, () => rename(source, target)),
+    syncDirectory,
+    lock: lockDirectory,
+    freeBytes: (path) =>
+      attempt('stat file system of', path, async () => {
+        const { bavail, bsize } = await statfs(path);
+        return bavail * bsize;
+      }),
+  };
+}
+
+async function attempt<Output>(action: string, path: string, operation: () => Promise<Output>) {
+  try {
+    return await operation();
+  } catch (error) {
+    throw diskError(action, path, error);
+  }
+}
+
+async function list(directory: string): Promise<readonly DiskEntry[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  return entries
+    .map((entry): DiskEntry => ({ name: entry.name, kind: entry.isDirectory() ? 'directory' : 'file' }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+function exists(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    access(path, constants.F_OK, (error) => {
+      if (error === null) resolve(true);
+      else if (error.code === 'ENOENT' || error.code === 'ENOTDIR') resolve(false);
+      else reject(error);
+    });
+  });
+}
+
+/** Each new directory is made durable in its parent: the caller knows only the last of them. */
+async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: directoryMode });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  if ((await stat(path)).isDirectory()) await rmdir(path);
+  else await unlink(path);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Windows cannot open a directory; NTFS journals what happens in it.
+  if (process.platform === 'win32') return;
+  try {
+    await using handle = await openHandle(path, 'r');
+    await handle.sync();
+  } catch (error) {
+    throw syncError(path, error);
+  }
+}

@@ -1,0 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeDisk } from '../conformance/disk.ts';
+import type { EnvHarness } from '../conformance/harness.ts';
+import { realEnv } from './env.ts';
+
+const onThisMachine: EnvHarness = async (body) => {
+  const directory = await mkdtemp(join(tmpdir(), 'alopex-env-'));
+  const env = realEnv();
+  try {
+    await body(env, directory);
+  } finally {
+    await env.workers.close();
+    await rm(directory, { recursive: true });
+  }
+};
+
+describeDisk('real', onThisMachine);

@@ -1,0 +1,106 @@
+import { fdatasyncSync, writeSync, writevSync } from 'node:fs';
+import type { SystemFailure } from '../disk_error.ts';
+import type { FlushRequest } from './flush_thread.ts';
+import { moduleBeside } from './module_beside.ts';
+import { Pace, type Turn } from './pace.ts';
+import { Threads } from './threads.ts';
+
+/** A hand-over costs about 0.1 ms, so a quarter of what it delays. */
+const fastMsMax = 0.4;
+/** Above this the disk's bandwidth is the cost and not the hand-over: 1 MiB takes 0.40 ms here, 0.44 ms handed over. */
+const bytesHereMax = 1 << 20;
+/** Flushes of several files overlap on a slow disk. */
+const threadsMax = 4;
+
+/** `refused`: nothing was flushed. `unknown`: the flush itself failed. Data, because errors lose their code between threads. */
+export type Flushed =
+  | { readonly kind: 'durable'; readonly elapsedMs: number }
+  | { readonly kind: 'refused'; readonly failure: SystemFailure }
+  | { readonly kind: 'unknown'; readonly failure: SystemFailure };
+
+/**
+ * Writes and flushes: on the caller's thread while the disk is fast, on a thread of its own when it is not, or
+ * when there is much to flush. Not on libuv's pool, where a flush would wait behind whatever holds its four
+ * threads. `docs/decisions/2026-11-22-commit-path.md` has the measurements.
+ */
+export class Flusher {
+  readonly #pace = new Pace(fastMsMax);
+  readonly #turn: Turn;
+  readonly #threads = new Threads(moduleBeside(import.meta.url, 'flush_thread'), threadsMax);
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /** `unsyncedBytes`: what the flush has to bring to the disk besides the chunks. */
+  async flush(
+    fd: number,
+    position: number,
+    chunks: readonly Uint8Array[],
+    unsyncedBytes: number,
+  ): Promise<Flushed> {
+    const bytes = byteLength(chunks);
+    const small = bytes + unsyncedBytes <= bytesHereMax;
+    if (!small || !this.#pace.fast) {
+      const flushed = await this.#flushThere(fd, position, chunks, bytes);
+      if (small && flushed.kind === 'durable') this.#pace.observe(flushed.elapsedMs);
+      return flushed;
+    }
+    if (this.#turn.exhausted) await this.#turn.next();
+    const flushed = flushNow(fd, position, chunks);
+    if (flushed.kind === 'durable') {
+      this.#pace.observe(flushed.elapsedMs);
+      this.#turn.spend(flushed.elapsedMs);
+    }
+    return flushed;
+  }
+
+  async #flushThere(fd: number, position: number, chunks: readonly Uint8Array[], length: number) {
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    const request: FlushRequest = { fd, position, bytes };
+    return (await this.#threads.run(request, [bytes.buffer])) as Flushed;
+  }
+}
+
+export function flushNow(fd: number, position: number, chunks: readonly Uint8Array[]): Flushed {
+  const start = performance.now();
+  try {
+    writeAll(fd, position, chunks);
+  } catch (error) {
+    return { kind: 'refused', failure: failureOf(error) };
+  }
+  try {
+    fdatasyncSync(fd);
+  } catch (error) {
+    return { kind: 'unknown', failure: failureOf(error) };
+  }
+  return { kind: 'durable', elapsedMs: performance.now() - start };
+}
+
+function writeAll(fd: number, position: number, chunks: readonly Uint8Array[]): void {
+  const length = byteLength(chunks);
+  if (length === 0) return;
+  let written =
+    chunks.length === 1 ? writeSync(fd, chunks[0]!, 0, length, position) : writevSync(fd, chunks, position);
+  if (written === length) return;
+  const rest = Buffer.concat(chunks);
+  while (written < length) {
+    written += writeSync(fd, rest, written, length - written, position + written);
+  }
+}
+
+function failureOf(error: unknown): SystemFailure {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === undefined ? { message } : { code, message };
+}
+
+export function byteLength(chunks: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const chunk of chunks) length += chunk.length;
+  return length;
+}
