@@ -117,7 +117,8 @@ export type AggregateFunction = {
   readonly result: TypeOid;
   /** Rows with a null argument are skipped. */
   readonly skipsNulls: boolean;
-  readonly initial: () => unknown;
+  /** The context of the statement: some print values (json_agg), most ignore it. */
+  readonly initial: (context: FunctionContext) => unknown;
   // biome-ignore lint/suspicious/noExplicitAny: the state's type is the aggregate's own.
   readonly step: (state: any, ...args: any[]) => unknown;
   // biome-ignore lint/suspicious/noExplicitAny: as above.
@@ -125,11 +126,8 @@ export type AggregateFunction = {
   /** What a compiled pipeline may do by itself over typed arrays instead of calling step. */
   readonly kernel: null | 'count-star' | 'count' | 'sum' | 'avg' | 'min' | 'max';
   readonly oid?: number;
-  /** As a scalar function's; `context` is given where the text form of a value is wanted (json_agg). */
-  readonly specialize?: (
-    argumentTypes: readonly ArgumentType[],
-    context?: FunctionContext,
-  ) => AggregateFunction;
+  /** As a scalar function's. */
+  readonly specialize?: (argumentTypes: readonly ArgumentType[]) => AggregateFunction;
 };
 
 export type AnyFunction = ScalarFunction | TableFunction | AggregateFunction;
