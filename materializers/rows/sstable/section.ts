@@ -1,0 +1,351 @@
+import { compareBytes, prefixEnd } from '../../../base/bytes/compare.ts';
+import type { ColumnId, IndexId, StorageId, Timestamp } from '../../../base/ids.ts';
+import { invariant } from '../../../base/unreachable.ts';
+import { datumAt } from '../../../base/values/column.ts';
+import type { Datum } from '../../../base/values/datum.ts';
+import { keyPseudoColumn, type NewestVersion, versionPseudoColumn } from '../contract.ts';
+import { hashKey, mayContain } from './bloom.ts';
+import { type AnyPageSlot, type PageCodec, PageSlot } from './cache.ts';
+import { Need, needOf, type PageFile, resolveNeeds } from './file.ts';
+import type { BlockRecord, SectionRecord } from './footer.ts';
+import { groupsPerBlock, type SectionColumn } from './format.ts';
+import { type ColumnChunk, type Group, type IndexBlock, indexBlockCodec } from './index-block.ts';
+import type { KeyPage } from './keys.ts';
+import type { VersionPage } from './versions.ts';
+
+/** A version of a key. `values` are those of the projection; empty for a deletion. */
+export type FoundVersion = {
+  readonly timestamp: Timestamp;
+  readonly deleted: boolean;
+  readonly values: readonly Datum[];
+};
+
+/**
+ * Columns that a reader asks for, as places in the section's columns, or one of the three below. A section that
+ * lacks a column reads null there: what a missing column means is for the store to say.
+ */
+export type Projection = readonly number[];
+export const keyPlace = -1;
+export const versionPlace = -2;
+export const missingPlace = -3;
+
+type Block = {
+  readonly record: BlockRecord;
+  readonly index: PageSlot<IndexBlock>;
+  readonly filter: PageSlot<Uint8Array>;
+};
+
+const filterCodec: PageCodec<Uint8Array> = {
+  decode: (payload) => payload,
+  sizeOf: (filter) => filter.length,
+};
+
+/**
+ * The entries of one (storage, index) in one file. What returns a value or a promise returns the value where
+ * all pages are in memory: a point read of five cached columns takes about 0.7 µs. `try…` are the same without
+ * promises: they say which pages they need.
+ */
+export class SstableSection {
+  readonly file: PageFile;
+  readonly storage: StorageId;
+  readonly index: IndexId;
+  readonly columns: readonly SectionColumn[];
+  readonly rowCount: number;
+  readonly deletedCount: number;
+  readonly byteLength: number;
+  readonly groupCount: number;
+  readonly firstKey: Uint8Array;
+  readonly lastKey: Uint8Array;
+  readonly oldestTimestamp: Timestamp;
+  readonly newestTimestamp: Timestamp;
+  readonly #blocks: readonly Block[];
+  readonly #places: ReadonlyMap<number, number>;
+
+  constructor(file: PageFile, record: SectionRecord, commitTimestamp: Timestamp | null) {
+    this.file = file;
+    this.storage = record.storage;
+    this.index = record.index;
+    this.columns = record.columns;
+    this.rowCount = record.rowCount;
+    this.deletedCount = record.deletedCount;
+    this.byteLength = record.byteLength;
+    this.groupCount = record.groupCount;
+    this.firstKey = record.firstKey;
+    this.lastKey = record.lastKey;
+    this.oldestTimestamp = commitTimestamp ?? (record.oldestTimestamp as Timestamp);
+    this.newestTimestamp = commitTimestamp ?? (record.newestTimestamp as Timestamp);
+    const codec = indexBlockCodec(record.columns.length, commitTimestamp);
+    this.#blocks = record.blocks.map((block) => ({
+      record: block,
+      index: new PageSlot(file, block.index, codec),
+      filter: new PageSlot(file, block.filter, filterCodec),
+    }));
+    this.#places = new Map(record.columns.map(({ id }, place) => [id, place]));
+  }
+
+  hasColumn(column: ColumnId): boolean {
+    return this.#places.has(column);
+  }
+
+  /** Of column ids and pseudo columns. */
+  projection(columns: readonly number[]): Projection {
+    return columns.map((column) => {
+      if (column === keyPseudoColumn) return keyPlace;
+      if (column === versionPseudoColumn) return versionPlace;
+      return this.#places.get(column) ?? missingPlace;
+    });
+  }
+
+  /** Whether keys of the section lie in [from, to). */
+  overlaps(from: Uint8Array | null, to: Uint8Array | null): boolean {
+    return (
+      (from === null || compareBytes(this.lastKey, from) >= 0) &&
+      (to === null || compareBytes(this.firstKey, to) < 0)
+    );
+  }
+
+  /** The newest version of exactly this key with a timestamp <= `at`, a deletion too, or null where there is none. */
+  get(
+    key: Uint8Array,
+    at: Timestamp,
+    projection: Projection,
+    hash = hashKey(key),
+  ): FoundVersion | null | Promise<FoundVersion | null> {
+    const found = this.tryGet(key, hash, at, projection);
+    return found instanceof Need ? resolveNeeds(() => this.tryGet(key, hash, at, projection)) : found;
+  }
+
+  tryGet(key: Uint8Array, hash: number, at: Timestamp, projection: Projection): FoundVersion | null | Need {
+    const blockIndex = this.#blockOf(key);
+    const block = this.#blocks[blockIndex];
+    if (block === undefined || compareBytes(key, block.record.firstKey) < 0) return null;
+    const index = block.index.value;
+    const filter = block.filter.value;
+    if (index === null || filter === null) return needOf([block.index, block.filter])!;
+    block.index.isReferenced = true;
+    block.filter.isReferenced = true;
+    if (!mayContain(filter, hash)) return null;
+    const groupIndex = lastKeyAtLeast(index.groups, key);
+    return this.#getFrom(blockIndex * groupsPerBlock + groupIndex, key, at, projection);
+  }
+
+  /** `ordinal`: the group that the key's versions begin in, if it has any. They may go on in the next groups. */
+  #getFrom(
+    ordinal: number,
+    key: Uint8Array,
+    at: Timestamp,
+    projection: Projection,
+  ): FoundVersion | null | Need {
+    for (let current = ordinal; current < this.groupCount; current++) {
+      const group = this.tryGroup(current);
+      if (group instanceof Need) return group;
+      const keys = group.keys.value;
+      const versions = group.versions.value;
+      if (keys === null || versions === null) return needOf(pagesOfPoint(group, projection))!;
+      group.keys.isReferenced = true;
+      group.versions.isReferenced = true;
+      let row = keys.find(key);
+      if (row < 0) return null;
+      const { timestamps } = versions;
+      while (row < timestamps.length && timestamps[row]! > at && isSameKey(versions, row + 1)) row++;
+      if (timestamps[row]! <= at) return readRow(group, keys, versions, row, projection);
+      if (row + 1 < timestamps.length) return null;
+    }
+    return null;
+  }
+
+  /** Newest version of a key, at any time. */
+  newestVersion(key: Uint8Array, hash = hashKey(key)): NewestVersion | null | Promise<NewestVersion | null> {
+    return this.get(key, Number.MAX_SAFE_INTEGER as Timestamp, [], hash);
+  }
+
+  /** Newest version of any key that starts with a prefix; of equally new ones, one that lives. */
+  newestWithPrefix(prefix: Uint8Array): NewestVersion | null | Promise<NewestVersion | null> {
+    return resolveNeeds(() => this.tryNewestWithPrefix(prefix));
+  }
+
+  tryNewestWithPrefix(prefix: Uint8Array): NewestVersion | null | Need {
+    const end = prefixEnd(prefix);
+    let newest: NewestVersion | null = null;
+    const first = this.tryFindGroup(prefix);
+    if (first instanceof Need) return first;
+    for (let ordinal = first; ordinal < this.groupCount; ordinal++) {
+      const group = this.tryGroup(ordinal);
+      if (group instanceof Need) return group;
+      if (end !== null && compareBytes(group.firstKey, end) >= 0) break;
+      const need = needOf([group.keys, group.versions]);
+      if (need !== null) return need;
+      const keys = group.keys.value!;
+      const versions = group.versions.value!;
+      const last = end === null ? group.rowCount : keys.seek(end);
+      for (let row = keys.seek(prefix); row < last; row++) {
+        const timestamp = versions.timestamps[row]! as Timestamp;
+        const deleted = versions.isDeleted(row);
+        const isNewer =
+          newest === null ||
+          timestamp > newest.timestamp ||
+          (timestamp === newest.timestamp && newest.deleted && !deleted);
+        if (isNewer) newest = { timestamp, deleted };
+      }
+    }
+    return newest;
+  }
+
+  group(ordinal: number): Group | Promise<Group> {
+    return resolveNeeds(() => this.tryGroup(ordinal));
+  }
+
+  tryGroup(ordinal: number): Group | Need {
+    const block = this.#blocks[Math.floor(ordinal / groupsPerBlock)];
+    invariant(block !== undefined && ordinal >= 0, 'a group lies in the section');
+    if (block.index.value === null) return new Need([block.index]);
+    block.index.isReferenced = true;
+    return block.index.value.groups[ordinal % groupsPerBlock]!;
+  }
+
+  /** The first group whose last key is at or after `key`: where its versions begin. The group count past the end. */
+  findGroup(key: Uint8Array): number | Promise<number> {
+    return resolveNeeds(() => this.tryFindGroup(key));
+  }
+
+  tryFindGroup(key: Uint8Array): number | Need {
+    const blockIndex = this.#blockOf(key);
+    const block = this.#blocks[blockIndex];
+    if (block === undefined) return this.groupCount;
+    if (block.index.value === null) return new Need([block.index]);
+    block.index.isReferenced = true;
+    return blockIndex * groupsPerBlock + lastKeyAtLeast(block.index.value.groups, key);
+  }
+
+  /** The first row of a group whose key is at or after `key`, or its row count. */
+  findKey(ordinal: number, key: Uint8Array): number | Promise<number> {
+    return resolveNeeds(() => {
+      const group = this.tryGroup(ordinal);
+      if (group instanceof Need) return group;
+      return needOf([group.keys]) ?? group.keys.value!.seek(key);
+    });
+  }
+
+  /** About how many entries lie in [from, to), from what is in memory anyway. */
+  estimateRows(from: Uint8Array | null, to: Uint8Array | null): number {
+    let rows = 0;
+    for (const { record, index } of this.#blocks) {
+      const spans = index.value === null ? [record] : index.value.groups;
+      if (!isWithin(record, from, to)) {
+        if (isDisjoint(record, from, to)) continue;
+        for (const span of spans) rows += span.rowCount * fractionWithin(span, from, to);
+      } else rows += record.rowCount;
+    }
+    return Math.round(rows);
+  }
+
+  #blockOf(key: Uint8Array): number {
+    const blocks = this.#blocks;
+    let low = 0;
+    let high = blocks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareBytes(blocks[middle]!.record.lastKey, key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function lastKeyAtLeast(groups: readonly Group[], key: Uint8Array): number {
+  let low = 0;
+  let high = groups.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(groups[middle]!.lastKey, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isSameKey(versions: VersionPage, row: number): boolean {
+  return row < versions.rowCount && versions.isRepeat(row);
+}
+
+/** What a point read will need, as far as it is known before the row is. */
+function pagesOfPoint(group: Group, projection: Projection): AnyPageSlot[] {
+  const slots: AnyPageSlot[] = [group.keys, group.versions];
+  for (const place of projection) {
+    if (place >= 0 && group.columns[place]!.pages.length === 1) slots.push(group.columns[place]!.whole);
+  }
+  return slots;
+}
+
+function readRow(
+  group: Group,
+  keys: KeyPage,
+  versions: VersionPage,
+  row: number,
+  projection: Projection,
+): FoundVersion | Need {
+  const timestamp = versions.timestamps[row]! as Timestamp;
+  if (versions.isDeleted(row)) return { timestamp, deleted: true, values: [] };
+  const values: Datum[] = new Array(projection.length);
+  const missing: AnyPageSlot[] = [];
+  for (let index = 0; index < projection.length; index++) {
+    const place = projection[index]!;
+    if (place >= 0) {
+      const chunk = group.columns[place]!;
+      const page = pageOfRow(chunk, row);
+      const slot = chunk.whole.value === null ? chunk.pages[page]! : chunk.whole;
+      slot.isReferenced = true;
+      if (slot.value === null) missing.push(slot);
+      else values[index] = datumAt(slot.value, slot === chunk.whole ? row : row - chunk.firstRows[page]!);
+    } else if (place === keyPlace) values[index] = keys.keyAt(row);
+    else values[index] = place === versionPlace ? timestamp : null;
+  }
+  return missing.length === 0 ? { timestamp, deleted: false, values } : new Need(missing);
+}
+
+function pageOfRow(chunk: ColumnChunk, row: number): number {
+  const { firstRows } = chunk;
+  let page = firstRows.length - 1;
+  while (firstRows[page]! > row) page--;
+  return page;
+}
+
+type KeySpan = { readonly firstKey: Uint8Array; readonly lastKey: Uint8Array };
+
+function isDisjoint(span: KeySpan, from: Uint8Array | null, to: Uint8Array | null): boolean {
+  return (
+    (from !== null && compareBytes(span.lastKey, from) < 0) ||
+    (to !== null && compareBytes(span.firstKey, to) >= 0)
+  );
+}
+
+function isWithin(span: KeySpan, from: Uint8Array | null, to: Uint8Array | null): boolean {
+  return (
+    (from === null || compareBytes(span.firstKey, from) >= 0) &&
+    (to === null || compareBytes(span.lastKey, to) < 0)
+  );
+}
+
+/** What part of a span lies in [from, to), if its keys are spread evenly. */
+function fractionWithin(span: KeySpan, from: Uint8Array | null, to: Uint8Array | null): number {
+  if (isDisjoint(span, from, to)) return 0;
+  const start = from === null ? 0 : placeWithin(span, from);
+  const end = to === null ? 1 : placeWithin(span, to);
+  return Math.max(0, end - start);
+}
+
+/** 0 at the first key, 1 at the last: by the six bytes after the prefix that both share. */
+function placeWithin(span: KeySpan, key: Uint8Array): number {
+  if (compareBytes(key, span.firstKey) <= 0) return 0;
+  if (compareBytes(key, span.lastKey) > 0) return 1;
+  let shared = 0;
+  while (shared < span.firstKey.length && span.firstKey[shared] === span.lastKey[shared]) shared++;
+  const first = sixBytes(span.firstKey, shared);
+  const last = sixBytes(span.lastKey, shared);
+  return last === first ? 0.5 : (sixBytes(key, shared) - first) / (last - first);
+}
+
+function sixBytes(key: Uint8Array, start: number): number {
+  let value = 0;
+  for (let at = start; at < start + 6; at++) value = value * 256 + (key[at] ?? 0);
+  return value;
+}
