@@ -1,8 +1,7 @@
 import { close, fdatasync, fstat, ftruncate, read, readSync, writev } from 'node:fs';
 import { promisify } from 'node:util';
-import type { AlopexError } from '../../errors.ts';
-import { closedFile, diskError, syncError } from '../disk_error.ts';
 import type { DiskFile } from '../env.ts';
+import { FileGuard } from '../file_guard.ts';
 import { byteLength, type Flusher } from './flush.ts';
 import { Pace, type Turn } from './pace.ts';
 
@@ -31,33 +30,27 @@ export class DiskCalls {
   }
 }
 
-/**
- * Invariants: after a failed sync nothing is written or synced again; the descriptor is closed once, after
- * every operation on it has ended.
- */
 export class RealFile implements DiskFile {
   readonly path: string;
   readonly #fd: number;
   readonly #calls: DiskCalls;
+  readonly #guard: FileGuard;
   /** Written and not yet synced: tells a small flush from a large one. */
   #unsyncedBytes = 0;
-  #pending = 0;
-  #failed: AlopexError | null = null;
-  #closing: Promise<void> | null = null;
-  #onIdle: (() => void) | null = null;
 
   constructor(path: string, fd: number, calls: DiskCalls) {
     this.path = path;
     this.#fd = fd;
     this.#calls = calls;
+    this.#guard = new FileGuard(path);
   }
 
   size(): Promise<number> {
-    return this.#use('stat file', async () => (await descriptor.fstat(this.#fd)).size);
+    return this.#guard.use('stat file', async () => (await descriptor.fstat(this.#fd)).size);
   }
 
   read(position: number, length: number): Promise<Uint8Array> {
-    return this.#use('read file', async () => {
+    return this.#guard.use('read file', async () => {
       const { turn, readPace } = this.#calls;
       const here = readPace.fast && length <= bytesReadHereMax;
       if (here && turn.exhausted) await turn.next();
@@ -77,33 +70,33 @@ export class RealFile implements DiskFile {
   }
 
   write(position: number, chunks: readonly Uint8Array[]): Promise<void> {
-    return this.#change('write file', () => this.#writeAll(position, chunks));
+    return this.#guard.change('write file', () => this.#writeAll(position, chunks));
   }
 
   sync(): Promise<void> {
-    return this.#change('fsync file', async () => {
+    return this.#guard.change('fsync file', async () => {
       const covered = this.#unsyncedBytes;
       try {
         await descriptor.fdatasync(this.#fd);
       } catch (error) {
-        throw this.#fail(error);
+        throw this.#guard.fail(error);
       }
       this.#unsyncedBytes -= covered;
     });
   }
 
   writeDurably(position: number, chunks: readonly Uint8Array[]): Promise<void> {
-    return this.#change('write file', async () => {
+    return this.#guard.change('write file', async () => {
       const covered = this.#unsyncedBytes;
       const flushed = await this.#calls.flusher.flush(this.#fd, position, chunks, covered);
       if (flushed.kind === 'refused') throw flushed.failure;
-      if (flushed.kind === 'unknown') throw this.#fail(flushed.failure);
+      if (flushed.kind === 'unknown') throw this.#guard.fail(flushed.failure);
       this.#unsyncedBytes = Math.max(0, this.#unsyncedBytes - covered);
     });
   }
 
   preallocate(size: number): Promise<void> {
-    return this.#change('extend file', async () => {
+    return this.#guard.change('extend file', async () => {
       let position = (await descriptor.fstat(this.#fd)).size;
       while (position < size) {
         const length = Math.min(zeros.length, size - position);
@@ -114,25 +107,11 @@ export class RealFile implements DiskFile {
   }
 
   truncate(size: number): Promise<void> {
-    return this.#change('truncate file', () => descriptor.ftruncate(this.#fd, size));
+    return this.#guard.change('truncate file', () => descriptor.ftruncate(this.#fd, size));
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    if (this.#pending > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
-    }
-    try {
-      await descriptor.close(this.#fd);
-    } catch (error) {
-      throw diskError('close file', this.path, error);
-    }
+    return this.#guard.close(() => descriptor.close(this.#fd));
   }
 
   async #writeAll(position: number, chunks: readonly Uint8Array[]): Promise<void> {
@@ -144,29 +123,6 @@ export class RealFile implements DiskFile {
       written += bytesWritten;
       this.#unsyncedBytes += bytesWritten;
       if (written < length) rest = [Buffer.concat(chunks).subarray(written)];
-    }
-  }
-
-  #fail(error: unknown): AlopexError {
-    this.#failed = syncError(this.path, error);
-    return this.#failed;
-  }
-
-  async #change(action: string, operation: () => Promise<void>): Promise<void> {
-    if (this.#failed !== null) throw this.#failed;
-    return this.#use(action, operation);
-  }
-
-  async #use<Output>(action: string, operation: () => Promise<Output>): Promise<Output> {
-    if (this.#closing !== null) throw closedFile(this.path);
-    this.#pending += 1;
-    try {
-      return await operation();
-    } catch (error) {
-      throw diskError(action, this.path, error);
-    } finally {
-      this.#pending -= 1;
-      if (this.#pending === 0) this.#onIdle?.();
     }
   }
 }
