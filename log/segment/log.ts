@@ -1,0 +1,356 @@
+import { concatBytes } from '../../base/bytes/compare.ts';
+import type { Disk } from '../../base/env/env.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import type { Epoch, Offset } from '../../base/ids.ts';
+import { offset } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import type { Log, LogListener } from '../log.ts';
+import { decodeHeader } from '../record/header.ts';
+import { type Flush, FlushQueue } from './flush-queue.ts';
+import { Gathering } from './gathering.ts';
+import { type Mark, markedTransactionsMax } from './mark.ts';
+import { MarkKeeper } from './mark-keeper.ts';
+import type { SegmentName } from './name.ts';
+import { defaultLimits, type LogLimits, type LogOptions } from './options.ts';
+import { type Cut, markAt, type Recovered, recoverLog } from './recover.ts';
+import {
+  type ActiveSegment,
+  createSegment,
+  isDiskFull,
+  removeIndex,
+  removeSegment,
+  writeIndex,
+} from './segment.ts';
+import { SegmentReads } from './segment-reads.ts';
+import type { SealedSegment, SparseIndex } from './sparse-index.ts';
+import { planTruncation, type Truncation } from './truncate.ts';
+import type { Undecided } from './undecided.ts';
+import { Waits } from './waits.ts';
+
+/** What the log in segment files does beyond `Log`. */
+export type SegmentedLog = Log & {
+  /** The torn tail that was cut at opening. */
+  readonly cut: Cut | null;
+  /** Later batches have this epoch, and stand in segments of their own. */
+  startEpoch(epoch: Epoch): void;
+  /**
+   * Drops everything from `end`, a boundary of batches, on: what a new leader's log does not have. Nothing may be
+   * appended meanwhile. May lower the high watermark: what was folded from there has to be folded again.
+   */
+  truncate(end: Offset): Promise<void>;
+  /** Bytes from an offset to the end, more by at most an index interval, or by a segment where it is not the last. */
+  bytesAfter(from: Offset): number;
+  /** The batch that holds an offset, which is below the high watermark. */
+  batchAt(wanted: Offset): Promise<Uint8Array>;
+  /** The base offset of the first batch with a record at a time or after it; the high watermark where none is. */
+  offsetAtTime(timeMs: number): Promise<Offset>;
+};
+
+/** Recovers the log of a directory, or makes one. Errors: `recoverLog`'s. */
+export async function openLog(options: LogOptions): Promise<SegmentedLog> {
+  const recovered = await recoverLog(options.disk, options.directory);
+  return new SegmentLog(options, recovered);
+}
+
+type State =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'truncating' }
+  | { readonly kind: 'poisoned'; readonly error: AlopexError }
+  | { readonly kind: 'closed' };
+
+/** Batches that are smaller on average are copied together before they are written. */
+const copiedBytesMax = 16 * 1024;
+const flushed = Promise.resolve();
+
+/**
+ * Invariants, besides those of `Log`:
+ * - What is flushed is in #sealed and #active, and what is not is in #queue; they meet at the high watermark.
+ * - One flush is under way at a time, and one write of the mark.
+ */
+class SegmentLog implements SegmentedLog {
+  readonly directory: string;
+  readonly cut: Cut | null;
+  readonly #disk: Disk;
+  readonly #limits: LogLimits;
+  readonly #listener: LogListener | null;
+  readonly #queue: FlushQueue;
+  readonly #gathering: Gathering;
+  readonly #marks: MarkKeeper;
+  readonly #waits: Waits;
+  readonly #reads: SegmentReads;
+  readonly #sealed: SealedSegment[];
+  #active: ActiveSegment;
+  /** At the high watermark. */
+  #undecided: Undecided;
+  #highWatermark: Offset;
+  #epoch: Epoch;
+  #state: State = { kind: 'open' };
+  #flushing: Promise<void> | null = null;
+
+  constructor(options: LogOptions, recovered: Recovered) {
+    this.directory = options.directory;
+    this.cut = recovered.cut;
+    this.#disk = options.disk;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#listener = options.listener ?? null;
+    this.#sealed = [...recovered.sealed];
+    this.#active = recovered.active;
+    this.#undecided = recovered.undecided;
+    this.#highWatermark = this.#active.endOffset;
+    this.#epoch = this.#active.epoch;
+    this.#queue = new FlushQueue(this.#limits, this.#active, this.#active.sizeBytes, this.#highWatermark);
+    this.#gathering = new Gathering(options.clock);
+    this.#waits = new Waits(this.#limits.waitersMax);
+    this.#marks = new MarkKeeper(recovered.mark, options.clock, this.#limits, {
+      mark: () => this.#mark(),
+      markFailed: (error) => this.#poison(error),
+    });
+    this.#reads = new SegmentReads(options.disk, options.directory, this.#source());
+  }
+
+  get startOffset(): Offset {
+    return (this.#sealed[0] ?? this.#active).base;
+  }
+  get highWatermark(): Offset {
+    return this.#highWatermark;
+  }
+  get lastStableOffset(): Offset {
+    return this.#undecided.firstOffset ?? this.#highWatermark;
+  }
+  get endOffset(): Offset {
+    return this.#queue.endOffset;
+  }
+  get epoch(): Epoch {
+    return this.#epoch;
+  }
+
+  append(batch: Uint8Array): void {
+    this.#assertOpen();
+    const header = decodeHeader(batch);
+    invariant(header.sizeBytes === batch.length, 'an append is one whole batch');
+    invariant(header.baseOffset === this.endOffset, 'a batch is appended at the end');
+    invariant(header.epoch === this.#epoch, "a batch has the log's epoch");
+    this.#queue.add(batch, header);
+    this.#flushing ??= this.#flushAll();
+  }
+
+  committed(end: Offset): Promise<void> {
+    if (end <= this.#highWatermark) return flushed;
+    const flush = this.#queue.covering(end);
+    return flush === undefined ? this.#reached(end) : flush.settled.promise;
+  }
+
+  waitPast(passed: Offset): Promise<void> {
+    return passed < this.#highWatermark ? flushed : this.#reached(offset(passed + 1));
+  }
+
+  read(from: Offset, bytesMax: number): Promise<readonly Uint8Array[]> {
+    return this.#reads.read(from, this.#highWatermark, bytesMax);
+  }
+
+  async batchAt(wanted: Offset): Promise<Uint8Array> {
+    const [batch] = await this.#reads.read(wanted, this.#highWatermark, 1);
+    if (batch === undefined) {
+      throw new AlopexError('invalid_parameter_value', `offset ${wanted} is not in the log yet`, {
+        detail: `The log ends at ${this.#highWatermark}.`,
+      });
+    }
+    return batch;
+  }
+
+  offsetAtTime(timeMs: number): Promise<Offset> {
+    return this.#reads.offsetAtTime(timeMs, this.#highWatermark);
+  }
+
+  bytesAfter(from: Offset): number {
+    let bytes = this.#queue.bytes + this.#active.sizeBytes - (this.#active.index.floor(from)?.position ?? 0);
+    for (let at = this.#sealed.length - 1; at >= 0 && this.#sealed[at]!.endOffset > from; at--) {
+      bytes += this.#sealed[at]!.sizeBytes;
+    }
+    return bytes;
+  }
+
+  startEpoch(epoch: Epoch): void {
+    this.#assertOpen();
+    invariant(epoch >= this.#epoch, 'epochs never decrease');
+    this.#epoch = epoch;
+  }
+
+  async trim(wanted: Offset): Promise<void> {
+    this.#assertOpen();
+    const end = Math.min(wanted, this.lastStableOffset);
+    const kept = this.#sealed.findIndex((segment) => segment.endOffset > end);
+    const count = kept < 0 ? this.#sealed.length : kept;
+    if (count === 0 || this.#undecidedIsUnmarkable) return;
+    const dropped = this.#sealed.splice(0, count);
+    // The mark first: a segment below its start is garbage, wherever the removals are interrupted.
+    await this.#marks.write();
+    for (const segment of dropped) await removeSegment(this.#disk, this.directory, segment);
+    await this.#disk.syncDirectory(this.directory);
+  }
+
+  async truncate(end: Offset): Promise<void> {
+    this.#assertOpen();
+    while (this.#flushing !== null) await this.#flushing;
+    this.#assertOpen();
+    if (end >= this.#highWatermark) return;
+    this.#state = { kind: 'truncating' };
+    let plan: Truncation;
+    try {
+      plan = await planTruncation(this.#disk, this.directory, this.#sealed, this.#active, end);
+    } finally {
+      this.#state = { kind: 'open' };
+    }
+    this.#state = { kind: 'truncating' };
+    try {
+      await this.#applyTruncation(plan);
+      this.#state = { kind: 'open' };
+    } catch (thrown) {
+      throw this.#poison(thrown);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#state.kind === 'closed') return;
+    const isSound = this.#state.kind === 'open';
+    if (isSound) this.#state = { kind: 'closed' };
+    while (this.#flushing !== null) await this.#flushing;
+    this.#waits.fail(closedError());
+    await this.#reads.close();
+    if (isSound) await this.#active.shrink();
+    await this.#marks.close(isSound);
+    await this.#active.file.close();
+  }
+
+  #reached(end: Offset): Promise<void> {
+    const { kind } = this.#state;
+    if (this.#state.kind === 'poisoned') return Promise.reject(this.#state.error);
+    return kind === 'closed' ? Promise.reject(closedError()) : this.#waits.add(end);
+  }
+
+  #assertOpen(): void {
+    if (this.#state.kind === 'poisoned') throw this.#state.error;
+    if (this.#state.kind === 'closed') throw closedError();
+    invariant(this.#state.kind === 'open', 'nothing is asked of a log while it is truncated');
+  }
+
+  async #flushAll(): Promise<void> {
+    try {
+      while (!this.#queue.isEmpty) {
+        await this.#gathering.gather(() => this.endOffset);
+        const flush = this.#queue.begin();
+        if (flush !== null) await this.#flush(flush);
+      }
+    } catch (thrown) {
+      this.#poison(thrown);
+    } finally {
+      this.#flushing = null;
+    }
+  }
+
+  async #flush(flush: Flush): Promise<void> {
+    try {
+      if (flush.startsSegment) await this.#roll(flush.segment);
+      await this.#active.write(flush.position, chunksOf(flush), flush.bytes, this.#limits.segmentBytesMax);
+    } catch (thrown) {
+      if (!isDiskFull(thrown)) throw thrown;
+      await this.#refuse(asAlopexError(thrown));
+      return;
+    }
+    if (this.#state.kind !== 'poisoned') this.#commit(this.#queue.complete());
+  }
+
+  #commit(flush: Flush): void {
+    for (const header of flush.headers) {
+      this.#active.note(header);
+      this.#undecided.observe(header);
+    }
+    this.#highWatermark = flush.endOffset;
+    this.#marks.flushed(flush.bytes);
+    this.#listener?.onCommitted(this.#highWatermark);
+    flush.settled.resolve();
+    this.#waits.reach(this.#highWatermark);
+  }
+
+  /** The disk is full: everything that waits is dropped, in the order of the log, and the log goes on. */
+  async #refuse(error: AlopexError): Promise<void> {
+    this.#dropQueue(error, () => this.#listener?.onRefused(this.#highWatermark, error));
+    await this.#active.cut();
+  }
+
+  /** Nothing more is taken. Returns the error that says so. */
+  #poison(thrown: unknown): AlopexError {
+    if (this.#state.kind === 'poisoned') return this.#state.error;
+    const error = asAlopexError(thrown);
+    this.#state = { kind: 'poisoned', error };
+    this.#marks.stop();
+    this.#dropQueue(error, () => this.#listener?.onPoisoned(error));
+    this.#waits.fail(error);
+    return error;
+  }
+
+  #dropQueue(error: AlopexError, tell: () => void): void {
+    const dropped = this.#queue.clear(this.#active, this.#active.sizeBytes, this.#highWatermark);
+    tell();
+    for (const flush of dropped) flush.settled.reject(error);
+  }
+
+  async #roll(name: SegmentName): Promise<void> {
+    const previous = this.#active;
+    await previous.shrink();
+    this.#active = await createSegment(this.#disk, this.directory, name, this.#undecided.transactions);
+    this.#sealed.push(previous.sealed);
+    await previous.file.close();
+    await writeIndex(this.#disk, this.directory, previous, this.#undecided);
+  }
+
+  async #applyTruncation(plan: Truncation): Promise<void> {
+    const before = this.#active;
+    const end = plan.active.endOffset;
+    this.#sealed.splice(plan.sealed.length);
+    this.#active = plan.active;
+    this.#undecided = plan.undecided;
+    this.#highWatermark = end;
+    this.#epoch = plan.active.epoch;
+    this.#queue.clear(plan.active, plan.active.sizeBytes, end);
+    this.#reads.forget();
+    // The mark first: what is above it may be cut.
+    await this.#marks.write();
+    if (before.file !== plan.active.file) await before.file.close();
+    for (const segment of plan.dropped.toReversed()) await removeSegment(this.#disk, this.directory, segment);
+    await removeIndex(this.#disk, this.directory, plan.active);
+    await plan.active.cut();
+    await this.#disk.syncDirectory(this.directory);
+  }
+
+  get #undecidedIsUnmarkable(): boolean {
+    return this.#active.undecidedAtStart.length > markedTransactionsMax;
+  }
+
+  #mark(): Mark | null {
+    return this.#undecidedIsUnmarkable ? null : markAt(this.#active, this.startOffset);
+  }
+
+  #source() {
+    const log = this;
+    return {
+      get segments(): readonly SegmentName[] {
+        return [...log.#sealed, log.#active];
+      },
+      indexOf(segment: SegmentName): SparseIndex | null {
+        return segment.base === log.#active.base && segment.epoch === log.#active.epoch
+          ? log.#active.index
+          : null;
+      },
+      refresh: () => Promise.resolve(false),
+    };
+  }
+}
+
+function closedError(): AlopexError {
+  return new AlopexError('admin_shutdown', 'the log is closed');
+}
+
+function chunksOf({ batches, bytes }: Flush): readonly Uint8Array[] {
+  return batches.length === 1 || bytes / batches.length > copiedBytesMax ? batches : [concatBytes(batches)];
+}
