@@ -26,6 +26,8 @@ export class PageSlot<Value> {
   /** Pinned slots stay. */
   pins = 0;
   byteSize = 0;
+  /** Where the cache has it, or -1. */
+  place = -1;
   loading: Promise<Value> | null = null;
 
   constructor(file: PageFile, address: PageAddress, codec: PageCodec<Value>, rowCount = 0) {
@@ -69,15 +71,19 @@ export class PageCache {
     slot.isReferenced = true;
     slot.byteSize = slot.codec.sizeOf(value);
     this.#bytes += slot.byteSize;
+    slot.place = this.#slots.length;
     this.#slots.push(slot);
     this.#shrink();
   }
 
+  /** Drops a page that will not be asked for, because something else in the cache has its values. */
+  discard(slot: AnyPageSlot): void {
+    if (slot.place >= 0) this.#drop(slot);
+  }
+
   /** Drops all pages of a file, which is being closed. */
   forget(file: PageFile): void {
-    for (let index = this.#slots.length - 1; index >= 0; index--) {
-      if (this.#slots[index]!.file === file) this.#drop(index);
-    }
+    for (const slot of this.#slots.filter((candidate) => candidate.file === file)) this.#drop(slot);
   }
 
   #shrink(): void {
@@ -85,7 +91,7 @@ export class PageCache {
     while (this.#bytes > this.bytesMax && chances-- > 0 && this.#slots.length > 0) {
       if (this.#hand >= this.#slots.length) this.#hand = 0;
       const slot = this.#slots[this.#hand]!;
-      if (slot.pins === 0 && !slot.isReferenced) this.#drop(this.#hand);
+      if (slot.pins === 0 && !slot.isReferenced) this.#drop(slot);
       else {
         slot.isReferenced = false;
         this.#hand++;
@@ -93,10 +99,13 @@ export class PageCache {
     }
   }
 
-  #drop(index: number): void {
-    const slot = this.#slots[index]!;
+  #drop(slot: AnyPageSlot): void {
     const last = this.#slots.pop()!;
-    if (last !== slot) this.#slots[index] = last;
+    if (last !== slot) {
+      this.#slots[slot.place] = last;
+      last.place = slot.place;
+    }
+    slot.place = -1;
     this.#bytes -= slot.byteSize;
     slot.value = null;
   }

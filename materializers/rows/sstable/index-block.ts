@@ -2,9 +2,10 @@ import { ByteReader } from '../../../base/bytes/reader.ts';
 import { ByteWriter } from '../../../base/bytes/writer.ts';
 import type { ColumnVector } from '../../../base/values/column.ts';
 import { type PageCodec, PageSlot } from './cache.ts';
-import { decodeColumn, OverflowPage } from './column-decoder.ts';
+import { decodeColumn, OverflowPage, Utf8Rows } from './column-decoder.ts';
 import type { PageFile } from './file.ts';
 import type { PageAddress } from './format.ts';
+import { KeyIndex } from './key-index.ts';
 import { decodeKeys, type KeyPage } from './keys.ts';
 import { concatVectors, vectorBytes } from './vector.ts';
 import { decodeVersions, type VersionPage } from './versions.ts';
@@ -104,7 +105,10 @@ export type ColumnChunk = {
   readonly whole: PageSlot<ColumnVector>;
 };
 
-export type IndexBlock = { readonly groups: readonly Group[] };
+export type IndexBlock = {
+  readonly groups: readonly Group[];
+  readonly lastKeys: KeyIndex;
+};
 
 const keysCodec: PageCodec<KeyPage> = {
   decode: decodeKeys,
@@ -145,7 +149,7 @@ export function indexBlockCodec(columnCount: number, commitTimestamp: number | n
       const groups = Array.from({ length: reader.varint() }, () =>
         readGroup(reader, file, columnCount, versions, commitTimestamp),
       );
-      return { groups };
+      return { groups, lastKeys: new KeyIndex(groups.map(({ lastKey }) => lastKey)) };
     },
     sizeOf: ({ groups }) => {
       let bytes = 0;
@@ -208,12 +212,21 @@ export function wholeColumn(chunk: ColumnChunk): ColumnVector {
   const { whole, pages } = chunk;
   if (whole.value !== null) {
     whole.isReferenced = true;
-    return whole.value;
+    return withOwnStrings(whole.value);
   }
   const vector = concatVectors(
     pages.map((page) => page.value!),
     pages.map((page) => page.rowCount),
   );
-  whole.file.cache.keep(whole, vector);
-  return vector;
+  const { cache } = whole.file;
+  cache.keep(whole, vector);
+  for (const page of pages) cache.discard(page);
+  return withOwnStrings(vector);
+}
+
+/** Strings that a reader makes live as long as its batch, not as long as the page. */
+function withOwnStrings(vector: ColumnVector): ColumnVector {
+  if (vector.kind !== 'utf8') return vector;
+  const { bytes, offsets } = vector.text;
+  return { kind: 'utf8', text: new Utf8Rows(bytes, offsets), nulls: vector.nulls };
 }

@@ -161,9 +161,21 @@ export class NumericKeys {
   }
 }
 
+/** The first value at or above `wanted`. Evenly spread keys are found where interpolation says, or next to it. */
 function lowerBound(values: Float64Array, wanted: number): number {
   let low = 0;
   let high = values.length;
+  if (high > 8) {
+    const first = values[0]!;
+    const last = values[high - 1]!;
+    if (wanted <= first) return 0;
+    if (wanted > last) return high;
+    const guess = Math.floor(((wanted - first) / (last - first)) * (high - 1));
+    if (values[guess]! < wanted) low = guess + 1;
+    else if (values[guess - 1]! < wanted) return guess;
+    else high = guess;
+    if (low < high && values[low]! >= wanted) return low;
+  }
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (values[middle]! < wanted) low = middle + 1;

@@ -1,7 +1,8 @@
 import { compareBytes, prefixEnd } from '../../../base/bytes/compare.ts';
+import { utf8ToString } from '../../../base/bytes/utf8.ts';
 import type { ColumnId, IndexId, StorageId, Timestamp } from '../../../base/ids.ts';
 import { invariant } from '../../../base/unreachable.ts';
-import { datumAt } from '../../../base/values/column.ts';
+import { type ColumnVector, datumAt } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { keyPseudoColumn, type NewestVersion, versionPseudoColumn } from '../contract.ts';
 import { hashKey, mayContain } from './bloom.ts';
@@ -10,6 +11,7 @@ import { Need, needOf, type PageFile, resolveNeeds } from './file.ts';
 import type { BlockRecord, SectionRecord } from './footer.ts';
 import { groupsPerBlock, type SectionColumn } from './format.ts';
 import { type ColumnChunk, type Group, type IndexBlock, indexBlockCodec } from './index-block.ts';
+import { digestOf, KeyIndex, sharedLength } from './key-index.ts';
 import type { KeyPage } from './keys.ts';
 import type { VersionPage } from './versions.ts';
 
@@ -59,6 +61,8 @@ export class SstableSection {
   readonly oldestTimestamp: Timestamp;
   readonly newestTimestamp: Timestamp;
   readonly #blocks: readonly Block[];
+  /** Of the blocks. */
+  readonly #lastKeys: KeyIndex;
   readonly #places: ReadonlyMap<number, number>;
 
   constructor(file: PageFile, record: SectionRecord, commitTimestamp: Timestamp | null) {
@@ -80,6 +84,7 @@ export class SstableSection {
       index: new PageSlot(file, block.index, codec),
       filter: new PageSlot(file, block.filter, filterCodec),
     }));
+    this.#lastKeys = new KeyIndex(record.blocks.map(({ lastKey }) => lastKey));
     this.#places = new Map(record.columns.map(({ id }, place) => [id, place]));
   }
 
@@ -109,23 +114,34 @@ export class SstableSection {
     key: Uint8Array,
     at: Timestamp,
     projection: Projection,
-    hash = hashKey(key),
+    hash: number | null = null,
   ): FoundVersion | null | Promise<FoundVersion | null> {
     const found = this.tryGet(key, hash, at, projection);
     return found instanceof Need ? resolveNeeds(() => this.tryGet(key, hash, at, projection)) : found;
   }
 
-  tryGet(key: Uint8Array, hash: number, at: Timestamp, projection: Projection): FoundVersion | null | Need {
-    const blockIndex = this.#blockOf(key);
+  /** `hash`: the key's `hashKey` where the caller has it. */
+  tryGet(
+    key: Uint8Array,
+    hash: number | null,
+    at: Timestamp,
+    projection: Projection,
+  ): FoundVersion | null | Need {
+    const blockIndex = this.#lastKeys.seek(key);
     const block = this.#blocks[blockIndex];
     if (block === undefined || compareBytes(key, block.record.firstKey) < 0) return null;
     const index = block.index.value;
-    const filter = block.filter.value;
-    if (index === null || filter === null) return needOf([block.index, block.filter])!;
+    if (index === null) return needOf([block.index, block.filter])!;
     block.index.isReferenced = true;
-    block.filter.isReferenced = true;
-    if (!mayContain(filter, hash)) return null;
-    const groupIndex = lastKeyAtLeast(index.groups, key);
+    const groupIndex = index.lastKeys.seek(key);
+    const group = index.groups[groupIndex]!;
+    // With the keys in memory, a search in them is as fast as the filter, and final.
+    if (group.keys.value === null) {
+      const filter = block.filter.value;
+      if (filter === null) return needOf([block.filter])!;
+      block.filter.isReferenced = true;
+      if (!mayContain(filter, hash ?? hashKey(key))) return null;
+    }
     return this.#getFrom(blockIndex * groupsPerBlock + groupIndex, key, at, projection);
   }
 
@@ -155,7 +171,10 @@ export class SstableSection {
   }
 
   /** Newest version of a key, at any time. */
-  newestVersion(key: Uint8Array, hash = hashKey(key)): NewestVersion | null | Promise<NewestVersion | null> {
+  newestVersion(
+    key: Uint8Array,
+    hash: number | null = null,
+  ): NewestVersion | null | Promise<NewestVersion | null> {
     return this.get(key, Number.MAX_SAFE_INTEGER as Timestamp, [], hash);
   }
 
@@ -209,12 +228,12 @@ export class SstableSection {
   }
 
   tryFindGroup(key: Uint8Array): number | Need {
-    const blockIndex = this.#blockOf(key);
+    const blockIndex = this.#lastKeys.seek(key);
     const block = this.#blocks[blockIndex];
     if (block === undefined) return this.groupCount;
     if (block.index.value === null) return new Need([block.index]);
     block.index.isReferenced = true;
-    return blockIndex * groupsPerBlock + lastKeyAtLeast(block.index.value.groups, key);
+    return blockIndex * groupsPerBlock + block.index.value.lastKeys.seek(key);
   }
 
   /** The first row of a group whose key is at or after `key`, or its row count. */
@@ -238,29 +257,6 @@ export class SstableSection {
     }
     return Math.round(rows);
   }
-
-  #blockOf(key: Uint8Array): number {
-    const blocks = this.#blocks;
-    let low = 0;
-    let high = blocks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareBytes(blocks[middle]!.record.lastKey, key) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
-
-function lastKeyAtLeast(groups: readonly Group[], key: Uint8Array): number {
-  let low = 0;
-  let high = groups.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBytes(groups[middle]!.lastKey, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function isSameKey(versions: VersionPage, row: number): boolean {
@@ -295,11 +291,19 @@ function readRow(
       const slot = chunk.whole.value === null ? chunk.pages[page]! : chunk.whole;
       slot.isReferenced = true;
       if (slot.value === null) missing.push(slot);
-      else values[index] = datumAt(slot.value, slot === chunk.whole ? row : row - chunk.firstRows[page]!);
+      else values[index] = valueAt(slot.value, slot === chunk.whole ? row : row - chunk.firstRows[page]!);
     } else if (place === keyPlace) values[index] = keys.keyAt(row);
     else values[index] = place === versionPlace ? timestamp : null;
   }
   return missing.length === 0 ? { timestamp, deleted: false, values } : new Need(missing);
+}
+
+/** As `datumAt`, but a text of a cached page is made for this caller alone: kept, they would outgrow the cache. */
+function valueAt(vector: ColumnVector, row: number): Datum {
+  if (vector.kind !== 'utf8') return datumAt(vector, row);
+  if (vector.nulls !== null && vector.nulls[row] === 1) return null;
+  const { bytes, offsets } = vector.text;
+  return utf8ToString(bytes, offsets[row]!, offsets[row + 1]!);
 }
 
 function pageOfRow(chunk: ColumnChunk, row: number): number {
@@ -337,15 +341,8 @@ function fractionWithin(span: KeySpan, from: Uint8Array | null, to: Uint8Array |
 function placeWithin(span: KeySpan, key: Uint8Array): number {
   if (compareBytes(key, span.firstKey) <= 0) return 0;
   if (compareBytes(key, span.lastKey) > 0) return 1;
-  let shared = 0;
-  while (shared < span.firstKey.length && span.firstKey[shared] === span.lastKey[shared]) shared++;
-  const first = sixBytes(span.firstKey, shared);
-  const last = sixBytes(span.lastKey, shared);
-  return last === first ? 0.5 : (sixBytes(key, shared) - first) / (last - first);
-}
-
-function sixBytes(key: Uint8Array, start: number): number {
-  let value = 0;
-  for (let at = start; at < start + 6; at++) value = value * 256 + (key[at] ?? 0);
-  return value;
+  const shared = sharedLength(span.firstKey, span.lastKey);
+  const first = digestOf(span.firstKey, shared);
+  const last = digestOf(span.lastKey, shared);
+  return last === first ? 0.5 : (digestOf(key, shared) - first) / (last - first);
 }

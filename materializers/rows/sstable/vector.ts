@@ -81,7 +81,7 @@ export function concatVectors(pieces: readonly ColumnVector[], rowCounts: readon
   return { kind: 'utf8', text: new Utf8Rows(bytes, offsets), nulls };
 }
 
-/** Bytes that a cached vector holds, about; strings that will be made on demand are counted from the start. */
+/** Bytes that a cached vector holds, about. */
 export function vectorBytes(vector: ColumnVector): number {
   const nulls = vector.nulls?.length ?? 0;
   switch (vector.kind) {
@@ -95,7 +95,7 @@ export function vectorBytes(vector: ColumnVector): number {
     case 'dictionary':
       return vector.codes.byteLength + nulls + datumBytes(vector.dictionary);
     case 'utf8':
-      return vector.text.bytes.length * 2 + vector.text.offsets.length * 32 + nulls;
+      return vector.text.bytes.length + vector.text.offsets.byteLength + nulls;
     case 'datum':
       return datumBytes(vector.values);
     default:
