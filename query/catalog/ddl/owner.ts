@@ -1,0 +1,28 @@
+import type { RoleSpec } from 'libpg-query';
+import { AlopexError } from '../../../base/errors.ts';
+import { place } from '../../sql/ast.ts';
+import type { CatalogEditor } from './editor.ts';
+import { findRole } from './lookup.ts';
+
+/** The name of a role as a statement gives it. */
+export function roleNameOf(editor: CatalogEditor, role: RoleSpec | undefined): string {
+  switch (role?.roletype) {
+    case 'ROLESPEC_CURRENT_ROLE':
+    case 'ROLESPEC_CURRENT_USER':
+    case 'ROLESPEC_SESSION_USER':
+      return editor.context.user;
+    case 'ROLESPEC_PUBLIC':
+      throw new AlopexError('reserved_name', 'role name "public" is reserved', place(role.location));
+    default:
+      return role?.rolename ?? '';
+  }
+}
+
+/** OWNER TO: only superusers give away to another. */
+export function newOwner(editor: CatalogEditor, role: RoleSpec | undefined): number {
+  const { id, name } = findRole(editor, roleNameOf(editor, role));
+  if (!editor.user.isSuperuser && id !== editor.user.id) {
+    throw new AlopexError('insufficient_privilege', `must be member of role "${name}"`);
+  }
+  return id;
+}
