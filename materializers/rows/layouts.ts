@@ -1,0 +1,94 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { Offset, SchemaId, StorageId } from '../../base/ids.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { RowEvent } from '../../log/events/event.ts';
+import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
+import { eventSchemaFromJson, type JsonObject, tableLayoutFromJson } from '../../log/events/layout-json.ts';
+import { rowCodec } from '../../log/events/row.ts';
+import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
+
+type Undo = { readonly offset: Offset; readonly run: () => void };
+
+/**
+ * Schemas and layouts, as the rows of `alopex.objects` say: the fold that all others need to read events. The
+ * layout of a storage that was dropped stays: events of the same commit, and reads of the past, still need it.
+ */
+export class Layouts {
+  readonly #schemas = new Map<SchemaId, EventSchema>([
+    [objectsSchema.id, objectsSchema],
+    [sequencesSchema.id, sequencesSchema],
+  ]);
+  readonly #tables = new Map<StorageId, TableLayout>([
+    [objectsLayout.storage, objectsLayout],
+    [sequencesLayout.storage, sequencesLayout],
+  ]);
+  /** Changes above the high watermark, which may yet be truncated. */
+  #undo: Undo[] = [];
+
+  get tables(): ReadonlyMap<StorageId, TableLayout> {
+    return this.#tables;
+  }
+  get schemas(): ReadonlyMap<SchemaId, EventSchema> {
+    return this.#schemas;
+  }
+
+  schema(id: SchemaId): EventSchema {
+    const schema = this.#schemas.get(id);
+    if (schema === undefined)
+      throw new AlopexError('data_corrupted', `an event refers to schema ${id}, which is unknown`);
+    return schema;
+  }
+
+  table(storage: StorageId): TableLayout {
+    const layout = this.#tables.get(storage);
+    if (layout === undefined)
+      throw new AlopexError('data_corrupted', `storage ${storage} belongs to no table`);
+    return layout;
+  }
+
+  /** Folds a change of `alopex.objects`. */
+  fold(event: RowEvent): void {
+    if (event.row === null) return;
+    this.foldRow(rowCodec(this.schema(event.schema)).decode(event.row), event.offset);
+  }
+
+  /** A row of `alopex.objects`. */
+  foldRow(row: readonly Datum[], at: Offset): void {
+    const [, kind, , definition] = row;
+    if (kind !== 'schema' && kind !== 'table') return;
+    const json = JSON.parse(String(definition)) as JsonObject;
+    if (kind === 'schema') {
+      const schema = eventSchemaFromJson(json);
+      this.#put(this.#schemas, schema.id, schema, at);
+    } else {
+      const layout = tableLayoutFromJson(json.layout ?? null);
+      this.#put(this.#tables, layout.storage, layout, at);
+    }
+  }
+
+  #put<Id, Value>(map: Map<Id, Value>, id: Id, value: Value, at: Offset): void {
+    const previous = map.get(id);
+    map.set(id, value);
+    const run = previous === undefined ? () => map.delete(id) : () => map.set(id, previous);
+    this.#undo.push({ offset: at, run: () => void run() });
+  }
+
+  /** Forgets what was folded from `offset` on. */
+  truncateTo(offset: Offset): void {
+    for (
+      let last = this.#undo.at(-1);
+      last !== undefined && last.offset >= offset;
+      last = this.#undo.at(-1)
+    ) {
+      this.#undo.pop();
+      last.run();
+    }
+  }
+
+  /** What lies below it can no longer be truncated. */
+  settle(highWatermark: Offset): void {
+    if (this.#undo.length > 0 && this.#undo[0]!.offset < highWatermark) {
+      this.#undo = this.#undo.filter((change) => change.offset >= highWatermark);
+    }
+  }
+}

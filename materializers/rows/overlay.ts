@@ -1,0 +1,153 @@
+import { bytesToLatin1, latin1ToBytes } from '../../base/bytes/utf8.ts';
+import { type IndexId, indexId, type StorageId } from '../../base/ids.ts';
+import { type Datum, SqlArray } from '../../base/values/datum.ts';
+import type { Operation } from '../../log/events/event.ts';
+import type { TableLayout } from '../../log/events/layout.ts';
+import type { PendingRows } from './contract.ts';
+import { indexKeyOf } from './key.ts';
+import { Trees } from './memtable.ts';
+import type { Tree } from './tree.ts';
+import type { PendingBody, Version } from './version.ts';
+
+/** What a transaction does to one row in all: an event of its commit. Rows are datums of `layout.columns`. */
+export type PendingChange = {
+  readonly operation: Exclude<Operation, 'r'>;
+  readonly layout: TableLayout;
+  readonly key: Uint8Array;
+  readonly row: readonly Datum[] | null;
+  /** The committed row that is replaced. */
+  readonly before: readonly Datum[] | null;
+};
+
+type JournalEntry = {
+  readonly tree: Tree;
+  readonly key: string;
+  readonly command: number;
+  readonly rowBytes: number;
+};
+
+const primary = indexId(0);
+
+/**
+ * A transaction's pending rows and index entries, sorted as the store sorts them; the version of a pending row is
+ * the number of its command.
+ *
+ * Invariants: commands never fall from one put to the next, and `rollbackTo` restores what stood before.
+ */
+export class Overlay implements PendingRows {
+  readonly kind = 'pending-rows';
+  readonly #trees = new Trees();
+  readonly #journal: JournalEntry[] = [];
+
+  get isEmpty(): boolean {
+    return this.#journal.length === 0;
+  }
+
+  /** Bytes that it holds in memory, about. */
+  get sizeBytes(): number {
+    return this.#trees.sizeBytes;
+  }
+
+  tree(storage: StorageId, index: IndexId): Tree | null {
+    return this.#trees.get(storage, index);
+  }
+
+  /**
+   * Writes a row (null: deletes it). `before` is the row of this key that the transaction saw until now, committed
+   * or pending, or null where there was none. Both are datums of `layout.columns`, and kept.
+   */
+  put(
+    layout: TableLayout,
+    key: Uint8Array,
+    row: readonly Datum[] | null,
+    before: readonly Datum[] | null,
+    command: number,
+  ): void {
+    const rowBytes = rowSize(row) + rowSize(before);
+    const version: Version = { timestamp: command, older: null, kind: 'pending', layout, row, before };
+    this.#put(layout.storage, primary, bytesToLatin1(key), version, rowBytes);
+    for (const index of layout.indexes) {
+      const gone = before === null ? null : bytesToLatin1(indexKeyOf(layout, index, before));
+      const added = row === null ? null : bytesToLatin1(indexKeyOf(layout, index, row));
+      if (gone === added) continue;
+      if (gone !== null) {
+        this.#put(layout.storage, index.id, gone, { timestamp: command, older: null, kind: 'deleted' }, 0);
+      }
+      if (added !== null) {
+        this.#put(layout.storage, index.id, added, { timestamp: command, older: null, kind: 'entry' }, 0);
+      }
+    }
+  }
+
+  #put(storage: StorageId, index: IndexId, key: string, version: Version, rowBytes: number): void {
+    const tree = this.#trees.put(storage, index, key, version, rowBytes);
+    this.#journal.push({ tree, key, command: version.timestamp, rowBytes });
+  }
+
+  /** Whether this or an earlier command wrote the row. */
+  isTouched(layout: TableLayout, key: Uint8Array, command: number): boolean {
+    let version = this.#trees.get(layout.storage, primary)?.get(bytesToLatin1(key)) ?? null;
+    while (version !== null && version.timestamp > command) version = version.older;
+    return version !== null;
+  }
+
+  /** Forgets what this command and later ones wrote. */
+  rollbackTo(command: number): void {
+    for (
+      let last = this.#journal.at(-1);
+      last !== undefined && last.command >= command;
+      last = this.#journal.at(-1)
+    ) {
+      this.#journal.pop();
+      this.#trees.pop(last.tree, last.key, last.rowBytes);
+    }
+  }
+
+  /** The commit's events: by storage, then by key, so that the catalog's own come first. */
+  *changes(): Iterable<PendingChange> {
+    for (const [, index, tree] of this.#trees.all()) {
+      if (index !== primary) continue;
+      for (const [key, newest] of tree.entries()) {
+        const change = changeOf(latin1ToBytes(key), newest);
+        if (change !== null) yield change;
+      }
+    }
+  }
+
+  /** Keys of rows and index entries that were written, as latin1 text. */
+  *writtenKeys(): Iterable<{
+    readonly storage: StorageId;
+    readonly index: IndexId;
+    readonly keys: readonly string[];
+  }> {
+    for (const [storage, index, tree] of this.#trees.all()) {
+      yield { storage, index, keys: Array.from(tree.entries(), ([key]) => key) };
+    }
+  }
+}
+
+/** Null where a row came and went within the transaction. */
+function changeOf(key: Uint8Array, newest: Version): PendingChange | null {
+  let oldest = newest;
+  while (oldest.older !== null) oldest = oldest.older;
+  const { layout, row } = newest as Version & PendingBody;
+  const { before } = oldest as Version & PendingBody;
+  if (row === null) return before === null ? null : { operation: 'd', layout, key, row, before };
+  return { operation: before === null ? 'c' : 'u', layout, key, row, before };
+}
+
+/** Bytes of a row of datums in memory, about. */
+function rowSize(row: readonly Datum[] | null): number {
+  if (row === null) return 0;
+  let bytes = 16 + row.length * 8;
+  for (const datum of row) bytes += datumSize(datum);
+  return bytes;
+}
+
+function datumSize(datum: Datum): number {
+  if (typeof datum === 'string') return 16 + datum.length;
+  if (datum === null || typeof datum !== 'object') return 8;
+  if (datum instanceof Uint8Array || datum instanceof Float32Array) return 96 + datum.byteLength;
+  if (datum instanceof SqlArray) return 64 + rowSize(datum.items);
+  return 64;
+}

@@ -1,0 +1,176 @@
+import { compareBytes } from '../../base/bytes/compare.ts';
+import { bytesToLatin1, latin1ToBytes } from '../../base/bytes/utf8.ts';
+import type { Timestamp } from '../../base/ids.ts';
+import type { ColumnVector } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { NewestVersion, ZonePredicate } from './contract.ts';
+import type { RunBatch, RunColumn, RunScan } from './run.ts';
+import { type GroupBatch, SectionScan } from './sstable/scan.ts';
+import type { FoundVersion, SstableSection } from './sstable/section.ts';
+import { vectorOf } from './vector.ts';
+
+/** Sections of one storage and index in key order, none overlapping another: one file's, or those of a level. */
+export type SectionRun = readonly SstableSection[];
+
+/** Row groups to fetch ahead of a scan that wants every row. */
+const readAheadGroups = 2;
+
+export type SectionRunScanOptions = {
+  readonly run: SectionRun;
+  readonly from: Uint8Array | null;
+  readonly to: Uint8Array | null;
+  readonly reverse: boolean;
+  readonly at: Timestamp;
+  readonly columns: readonly RunColumn[];
+  readonly zones: readonly ZonePredicate[];
+  readonly withKeys: boolean;
+  readonly rowsWanted: number | null;
+};
+
+/** Whether keys of the run lie in [from, to). */
+export function runOverlaps(run: SectionRun, from: Uint8Array | null, to: Uint8Array | null): boolean {
+  return run.some((section) => section.overlaps(from, to));
+}
+
+export class SectionRunScan implements RunScan {
+  readonly #options: SectionRunScanOptions;
+  readonly #sections: readonly SstableSection[];
+  #index = -1;
+  #scan: SectionScan | null = null;
+  /** Columns that the current section lacks: place in the batch. */
+  #missing: readonly number[] = [];
+
+  constructor(options: SectionRunScanOptions) {
+    this.#options = options;
+    const sections = options.run.filter((section) => section.overlaps(options.from, options.to));
+    this.#sections = options.reverse ? sections.reverse() : sections;
+  }
+
+  next(): RunBatch | null | Promise<void> {
+    for (;;) {
+      if (this.#scan === null && !this.#openNext()) return null;
+      const batch = this.#scan!.next();
+      if (batch instanceof Promise) return batch;
+      if (batch !== null) return this.#runBatch(batch);
+      this.#scan!.close();
+      this.#scan = null;
+    }
+  }
+
+  close(): void {
+    this.#scan?.close();
+    this.#scan = null;
+    this.#index = this.#sections.length;
+  }
+
+  #openNext(): boolean {
+    const section = this.#sections[++this.#index];
+    if (section === undefined) return false;
+    const { from, to, reverse, at, columns, zones, withKeys, rowsWanted } = this.#options;
+    this.#missing = columns.flatMap(({ id }, place) => (lacks(section, id) ? [place] : []));
+    this.#scan = new SectionScan({
+      section,
+      from,
+      to,
+      reverse,
+      at,
+      projection: section.projection(columns.map(({ id }) => id)),
+      zones,
+      withKeys,
+      readAhead: rowsWanted === null ? readAheadGroups : 0,
+    });
+    return true;
+  }
+
+  #runBatch(batch: GroupBatch): RunBatch {
+    const { rowCount, selection, merge } = batch;
+    return {
+      rowCount,
+      columns: batch.isPruned ? batch.columns : this.#completed(batch.columns, rowCount),
+      live: selection,
+      keys:
+        merge === null
+          ? null
+          : {
+              rows: merge.superseding,
+              keyAt: (row) => bytesToLatin1(merge.keys.keyAt(row)),
+              seek: (key) => merge.keys.seek(latin1ToBytes(key)),
+              isDeleted: (row) => merge.versions.isDeleted(row),
+            },
+    };
+  }
+
+  #completed(columns: readonly ColumnVector[], rowCount: number): readonly ColumnVector[] {
+    if (this.#missing.length === 0) return columns;
+    const completed = columns.slice();
+    for (const place of this.#missing) {
+      const { type, missing } = this.#options.columns[place]!;
+      completed[place] = vectorOf(type, new Array<Datum>(rowCount).fill(missing));
+    }
+    return completed;
+  }
+}
+
+function lacks(section: SstableSection, id: number): boolean {
+  return id >= 0 && !section.columns.some((column) => column.id === id);
+}
+
+/** The section that may have the key. */
+export function sectionFor(run: SectionRun, key: Uint8Array): SstableSection | null {
+  let low = 0;
+  let high = run.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(run[middle]!.lastKey, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  const section = run[low];
+  return section !== undefined && compareBytes(section.firstKey, key) <= 0 ? section : null;
+}
+
+/** The newest version at `at` of a key in a run, a deletion too. */
+export function getFromRun(
+  run: SectionRun,
+  key: Uint8Array,
+  hash: number,
+  at: Timestamp,
+  columns: readonly RunColumn[],
+  ids: readonly number[],
+): FoundVersion | null | Promise<FoundVersion | null> {
+  const section = sectionFor(run, key);
+  if (section === null) return null;
+  const found = section.get(key, at, section.projection(ids), hash);
+  if (found instanceof Promise) return found.then((version) => completed(section, version, columns));
+  return completed(section, found, columns);
+}
+
+function completed(
+  section: SstableSection,
+  found: FoundVersion | null,
+  columns: readonly RunColumn[],
+): FoundVersion | null {
+  if (found === null || found.deleted || !columns.some(({ id }) => lacks(section, id))) return found;
+  const values = columns.map(({ id, missing }, place) =>
+    lacks(section, id) ? missing : found.values[place]!,
+  );
+  return { ...found, values };
+}
+
+/** The newest version of a key, or of any key with a prefix, in any of these runs. */
+export async function newestInRuns(
+  runs: readonly SectionRun[],
+  find: (section: SstableSection) => NewestVersion | null | Promise<NewestVersion | null>,
+): Promise<NewestVersion | null> {
+  let newest: NewestVersion | null = null;
+  for (const run of runs) {
+    for (const section of run) newest = newerOf(newest, await find(section));
+  }
+  return newest;
+}
+
+/** Of two equally new ones, one that lives: an index entry that moved is deleted and written in one commit. */
+export function newerOf(left: NewestVersion | null, right: NewestVersion | null): NewestVersion | null {
+  if (left === null || right === null) return left ?? right;
+  if (left.timestamp !== right.timestamp) return left.timestamp > right.timestamp ? left : right;
+  return left.deleted ? right : left;
+}

@@ -1,0 +1,332 @@
+import { prefixEnd } from '../../base/bytes/compare.ts';
+import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
+import { AlopexError } from '../../base/errors.ts';
+import { type IndexId, indexId, type StorageId, type Timestamp } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { TableLayout } from '../../log/events/layout.ts';
+import {
+  type FoundRow,
+  type KeyRange,
+  keyPseudoColumn,
+  type NewestVersion,
+  type ReadView,
+  type RowReader,
+  type Scan,
+  type ScanRequest,
+  versionPseudoColumn,
+} from './contract.ts';
+import { emptyScan, IndexScan } from './index-scan.ts';
+import type { Trees } from './memtable.ts';
+import { ChainScan, MergeScan, SingleScan } from './merge-scan.ts';
+import { Overlay } from './overlay.ts';
+import { type RunColumn, type RunScan, runColumns } from './run.ts';
+import {
+  getFromRun,
+  newerOf,
+  newestInRuns,
+  runOverlaps,
+  type SectionRun,
+  SectionRunScan,
+} from './section-run.ts';
+import { hashKey } from './sstable/bloom.ts';
+import type { FoundVersion } from './sstable/section.ts';
+import type { Tree } from './tree.ts';
+import { TreeScan } from './tree-scan.ts';
+import { isDeleted, type Version, VersionReader, versionNumber, visibleVersion } from './version.ts';
+
+/**
+ * The files of one moment. Each run's versions are newer than those of the runs after it, for every key that
+ * both have. Readers hold a set while they may need its pages.
+ */
+export type FileSet = {
+  runs(storage: StorageId, index: IndexId): readonly SectionRun[];
+  /** Versions below it may be gone. */
+  horizon(storage: StorageId): number;
+  hold(): void;
+  release(): void;
+};
+
+/** What a read sees: memtables, newest first, above the files. */
+export type StoreState = { readonly memtables: readonly Trees[]; readonly files: FileSet };
+
+const primary = indexId(0);
+
+/**
+ * Reads over memtables and files, with a transaction's overlay on top. A read works on the state in which it
+ * began; what is folded meanwhile is newer than its view.
+ */
+export class RowStore implements RowReader {
+  #state: StoreState;
+
+  constructor(state: StoreState) {
+    this.#state = state;
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+  set state(state: StoreState) {
+    this.#state = state;
+  }
+
+  scan(request: ScanRequest): Scan {
+    const { layout, index: id } = request;
+    const state = this.#state;
+    this.#checkHorizon(layout.storage, request.view.at);
+    if (id === primary)
+      return heldScan(rangesScan(state, request, runColumns(layout, request.columns)), state);
+    const index = layout.indexes.find((each) => each.id === id);
+    invariant(index !== undefined, `table ${layout.table} has index ${id}`);
+    const keyColumn = runColumns(layout, [keyPseudoColumn]);
+    const entries = rangesScan(state, { ...request, zones: [] }, keyColumn);
+    const lookup = (key: Uint8Array) => getFrom(state, layout, key, request.view, request.columns);
+    const columns = runColumns(layout, request.columns);
+    return heldScan(new IndexScan(entries, index, columns, lookup, request.rowsWanted), state);
+  }
+
+  get(
+    layout: TableLayout,
+    key: Uint8Array,
+    view: ReadView,
+    columns: readonly number[],
+  ): FoundRow | null | Promise<FoundRow | null> {
+    const state = this.#state;
+    this.#checkHorizon(layout.storage, view.at);
+    const found = getFrom(state, layout, key, view, columns);
+    if (!(found instanceof Promise)) return found;
+    state.files.hold();
+    return found.finally(() => state.files.release());
+  }
+
+  newestVersion(
+    layout: TableLayout,
+    index: IndexId,
+    key: Uint8Array,
+  ): NewestVersion | null | Promise<NewestVersion | null> {
+    const { memtables, files } = this.#state;
+    const isPrefix = index !== primary;
+    const text = bytesToLatin1(key);
+    let newest: NewestVersion | null = null;
+    for (const memtable of memtables) {
+      const tree = memtable.get(layout.storage, index);
+      if (tree !== null)
+        newest = newerOf(newest, isPrefix ? newestWithPrefix(tree, key) : newestOf(tree.get(text)));
+      if (newest !== null && !isPrefix) return newest;
+    }
+    const runs = files.runs(layout.storage, index);
+    if (runs.length === 0) return newest;
+    const hash = hashKey(key);
+    files.hold();
+    return newestInRuns(runs, (section) =>
+      isPrefix ? section.newestWithPrefix(key) : section.newestVersion(key, hash),
+    )
+      .then((found) => newerOf(newest, found))
+      .finally(() => files.release());
+  }
+
+  estimate(storage: StorageId): { readonly rows: number; readonly bytes: number } {
+    const { memtables, files } = this.#state;
+    let rows = 0;
+    let bytes = 0;
+    for (const memtable of memtables) {
+      const count = memtable.get(storage, primary)?.versionCount ?? 0;
+      rows += count;
+      bytes += count * 100;
+    }
+    for (const section of files.runs(storage, primary).flat()) {
+      rows += Math.max(0, section.rowCount - 2 * section.deletedCount);
+      bytes += section.byteLength;
+    }
+    return { rows, bytes };
+  }
+
+  estimateRange(layout: TableLayout, index: IndexId, ranges: readonly KeyRange[]): number {
+    const { memtables, files } = this.#state;
+    let rows = 0;
+    for (const { from, to } of ranges) {
+      for (const memtable of memtables) {
+        rows += memtable.get(layout.storage, index)?.estimate(latin1(from), latin1(to)) ?? 0;
+      }
+      for (const section of files.runs(layout.storage, index).flat()) rows += section.estimateRows(from, to);
+    }
+    return rows;
+  }
+
+  #checkHorizon(storage: StorageId, at: Timestamp): void {
+    if (at < this.#state.files.horizon(storage))
+      throw new AlopexError('snapshot_too_old', 'snapshot too old');
+  }
+}
+
+function latin1(key: Uint8Array | null): string | null {
+  return key === null ? null : bytesToLatin1(key);
+}
+
+function overlayOf(view: ReadView): { readonly overlay: Overlay; readonly command: number } | null {
+  if (view.pending === null) return null;
+  const { rows, command } = view.pending;
+  invariant(rows instanceof Overlay, 'pending rows are an overlay');
+  return { overlay: rows, command: command - 1 };
+}
+
+/** Holds the files until the scan is closed or at its end. */
+function heldScan(scan: Scan, { files }: StoreState): Scan {
+  files.hold();
+  let isHeld = true;
+  const release = (): void => {
+    if (!isHeld) return;
+    isHeld = false;
+    files.release();
+  };
+  return {
+    next: () => {
+      const batch = scan.next();
+      if (batch === null) release();
+      return batch;
+    },
+    close: () => {
+      scan.close();
+      release();
+    },
+  };
+}
+
+function rangesScan(state: StoreState, request: ScanRequest, columns: readonly RunColumn[]): Scan {
+  const { ranges, reverse } = request;
+  if (ranges.length === 1) return rangeScan(state, request, columns, ranges[0]!);
+  return new ChainScan((place) => {
+    const range = ranges[reverse ? ranges.length - 1 - place : place];
+    return range === undefined ? null : rangeScan(state, request, columns, range);
+  });
+}
+
+function rangeScan(
+  state: StoreState,
+  request: ScanRequest,
+  columns: readonly RunColumn[],
+  { from, to }: KeyRange,
+): Scan {
+  const { layout, index, view, reverse, zones, rowsWanted } = request;
+  const fromText = latin1(from);
+  const toText = latin1(to);
+  if (fromText !== null && toText !== null && fromText >= toText) return emptyScan;
+  const trees: { readonly tree: Tree; readonly at: number }[] = [];
+  const addTree = (tree: Tree | null, at: number): void => {
+    if (tree?.overlaps(fromText, toText) === true) trees.push({ tree, at });
+  };
+  const pending = overlayOf(view);
+  if (pending !== null) addTree(pending.overlay.tree(layout.storage, index), pending.command);
+  for (const memtable of state.memtables) addTree(memtable.get(layout.storage, index), view.at);
+  const runs = state.files.runs(layout.storage, index).filter((run) => runOverlaps(run, from, to));
+  const withKeys = trees.length + runs.length > 1;
+  const scans: RunScan[] = trees.map(
+    ({ tree, at }) => new TreeScan({ tree, from: fromText, to: toText, reverse, at, columns, withKeys }),
+  );
+  for (const run of runs) {
+    const options = { run, from, to, reverse, at: view.at, columns, zones, withKeys, rowsWanted };
+    scans.push(new SectionRunScan(options));
+  }
+  if (scans.length === 0) return emptyScan;
+  if (scans.length === 1) return new SingleScan(scans[0]!, columns, reverse);
+  return new MergeScan(scans, columns, reverse, rowsWanted);
+}
+
+function getFrom(
+  state: StoreState,
+  layout: TableLayout,
+  key: Uint8Array,
+  view: ReadView,
+  ids: readonly number[],
+): FoundRow | null | Promise<FoundRow | null> {
+  const version = findInMemory(state, layout.storage, key, view);
+  if (version !== null) return isDeleted(version) ? null : readVersion(layout, key, version, ids);
+  const runs = state.files.runs(layout.storage, primary);
+  if (runs.length === 0) return null;
+  const columns = runColumns(layout, ids);
+  return getFromRuns(runs, 0, key, hashKey(key), view.at, columns, ids);
+}
+
+function findInMemory(
+  { memtables }: StoreState,
+  storage: StorageId,
+  key: Uint8Array,
+  view: ReadView,
+): Version | null {
+  const pending = overlayOf(view);
+  if (pending === null && memtables.every((memtable) => memtable.get(storage, primary) === null)) return null;
+  const text = bytesToLatin1(key);
+  if (pending !== null) {
+    const own = pending.overlay.tree(storage, primary)?.get(text) ?? null;
+    const version = visibleVersion(own, pending.command);
+    if (version !== null) return version;
+  }
+  for (const memtable of memtables) {
+    const version = visibleVersion(memtable.get(storage, primary)?.get(text) ?? null, view.at);
+    if (version !== null) return version;
+  }
+  return null;
+}
+
+function readVersion(
+  layout: TableLayout,
+  key: Uint8Array,
+  version: Version,
+  ids: readonly number[],
+): FoundRow {
+  const own = ids.filter((id) => id >= 0);
+  const values = new VersionReader(runColumns(layout, own)).read(version);
+  const number = versionNumber(version);
+  if (own.length === ids.length) return { values, version: number };
+  let place = 0;
+  const all = ids.map((id): Datum => {
+    if (id === keyPseudoColumn) return key;
+    return id === versionPseudoColumn ? number : values[place++]!;
+  });
+  return { values: all, version: number };
+}
+
+function getFromRuns(
+  runs: readonly SectionRun[],
+  start: number,
+  key: Uint8Array,
+  hash: number,
+  at: Timestamp,
+  columns: readonly RunColumn[],
+  ids: readonly number[],
+): FoundRow | null | Promise<FoundRow | null> {
+  for (let place = start; place < runs.length; place++) {
+    const found = getFromRun(runs[place]!, key, hash, at, columns, ids);
+    if (found instanceof Promise) {
+      return found.then((version) =>
+        version === null ? getFromRuns(runs, place + 1, key, hash, at, columns, ids) : foundRow(version),
+      );
+    }
+    if (found !== null) return foundRow(found);
+  }
+  return null;
+}
+
+function foundRow(version: FoundVersion): FoundRow | null {
+  return version.deleted ? null : { values: version.values, version: version.timestamp };
+}
+
+function newestOf(version: Version | null): NewestVersion | null {
+  return version === null ? null : { timestamp: version.timestamp as Timestamp, deleted: isDeleted(version) };
+}
+
+function newestWithPrefix(tree: Tree, prefix: Uint8Array): NewestVersion | null {
+  let newest: NewestVersion | null = null;
+  for (const [, version] of tree.entries(bytesToLatin1(prefix), latin1(prefixEnd(prefix)))) {
+    newest = newerOf(newest, newestOf(version));
+  }
+  return newest;
+}
+
+/** No files: what a store of memtables alone reads. */
+export const noFiles: FileSet = {
+  runs: () => [],
+  horizon: () => 0,
+  hold: () => {},
+  release: () => {},
+};

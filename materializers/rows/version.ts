@@ -1,0 +1,87 @@
+import { invariant, unreachable } from '../../base/unreachable.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
+import { rowCodec, type WantedColumn } from '../../log/events/row.ts';
+
+/**
+ * One version of a key in memory. `timestamp` is the commit's, or, in an overlay, the number of the command. The
+ * memtable keeps the log's own row bytes, a transaction the datums that it was given; an index entry is its key.
+ */
+export type Version = {
+  readonly timestamp: number;
+  older: Version | null;
+} & (
+  | { readonly kind: 'deleted' | 'entry' }
+  | { readonly kind: 'encoded'; readonly schema: EventSchema; readonly row: Uint8Array }
+  | PendingBody
+);
+
+/** `row`: null where it is deleted. `before`: the row that it replaces, as the transaction saw it. */
+export type PendingBody = {
+  readonly kind: 'pending';
+  readonly layout: TableLayout;
+  readonly row: readonly Datum[] | null;
+  readonly before: readonly Datum[] | null;
+};
+
+export function isDeleted(version: Version): boolean {
+  return version.kind === 'deleted' || (version.kind === 'pending' && version.row === null);
+}
+
+/** As the version pseudo column has it: the timestamp, or the negated command of a pending row. */
+export function versionNumber(version: Version): number {
+  return version.kind === 'pending' ? -version.timestamp : version.timestamp;
+}
+
+/** The newest version at or below `at`. */
+export function visibleVersion(newest: Version | null, at: number): Version | null {
+  let version = newest;
+  while (version !== null && version.timestamp > at) version = version.older;
+  return version;
+}
+
+/** Reads columns of many versions: remembers what the last one needed. */
+export class VersionReader {
+  readonly #columns: readonly WantedColumn[];
+  #schema: EventSchema | null = null;
+  #decode: ((bytes: Uint8Array) => Datum[]) | null = null;
+  #layout: TableLayout | null = null;
+  #places: readonly number[] = [];
+
+  constructor(columns: readonly WantedColumn[]) {
+    this.#columns = columns;
+  }
+
+  /** Nulls where it is deleted. */
+  read(version: Version): readonly Datum[] {
+    switch (version.kind) {
+      case 'encoded':
+        return this.#decoder(version.schema)(version.row);
+      case 'pending':
+        if (version.row !== null) return this.#pick(version.layout, version.row);
+        return this.#columns.map(() => null);
+      case 'deleted':
+      case 'entry':
+        return this.#columns.map(() => null);
+      default:
+        return unreachable(version);
+    }
+  }
+
+  #decoder(schema: EventSchema): (bytes: Uint8Array) => Datum[] {
+    if (this.#schema !== schema || this.#decode === null) {
+      this.#schema = schema;
+      this.#decode = rowCodec(schema).projection(this.#columns);
+    }
+    return this.#decode;
+  }
+
+  #pick(layout: TableLayout, row: readonly Datum[]): readonly Datum[] {
+    invariant(row.length === layout.columns.length, 'a pending row has the columns of its layout');
+    if (this.#layout !== layout) {
+      this.#layout = layout;
+      this.#places = this.#columns.map(({ id }) => layout.columns.findIndex((column) => column.id === id));
+    }
+    return this.#places.map((place, index) => (place < 0 ? this.#columns[index]!.missing : row[place]!));
+  }
+}
