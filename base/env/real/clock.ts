@@ -15,13 +15,14 @@ function afterThisTurn(callback: () => void): Timer {
   return { cancel: () => clearImmediate(immediate) };
 }
 
+/** `setTimeout` counts whole milliseconds and may fire up to one early; then the rest is waited for. */
 function after(delayMs: number, callback: () => void): Timer {
   const end = performance.now() + delayMs;
-  let timeout: NodeJS.Timeout;
+  let timeout: NodeJS.Timeout | undefined;
   const wait = () => {
     const restMs = end - performance.now();
-    timeout =
-      restMs > timeoutMsMax ? setTimeout(wait, timeoutMsMax) : setTimeout(callback, Math.max(1, restMs));
+    if (restMs <= 0) callback();
+    else timeout = setTimeout(wait, Math.min(timeoutMsMax, Math.ceil(restMs)));
   };
   wait();
   return { cancel: () => clearTimeout(timeout) };

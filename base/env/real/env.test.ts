@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeDisk } from '../conformance/disk.ts';
+import { describeEnv } from '../conformance/env.ts';
 import type { EnvHarness } from '../conformance/harness.ts';
 import { realEnv } from './env.ts';
 
@@ -16,4 +16,4 @@ const onThisMachine: EnvHarness = async (body) => {
   }
 };
 
-describeDisk('real', onThisMachine);
+describeEnv('real', onThisMachine);

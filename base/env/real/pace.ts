@@ -1,56 +1,61 @@
-/** Of the newest call in the mean: one of 3.2 ms makes a flush slow at once, whatever the mean was. */
-const weight = 1 / 8;
-const streakMin = 64;
-const streakMax = 8192;
+/** Of the newest call in the mean. */
+const weight = 1 / 32;
+/** A call counts for no more than so many times what is fast: one hiccup does not make a disk slow. */
+const countedMax = 5;
+/** A call that users can feel makes it slow at once. */
+const stallMs = 20;
+const callsWantedMin = 32;
+const callsWantedMax = 1024;
+/** Fast for so many calls, and the next slowness is no relapse. */
+const callsForgiving = 8192;
 
 /**
  * Decides whether a disk is fast enough to be called synchronously, from how long its calls took.
  *
- * A synchronous flush of 120 µs costs nothing beyond itself; handing it to another thread and hearing back
- * doubles it. On a slow disk the hand-over is nothing and a synchronous flush stops everybody. So: synchronous
- * until the mean says slow, and again after a streak of fast calls, twice as long after each relapse, so that a
- * disk that is slow now and then stops the event loop once and not at each turn.
- *
- * Invariants: `streak` counts only while slow; streakMin <= streakWanted <= streakMax.
+ * A synchronous flush of 110 µs costs nothing beyond itself; handing it to another thread and hearing back
+ * nearly doubles it. On a slow disk the hand-over is nothing and a synchronous flush stops everybody. So:
+ * synchronous until the mean is slow or a call stalls; and again when the mean is half of that and no call has
+ * stalled for a while, a while that doubles with each relapse, so that a disk that stalls now and then stops
+ * the event loop once and not at each turn.
  */
 export class Pace {
   readonly #fastMsMax: number;
   #meanMs = 0;
-  #slow = false;
-  #streak = 0;
-  #streakWanted = streakMin;
-  #fastCalls = 0;
+  #fast = true;
+  /** Since the change of pace or the last stall. */
+  #calls = 0;
+  #callsWanted = callsWantedMin;
 
-  /** The mean above which the calls leave the caller's thread. */
+  /** `fastMsMax`: the mean above which calls leave the caller's thread. */
   constructor(fastMsMax: number) {
     this.#fastMsMax = fastMsMax;
   }
 
   get fast(): boolean {
-    return !this.#slow;
+    return this.#fast;
   }
 
   observe(elapsedMs: number): void {
-    if (this.#slow) this.#observeSlow(elapsedMs);
-    else this.#observeFast(elapsedMs);
+    const countedMs = Math.min(elapsedMs, countedMax * this.#fastMsMax);
+    this.#meanMs += (countedMs - this.#meanMs) * weight;
+    this.#calls += 1;
+    const stalled = elapsedMs >= stallMs;
+    if (this.#fast) {
+      if (stalled || this.#meanMs > this.#fastMsMax) this.#slowDown();
+      return;
+    }
+    if (stalled) this.#calls = 0;
+    if (this.#calls >= this.#callsWanted && this.#meanMs <= this.#fastMsMax / 2) {
+      this.#fast = true;
+      this.#calls = 0;
+    }
   }
 
-  #observeFast(elapsedMs: number): void {
-    this.#meanMs += (elapsedMs - this.#meanMs) * weight;
-    this.#fastCalls += 1;
-    if (this.#meanMs <= this.#fastMsMax) return;
-    const relapsed = this.#fastCalls < streakMax;
-    this.#streakWanted = relapsed ? Math.min(streakMax, this.#streakWanted * 2) : streakMin;
-    this.#slow = true;
-    this.#streak = 0;
-  }
-
-  #observeSlow(elapsedMs: number): void {
-    this.#streak = elapsedMs <= this.#fastMsMax ? this.#streak + 1 : 0;
-    if (this.#streak < this.#streakWanted) return;
-    this.#slow = false;
-    this.#meanMs = 0;
-    this.#fastCalls = 0;
+  #slowDown(): void {
+    const relapsed = this.#calls < callsForgiving;
+    this.#callsWanted = relapsed ? Math.min(callsWantedMax, this.#callsWanted * 2) : callsWantedMin;
+    this.#fast = false;
+    this.#calls = 0;
   }
 }
 

@@ -1,4 +1,4 @@
-import { describeDisk } from '../conformance/disk.ts';
+import { describeEnv } from '../conformance/env.ts';
 import type { EnvHarness } from '../conformance/harness.ts';
 import { Simulation } from './simulation.ts';
 
@@ -10,5 +10,5 @@ for (let seed = 1; seed <= seeds; seed++) {
       await env.disk.makeDirectory('/data');
       await body(env, '/data');
     });
-  describeDisk(`simulated, seed ${seed}`, inSimulation);
+  describeEnv(`simulated, seed ${seed}`, inSimulation);
 }

@@ -109,7 +109,7 @@ function survivors(changes: readonly Change[], model: LossModel, random: SeededR
       const whole = random.below(changes.length + 1);
       const torn = changes[whole];
       const kept = changes.slice(0, whole);
-      return torn === undefined ? kept : [...kept, ...pieces(torn, random).slice(0, 1)];
+      return torn === undefined ? kept : [...kept, ...pieces(torn, random).slice(0, random.below(2))];
     }
     case 'some':
       return changes.flatMap((change) => keepOrLose(change, random));
