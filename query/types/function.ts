@@ -134,6 +134,8 @@ export type AnyFunction = ScalarFunction | TableFunction | AggregateFunction;
 
 /** An operator of pg_operator: resolved like a function; `function` does the work. Unary: `left` is null. */
 export type Operator = {
+  /** pg_operator.oid. */
+  readonly oid?: number;
   readonly name: string;
   readonly left: TypeOid | null;
   readonly right: TypeOid;

@@ -1,0 +1,273 @@
+import { AlopexError } from '../../../base/errors.ts';
+import { Numeric } from '../../../base/values/numeric.ts';
+import { divisionByZero } from '../problems.ts';
+import { divideNumeric, isZero, minimumScale, multiplyNumeric, roundNumeric } from './arithmetic.ts';
+import { compareNumeric } from './compare.ts';
+import {
+  clampDisplayScale,
+  digitCount,
+  divideRounded,
+  leadingDigit,
+  powerOfTen,
+  rescaleUnits,
+  significantDigitsMin,
+} from './digits.ts';
+import { numericToFloat, overflow } from './text.ts';
+
+/** Digits carried beyond those that are shown. */
+const guardDigits = 24;
+const zero = Numeric.of(0, 0);
+const one = Numeric.of(1, 0);
+const ten = Numeric.of(10, 0);
+
+/** Integer square root, rounded down (Newton). */
+function squareRootFloor(value: bigint): bigint {
+  if (value < 2n) return value;
+  let estimate = 1n << BigInt((value.toString(2).length + 1) >> 1);
+  for (;;) {
+    const next = (estimate + value / estimate) >> 1n;
+    if (next >= estimate) return estimate;
+    estimate = next;
+  }
+}
+
+export function squareRootNumeric(value: Numeric): Numeric {
+  if (value.special === 'NaN' || value.special === 'Infinity') return value;
+  if (value.special === '-Infinity' || value.units < 0) {
+    throw new AlopexError(
+      'invalid_argument_for_power_function',
+      'cannot take square root of a negative number',
+    );
+  }
+  const { weight } = leadingDigit(value);
+  const rootWeight = Math.trunc(((weight + 1) * 4) / 2) - 1;
+  const scale = clampDisplayScale(Math.max(significantDigitsMin - rootWeight, value.scale));
+  const squared = BigInt(rescaleUnits(value.units, value.scale, Math.max(2 * scale + 2, value.scale)));
+  const root = squareRootFloor(squared);
+  return Numeric.of(rescaleUnits(root, Math.max(2 * scale + 2, value.scale) / 2, scale), scale);
+}
+
+/** e^x in fixed point: x halved until small, a Taylor series, then squared back. */
+function expFixed(argument: bigint, digits: number): bigint {
+  const halvings = 8 + Math.max(0, argument.toString(2).length - powerOfTen(digits).toString(2).length);
+  const extra = digits + Math.ceil(halvings / 2) + 5;
+  const unit = powerOfTen(extra);
+  const reduced = (argument * powerOfTen(extra - digits)) >> BigInt(halvings);
+  let term = unit;
+  let sum = unit;
+  for (let index = 1n; term !== 0n; index++) {
+    term = (term * reduced) / (unit * index);
+    sum += term;
+  }
+  for (let index = 0; index < halvings; index++) sum = (sum * sum) / unit;
+  return sum / powerOfTen(extra - digits);
+}
+
+/** ln(x) in fixed point: roots until near 1, then the series of the inverse hyperbolic tangent. */
+function lnFixed(argument: bigint, digits: number): bigint {
+  const extra = digits + 10;
+  const unit = powerOfTen(extra);
+  let value = argument * powerOfTen(extra - digits);
+  let roots = 0n;
+  while (value > unit + unit / 8n || value < unit - unit / 8n) {
+    value = squareRootFloor(value * unit);
+    roots++;
+  }
+  const ratio = ((value - unit) * unit) / (value + unit);
+  const square = (ratio * ratio) / unit;
+  let power = ratio;
+  let sum = 0n;
+  for (let index = 1n; power !== 0n; index += 2n) {
+    sum += power / index;
+    power = (power * square) / unit;
+  }
+  return divideRounded((sum << 1n) << roots, powerOfTen(extra - digits));
+}
+
+/** ln(x) with `digits` decimals as fixed point; the argument is scaled by powers of ten, for giants and dwarfs. */
+function lnDigits(value: Numeric, digits: number): bigint {
+  const work = digits + guardDigits;
+  const exponent = digitCount(value.units) - 1 - value.scale;
+  const mantissa = BigInt(rescaleUnits(value.units, digitCount(value.units) - 1, work + 10));
+  const lnMantissa = lnFixed(mantissa, work + 10);
+  const whole = exponent === 0 ? 0n : lnFixed(10n * powerOfTen(work + 10), work + 10) * BigInt(exponent);
+  return divideRounded(lnMantissa + whole, powerOfTen(work + 10 - digits));
+}
+
+function checkLogarithm(value: Numeric): void {
+  if (value.special === '-Infinity' || (value.special === null && value.units < 0)) {
+    throw new AlopexError('invalid_argument_for_logarithm', 'cannot take logarithm of a negative number');
+  }
+  if (isZero(value)) throw new AlopexError('invalid_argument_for_logarithm', 'cannot take logarithm of zero');
+}
+
+/** Decimal digits before the point of ln(x), or less than zero where x is near 1 (estimate_ln_dweight). */
+function lnWeight(value: Numeric): number {
+  if (value.units <= 0) return 0;
+  const nearOne =
+    compareNumeric(value, Numeric.of(9, 1)) >= 0 && compareNumeric(value, Numeric.of(11, 1)) <= 0;
+  if (nearOne) {
+    const difference = BigInt(value.units) - powerOfTen(value.scale);
+    if (difference === 0n) return 0;
+    const digits = digitCount(difference);
+    const text = (difference < 0n ? -difference : difference).toString();
+    return (
+      Math.trunc(Math.log10(Number(text.slice(0, 8)))) - (Math.min(text.length, 8) - digits) - value.scale
+    );
+  }
+  const text = (value.units < 0 ? -value.units : value.units).toString();
+  const logarithm =
+    Math.log(Number(text.slice(0, 8))) + (text.length - Math.min(8, text.length) - value.scale) * Math.LN10;
+  return Math.trunc(Math.log10(Math.abs(logarithm)));
+}
+
+export function lnNumeric(value: Numeric): Numeric {
+  if (value.special === 'NaN') return value;
+  checkLogarithm(value);
+  if (value.special !== null) return value;
+  const scale = clampDisplayScale(Math.max(significantDigitsMin - lnWeight(value), value.scale));
+  return Numeric.of(lnDigits(value, scale), scale);
+}
+
+export function logNumeric(base: Numeric, value: Numeric): Numeric {
+  if (base.special === 'NaN' || value.special === 'NaN') return Numeric.nan;
+  checkLogarithm(base);
+  checkLogarithm(value);
+  if (value.special !== null) return base.special !== null ? Numeric.nan : value;
+  if (base.special !== null) return zero;
+  const lnBaseWeight = lnWeight(base);
+  const lnValueWeight = lnWeight(value);
+  const weight = lnValueWeight - lnBaseWeight;
+  const scale = clampDisplayScale(Math.max(significantDigitsMin - weight, base.scale, value.scale));
+  const digits = scale + guardDigits + Math.abs(lnBaseWeight) + Math.abs(lnValueWeight);
+  const divisor = lnDigits(base, digits);
+  if (divisor === 0n) throw divisionByZero();
+  return Numeric.of(divideRounded(lnDigits(value, digits) * powerOfTen(scale), divisor), scale);
+}
+
+export function log10Numeric(value: Numeric): Numeric {
+  return logNumeric(ten, value);
+}
+
+export function expNumeric(value: Numeric): Numeric {
+  if (value.special !== null) return value.special === '-Infinity' ? zero : value;
+  const estimate = numericToFloat(value) * 0.434294481903252;
+  if (estimate >= 131_072) throw overflow();
+  const bounded = Math.min(Math.max(estimate, -1000), 1000);
+  const scale = clampDisplayScale(Math.max(significantDigitsMin - Math.trunc(bounded), value.scale));
+  return expToScale(BigInt(value.units), value.scale, scale, estimate);
+}
+
+function expToScale(units: bigint, unitsScale: number, scale: number, decimalExponent: number): Numeric {
+  if (decimalExponent < -scale - 2) return Numeric.of(0, scale);
+  const digits = scale + guardDigits + Math.max(0, Math.ceil(decimalExponent));
+  const argument = BigInt(rescaleUnits(units, unitsScale, digits));
+  const magnitude = expFixed(argument < 0n ? -argument : argument, digits);
+  const result = argument < 0n ? (powerOfTen(digits) * powerOfTen(digits)) / magnitude : magnitude;
+  return Numeric.of(rescaleUnits(result, digits, scale), scale);
+}
+
+/** x^y; SQL's errors for zero and negative bases. */
+export function powerNumeric(base: Numeric, exponent: Numeric): Numeric {
+  if (base.special !== null || exponent.special !== null) return powerSpecial(base, exponent);
+  const isWhole = minimumScale(exponent) === 0;
+  if (isZero(base) && exponent.units < 0) {
+    throw new AlopexError(
+      'invalid_argument_for_power_function',
+      'zero raised to a negative power is undefined',
+    );
+  }
+  if (base.units < 0 && !isWhole) {
+    throw new AlopexError(
+      'invalid_argument_for_power_function',
+      'a negative number raised to a non-integer power yields a complex result',
+    );
+  }
+  if (isWhole) {
+    const whole = BigInt(rescaleUnits(exponent.units, exponent.scale, 0));
+    if (whole >= -2147483648n && whole <= 2147483647n) return powerWhole(base, Number(whole), exponent.scale);
+  }
+  if (isZero(base)) return Numeric.of(0, significantDigitsMin);
+  return powerReal(base, exponent, isWhole);
+}
+
+function powerReal(base: Numeric, exponent: Numeric, isWhole: boolean): Numeric {
+  const magnitude = base.units < 0 ? Numeric.of(-base.units, base.scale) : base;
+  const estimate = approximateLn(magnitude) * numericToFloat(exponent) * 0.434294481903252;
+  if (estimate > 131_072) throw overflow();
+  if (estimate < -16_384) return Numeric.of(0, clampDisplayScale(Math.max(significantDigitsMin, base.scale)));
+  const bounded = Math.min(Math.max(estimate, -1000), 1000);
+  const scale = clampDisplayScale(
+    Math.max(significantDigitsMin - Math.trunc(bounded), base.scale, exponent.scale),
+  );
+  const digits = scale + guardDigits + Math.max(0, Math.ceil(estimate)) + digitCount(exponent.units);
+  const logarithm = lnDigits(magnitude, digits) * BigInt(exponent.units);
+  const result = expToScale(logarithm, digits + exponent.scale, scale, estimate);
+  const isOdd = isWhole && BigInt(rescaleUnits(exponent.units, exponent.scale, 0)) % 2n !== 0n;
+  return base.units < 0 && isOdd ? Numeric.of(-result.units, result.scale) : result;
+}
+
+function approximateLn(value: Numeric): number {
+  const text = value.units.toString();
+  return (
+    Math.log(Number(text.slice(0, 15))) + (text.length - Math.min(15, text.length) - value.scale) * Math.LN10
+  );
+}
+
+/** A whole power: 16 significant digits and at least the decimals of the base (power_var_int). */
+function powerWhole(base: Numeric, exponent: number, exponentScale: number): Numeric {
+  const plain = Math.max(base.scale, exponentScale);
+  if (exponent === 0) return roundNumeric(one, clampDisplayScale(Math.max(significantDigitsMin, plain)));
+  if (isZero(base)) return Numeric.of(0, clampDisplayScale(Math.max(significantDigitsMin, plain)));
+  const magnitude = base.units < 0 ? Numeric.of(-base.units, base.scale) : base;
+  const estimate = approximateLn(magnitude) * 0.434294481903252 * exponent;
+  if (estimate > 131_072) throw overflow();
+  const scale = clampDisplayScale(Math.max(significantDigitsMin - Math.trunc(estimate), plain));
+  if (estimate + 1 < -scale) return Numeric.of(0, scale);
+  if (exponent === 1) return roundNumeric(base, scale);
+  if (exponent === 2) return roundNumeric(multiplyNumeric(base, base), scale);
+  if (exponent === -1) return roundNumeric(divideNumeric(roundNumeric(one, scale), base), scale);
+  if (digitCount(base.units) * Math.abs(exponent) > 4000) {
+    return powerReal(base, Numeric.of(exponent, 0), true);
+  }
+  const raised = BigInt(base.units) ** BigInt(Math.abs(exponent));
+  const raisedScale = base.scale * Math.abs(exponent);
+  if (exponent > 0) return Numeric.of(rescaleUnits(raised, raisedScale, scale), scale);
+  return Numeric.of(divideRounded(powerOfTen(raisedScale + scale), raised), scale);
+}
+
+function powerSpecial(base: Numeric, exponent: Numeric): Numeric {
+  if (exponent.special === null && isZero(exponent)) return one;
+  if (base.special === null && compareNumeric(base, one) === 0) return one;
+  if (base.special === 'NaN' || exponent.special === 'NaN') return Numeric.nan;
+  if (exponent.special !== null) {
+    const magnitude = base.special !== null ? Number.POSITIVE_INFINITY : Math.abs(numericToFloat(base));
+    if (magnitude === 0 && exponent.special === '-Infinity') {
+      throw new AlopexError(
+        'invalid_argument_for_power_function',
+        'zero raised to a negative power is undefined',
+      );
+    }
+    if (magnitude === 1) return one;
+    return magnitude > 1 === (exponent.special === 'Infinity') ? Numeric.infinity : zero;
+  }
+  if (exponent.units < 0) return zero;
+  if (base.special === 'Infinity') return Numeric.infinity;
+  if (minimumScale(exponent) !== 0) {
+    throw new AlopexError(
+      'invalid_argument_for_power_function',
+      'a negative number raised to a non-integer power yields a complex result',
+    );
+  }
+  const isOdd = BigInt(rescaleUnits(exponent.units, exponent.scale, 0)) % 2n !== 0n;
+  return isOdd ? Numeric.negativeInfinity : Numeric.infinity;
+}
+
+export function factorialNumeric(count: number | bigint): Numeric {
+  if (count < 0)
+    throw new AlopexError('numeric_value_out_of_range', 'factorial of a negative number is undefined');
+  if (count > 32_177) throw overflow();
+  let product = 1n;
+  for (let factor = 2n; factor <= BigInt(count); factor++) product *= factor;
+  return Numeric.of(product, 0);
+}
