@@ -87,7 +87,9 @@ export class Threads {
   }
 
   #start(): Thread {
-    const thread: Thread = { worker: new Worker(this.#entry), job: null, retire: null };
+    // Not the process's own arguments: some of them (--input-type, --test) no thread may have.
+    const worker = new Worker(this.#entry, { execArgv: [] });
+    const thread: Thread = { worker, job: null, retire: null };
     this.#threads.add(thread);
     thread.worker.on('message', (answer: Answer) => {
       const { job } = thread;
