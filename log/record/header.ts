@@ -1,5 +1,4 @@
 import { crc32c } from '../../base/bytes/crc32c.ts';
-import { ByteReader } from '../../base/bytes/reader.ts';
 import { type Epoch, epoch, type Offset, offset } from '../../base/ids.ts';
 import { BatchError } from './batch-error.ts';
 import {
@@ -35,8 +34,7 @@ export function decodeHeader(bytes: Uint8Array, start = 0): BatchHeader {
   if (bytes[start + field.magic] !== magic) {
     throw new BatchError(field.magic, `record batch version ${bytes[start + field.magic]}, not ${magic}`);
   }
-  const reader = new ByteReader(bytes, start, start + headerBytes);
-  const baseOffset = wholeAt(reader, start, field.baseOffset, 'base offset');
+  const baseOffset = wholeAt(bytes, start, field.baseOffset, 'base offset');
   const epochValue = int32At(bytes, start + field.epoch);
   if (epochValue < 0) throw new BatchError(field.epoch, `epoch ${epochValue}`);
   const attributes = (bytes[start + field.attributes]! << 8) | bytes[start + field.attributes + 1]!;
@@ -59,9 +57,9 @@ export function decodeHeader(bytes: Uint8Array, start = 0): BatchHeader {
     compression: compressionOf(attributes),
     isTransactional: (attributes & attribute.transactional) !== 0,
     isControl: (attributes & attribute.control) !== 0,
-    baseTimestampMs: safeAt(reader, start, field.baseTimestamp, 'base timestamp'),
-    maxTimestampMs: safeAt(reader, start, field.maxTimestamp, 'maximum timestamp'),
-    producerId: safeAt(reader, start, field.producerId, 'producer id'),
+    baseTimestampMs: safeAt(bytes, start, field.baseTimestamp, 'base timestamp'),
+    maxTimestampMs: safeAt(bytes, start, field.maxTimestamp, 'maximum timestamp'),
+    producerId: safeAt(bytes, start, field.producerId, 'producer id'),
     producerEpoch:
       ((bytes[start + field.producerEpoch]! << 24) >> 16) | bytes[start + field.producerEpoch + 1]!,
     baseSequence: int32At(bytes, start + field.baseSequence),
@@ -110,15 +108,15 @@ function int32At(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
-function safeAt(reader: ByteReader, start: number, at: number, name: string): number {
-  reader.position = start + at;
-  const value = reader.int64();
-  if (typeof value === 'bigint') throw new BatchError(at, `${name} ${value}`);
+/** Of 64 bits, as a safe integer. By hand: a header is read for every commit, and a DataView is an allocation. */
+function safeAt(bytes: Uint8Array, start: number, at: number, name: string): number {
+  const value = int32At(bytes, start + at) * 4_294_967_296 + (int32At(bytes, start + at + 4) >>> 0);
+  if (!Number.isSafeInteger(value)) throw new BatchError(at, `${name} ${value}`);
   return value;
 }
 
-function wholeAt(reader: ByteReader, start: number, at: number, name: string): number {
-  const value = safeAt(reader, start, at, name);
+function wholeAt(bytes: Uint8Array, start: number, at: number, name: string): number {
+  const value = safeAt(bytes, start, at, name);
   if (value < 0) throw new BatchError(at, `${name} ${value}`);
   return value;
 }

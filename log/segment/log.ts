@@ -1,4 +1,3 @@
-import { concatBytes } from '../../base/bytes/compare.ts';
 import type { Disk } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Epoch, Offset } from '../../base/ids.ts';
@@ -6,6 +5,7 @@ import { offset } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Log, LogListener } from '../log.ts';
 import { decodeHeader } from '../record/header.ts';
+import { writableChunks } from './chunks.ts';
 import { type Flush, FlushQueue } from './flush-queue.ts';
 import { Gathering } from './gathering.ts';
 import { type Mark, markedTransactionsMax } from './mark.ts';
@@ -35,7 +35,8 @@ export type SegmentedLog = Log & {
   startEpoch(epoch: Epoch): void;
   /**
    * Drops everything from `end`, a boundary of batches, on: what a new leader's log does not have. Nothing may be
-   * appended meanwhile. May lower the high watermark: what was folded from there has to be folded again.
+   * appended meanwhile. May lower the high watermark: what was folded from there has to be folded again. Not below
+   * the high watermark of an earlier `trim`, which relied on the transactions that were decided there.
    */
   truncate(end: Offset): Promise<void>;
   /** Bytes from an offset to the end, more by at most an index interval, or by a segment where it is not the last. */
@@ -58,8 +59,6 @@ type State =
   | { readonly kind: 'poisoned'; readonly error: AlopexError }
   | { readonly kind: 'closed' };
 
-/** Batches that are smaller on average are copied together before they are written. */
-const copiedBytesMax = 16 * 1024;
 const flushed = Promise.resolve();
 
 /**
@@ -195,18 +194,13 @@ class SegmentLog implements SegmentedLog {
     this.#assertOpen();
     if (end >= this.#highWatermark) return;
     this.#state = { kind: 'truncating' };
-    let plan: Truncation;
     try {
-      plan = await planTruncation(this.#disk, this.directory, this.#sealed, this.#active, end);
+      const plan = await planTruncation(this.#disk, this.directory, this.#sealed, this.#active, end);
+      await this.#applyTruncation(plan).catch((thrown) => {
+        throw this.#poison(thrown);
+      });
     } finally {
-      this.#state = { kind: 'open' };
-    }
-    this.#state = { kind: 'truncating' };
-    try {
-      await this.#applyTruncation(plan);
-      this.#state = { kind: 'open' };
-    } catch (thrown) {
-      throw this.#poison(thrown);
+      if (this.#state.kind === 'truncating') this.#state = { kind: 'open' };
     }
   }
 
@@ -251,7 +245,12 @@ class SegmentLog implements SegmentedLog {
   async #flush(flush: Flush): Promise<void> {
     try {
       if (flush.startsSegment) await this.#roll(flush.segment);
-      await this.#active.write(flush.position, chunksOf(flush), flush.bytes, this.#limits.segmentBytesMax);
+      await this.#active.write(
+        flush.position,
+        writableChunks(flush.batches, flush.bytes),
+        flush.bytes,
+        this.#limits.segmentBytesMax,
+      );
     } catch (thrown) {
       if (!isDiskFull(thrown)) throw thrown;
       await this.#refuse(asAlopexError(thrown));
@@ -349,8 +348,4 @@ class SegmentLog implements SegmentedLog {
 
 function closedError(): AlopexError {
   return new AlopexError('admin_shutdown', 'the log is closed');
-}
-
-function chunksOf({ batches, bytes }: Flush): readonly Uint8Array[] {
-  return batches.length === 1 || bytes / batches.length > copiedBytesMax ? batches : [concatBytes(batches)];
 }

@@ -51,9 +51,10 @@ export class MarkFile {
   }
 
   async write(mark: Mark): Promise<void> {
-    this.#generation++;
-    const slot = this.#generation % 2;
-    await this.#file.writeDurably(slot * slotBytes, [encodeSlot(mark, this.#generation)]);
+    const generation = this.#generation + 1;
+    await this.#file.writeDurably((generation % 2) * slotBytes, [encodeSlot(mark, generation)]);
+    // Only now: a write that was refused may have torn its slot, and the next one must not touch the other.
+    this.#generation = generation;
   }
 
   async close(): Promise<void> {

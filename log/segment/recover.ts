@@ -4,7 +4,7 @@ import { epoch, type Offset, offset } from '../../base/ids.ts';
 import { createMark, type Mark, type MarkFile, markPath, openMark, readMark } from './mark.ts';
 import { isBefore, type SegmentName, segmentNames, segmentPath } from './name.ts';
 import { openSealed } from './sealed.ts';
-import { ActiveSegment, createSegment, removeSegment, writeIndex } from './segment.ts';
+import { ActiveSegment, createSegment, isDiskFull, removeSegment, writeIndex } from './segment.ts';
 import type { SealedSegment } from './sparse-index.ts';
 import { Undecided } from './undecided.ts';
 import { endless, segmentStart, type Walked, walkBatches } from './walk.ts';
@@ -48,7 +48,7 @@ export async function recoverLog(disk: Disk, directory: string): Promise<Recover
   await tail.active.cut();
   await disk.syncDirectory(directory);
   const markFile = await openMark(disk, directory, generation);
-  await markFile.write(markAt(tail.active, mark.startOffset));
+  await writeUnlessFull(markFile, markAt(tail.active, mark.startOffset));
   return { ...tail, sealed: [...sealed, ...tail.sealed], mark: markFile };
 }
 
@@ -62,6 +62,15 @@ export function markAt(active: ActiveSegment, startOffset: Offset): Mark {
     position: active.sizeBytes,
     undecided: active.undecidedAtStart,
   };
+}
+
+/** A full disk keeps the older mark, which is as true, and the log can be read. */
+async function writeUnlessFull(file: MarkFile, mark: Mark): Promise<void> {
+  try {
+    await file.write(mark);
+  } catch (thrown) {
+    if (!isDiskFull(thrown)) throw thrown;
+  }
 }
 
 async function createLog(disk: Disk, directory: string): Promise<Recovered> {
