@@ -1,4 +1,4 @@
-import { compareBytes, equalBytes } from '../../../base/bytes/compare.ts';
+import { compareBytes } from '../../../base/bytes/compare.ts';
 import { ByteReader, ByteReaderError } from '../../../base/bytes/reader.ts';
 import { ByteWriter } from '../../../base/bytes/writer.ts';
 import { readIntegers, writeIntegers } from './integers.ts';
@@ -230,42 +230,4 @@ export class ByteKeys {
     }
     return length - key.length;
   }
-}
-
-/**
- * Calls back for each key of `newer` (at the rows given, ascending; null = all) that `older` has in rows
- * [start, end), with the first row in `older`: what supersedes what when two runs overlap. Numeric keys of the
- * same shape are merged as numbers.
- */
-export function forEachCommonKey(
-  newer: KeyPage,
-  newerRows: Uint32Array | null,
-  older: KeyPage,
-  start: number,
-  end: number,
-  onCommon: (olderRow: number, newerRow: number) => void,
-): void {
-  const compare = comparison(newer, older);
-  const count = newerRows === null ? newer.rowCount : newerRows.length;
-  let olderRow = start;
-  for (let index = 0; index < count && olderRow < end; index++) {
-    const newerRow = newerRows === null ? index : newerRows[index]!;
-    let order = compare(newerRow, olderRow);
-    while (order > 0 && ++olderRow < end) order = compare(newerRow, olderRow);
-    if (order === 0 && olderRow < end) onCommon(olderRow, newerRow);
-  }
-}
-
-function comparison(left: KeyPage, right: KeyPage): (leftRow: number, rightRow: number) => number {
-  if (
-    left.kind === 'numeric' &&
-    right.kind === 'numeric' &&
-    left.width === right.width &&
-    equalBytes(left.prefix, right.prefix)
-  ) {
-    const leftValues = left.values;
-    const rightValues = right.values;
-    return (leftRow, rightRow) => leftValues[leftRow]! - rightValues[rightRow]!;
-  }
-  return (leftRow, rightRow) => compareBytes(left.keyAt(leftRow), right.keyAt(rightRow));
 }

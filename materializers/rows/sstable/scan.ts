@@ -9,7 +9,6 @@ import { loadPinned, Need, needOf, unpin } from './file.ts';
 import { type Group, wholeColumn } from './index-block.ts';
 import type { KeyPage } from './keys.ts';
 import { keyPlace, type Projection, type SstableSection, versionPlace } from './section.ts';
-import { gatherVector } from './vector.ts';
 import type { VersionPage } from './versions.ts';
 import { mayMatch } from './zone.ts';
 
@@ -18,7 +17,7 @@ export type SectionScanOptions = {
   /** Key bytes; null is open. */
   readonly from: Uint8Array | null;
   readonly to: Uint8Array | null;
-  /** Groups come last to first. Rows within a batch ascend all the same; `reverseBatch` turns them. */
+  /** Groups come last to first. Rows within a batch ascend all the same. */
   readonly reverse: boolean;
   readonly at: Timestamp;
   readonly projection: Projection;
@@ -227,15 +226,4 @@ function columnOf(group: Group, place: number, selection: Uint32Array | null): C
     else for (const row of selection) values[row] = keys.keyAt(row);
   }
   return { kind: 'datum', values, nulls: null };
-}
-
-/** The selected rows, last to first, as a batch of their own. */
-export function reverseBatch(batch: ColumnBatch): ColumnBatch {
-  const rows = batch.selection?.slice() ?? Uint32Array.from({ length: batch.rowCount }, (_, row) => row);
-  rows.reverse();
-  return {
-    rowCount: rows.length,
-    columns: batch.columns.map((column) => gatherVector(column, rows)),
-    selection: null,
-  };
 }

@@ -64,6 +64,7 @@ export class SstableSection {
   /** Of the blocks. */
   readonly #lastKeys: KeyIndex;
   readonly #places: ReadonlyMap<number, number>;
+  #projected: { readonly columns: readonly number[]; readonly projection: Projection } | null = null;
 
   constructor(file: PageFile, record: SectionRecord, commitTimestamp: Timestamp | null) {
     this.file = file;
@@ -92,13 +93,16 @@ export class SstableSection {
     return this.#places.has(column);
   }
 
-  /** Of column ids and pseudo columns. */
+  /** Of column ids and pseudo columns. The last one is kept: prepared statements ask with the same array. */
   projection(columns: readonly number[]): Projection {
-    return columns.map((column) => {
+    if (this.#projected?.columns === columns) return this.#projected.projection;
+    const projection = columns.map((column) => {
       if (column === keyPseudoColumn) return keyPlace;
       if (column === versionPseudoColumn) return versionPlace;
       return this.#places.get(column) ?? missingPlace;
     });
+    this.#projected = { columns, projection };
+    return projection;
   }
 
   /** Whether keys of the section lie in [from, to). */

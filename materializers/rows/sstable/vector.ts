@@ -3,57 +3,6 @@ import type { ColumnVector } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { datumsOf, Utf8Rows } from './column-decoder.ts';
 
-/** Rows of a vector, in the order given. */
-export function gatherVector(vector: ColumnVector, rows: Uint32Array): ColumnVector {
-  const count = rows.length;
-  const nulls = vector.nulls === null ? null : gather(vector.nulls, rows, new Uint8Array(count));
-  switch (vector.kind) {
-    case 'float64':
-      return { kind: 'float64', values: gather(vector.values, rows, new Float64Array(count)), nulls };
-    case 'int32':
-      return { kind: 'int32', values: gather(vector.values, rows, new Int32Array(count)), nulls };
-    case 'bool':
-      return { kind: 'bool', values: gather(vector.values, rows, new Uint8Array(count)), nulls };
-    case 'scaled': {
-      const units = gather(vector.units, rows, new Float64Array(count));
-      return { kind: 'scaled', units, scale: vector.scale, nulls };
-    }
-    case 'dictionary': {
-      const codes = gather(vector.codes, rows, new Uint16Array(count));
-      return { kind: 'dictionary', codes, dictionary: vector.dictionary, nulls };
-    }
-    case 'int64': {
-      const values = new BigInt64Array(count);
-      for (let row = 0; row < count; row++) values[row] = vector.values[rows[row]!]!;
-      return { kind: 'int64', values, nulls };
-    }
-    case 'utf8': {
-      const { text } = vector;
-      const values: Datum[] = new Array(count);
-      for (let row = 0; row < count; row++) {
-        values[row] = nulls !== null && nulls[row] === 1 ? null : text.at(rows[row]!);
-      }
-      return { kind: 'datum', values, nulls: null };
-    }
-    case 'datum': {
-      const values: Datum[] = new Array(count);
-      for (let row = 0; row < count; row++) values[row] = vector.values[rows[row]!]!;
-      return { kind: 'datum', values, nulls: null };
-    }
-    default:
-      return unreachable(vector);
-  }
-}
-
-function gather<Values extends Float64Array | Int32Array | Uint16Array | Uint8Array>(
-  source: Values,
-  rows: Uint32Array,
-  target: Values,
-): Values {
-  for (let row = 0; row < rows.length; row++) target[row] = source[rows[row]!]!;
-  return target;
-}
-
 /** The pages of a column in one group, as one vector. Only encodings of variable length have several. */
 export function concatVectors(pieces: readonly ColumnVector[], rowCounts: readonly number[]): ColumnVector {
   const only = pieces[0]!;
