@@ -1,0 +1,124 @@
+import type { Node } from 'libpg-query';
+import { AlopexError } from '../../../base/errors.ts';
+import type { CatalogSnapshot } from '../../catalog/definition.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { LogicalPlan, VirtualRelation } from '../../plan/logical.ts';
+import { formatType } from '../../types/format-type.ts';
+import type { FunctionContext } from '../../types/function.ts';
+import { oids, type SqlType, type TypeOid } from '../../types/type.ts';
+import { place } from '../ast.ts';
+import { maxParameters } from '../limits.ts';
+import type { SystemTime } from '../parse.ts';
+import type { Scope } from './scope.ts';
+import type { CteScope } from './with.ts';
+
+export type BindOptions = {
+  readonly catalog: CatalogSnapshot;
+  /** Schemas that unqualified names are looked up in; pg_catalog comes before them where they do not name it. */
+  readonly searchPath: readonly string[];
+  /** What input of literals asks for: time zone, date style, the clock ('now'). */
+  readonly functionContext: FunctionContext;
+  /** Types that the client declared for `$1` …; 0 where it leaves them to be inferred. */
+  readonly parameterTypes: readonly TypeOid[];
+  readonly virtualRelation: (schema: string, name: string) => VirtualRelation | undefined;
+};
+
+export type QueryBinder = (environment: Environment, node: Node, surroundings: Surroundings) => LogicalPlan;
+
+/** What a query sees from outside: the enclosing queries' names, and WITH queries. */
+export type Surroundings = {
+  readonly outer: Scope | null;
+  readonly ctes: CteScope | null;
+  /** Literals of unknown type in the select list become text; a set operation or INSERT gives them theirs. */
+  readonly resolvesUnknowns: boolean;
+};
+
+/** What the whole binding of one statement shares. */
+export type Environment = BindOptions & {
+  readonly systemTimes: ReadonlyMap<number, SystemTime>;
+  readonly parameters: ParameterTypes;
+  /** Where an expression stands in the text, from 0; -1 or nothing where unknown. */
+  readonly locations: WeakMap<Expression, number>;
+  /** Names of a row value's fields: those of ROW(…) have none of their own. */
+  readonly fieldNames: WeakMap<Expression, readonly string[]>;
+  readonly nextCteId: () => number;
+  /** Binds a query within the statement; passed along because queries and expressions hold each other. */
+  readonly bindQuery: QueryBinder;
+};
+
+export function newEnvironment(
+  options: BindOptions,
+  systemTimes: ReadonlyMap<number, SystemTime>,
+  bindQuery: QueryBinder,
+): Environment {
+  let cteId = 0;
+  return {
+    ...options,
+    systemTimes,
+    parameters: new ParameterTypes(options.parameterTypes),
+    locations: new WeakMap(),
+    fieldNames: new WeakMap(),
+    bindQuery,
+    nextCteId: () => {
+      cteId += 1;
+      return cteId;
+    },
+  };
+}
+
+/** Types of `$n` as they become known: declared by the client, or by the first use that needs a type. */
+export class ParameterTypes {
+  readonly #types: TypeOid[];
+
+  constructor(declared: readonly TypeOid[]) {
+    this.#types = declared.map((oid) => (oid === 0 ? oids.unknown : oid));
+  }
+
+  /** `$number`, with its type so far. */
+  use(number: number, location: number): Expression {
+    if (number < 1 || number > maxParameters) {
+      throw new AlopexError('undefined_parameter', `there is no parameter $${number}`, place(location));
+    }
+    while (this.#types.length < number) this.#types.push(oids.unknown);
+    return { kind: 'parameter', type: { oid: this.#types[number - 1]!, modifier: -1 }, index: number - 1 };
+  }
+
+  /** A use that wants `type`: the first one decides. */
+  resolve(index: number, type: SqlType, location: number): Expression {
+    const known = this.#types[index]!;
+    if (known !== oids.unknown && known !== type.oid) {
+      throw new AlopexError('ambiguous_parameter', `inconsistent types deduced for parameter $${index + 1}`, {
+        detail: `${formatType({ oid: known, modifier: -1 })} versus ${formatType(type)}`,
+        ...place(location),
+      });
+    }
+    this.#types[index] = type.oid;
+    return { kind: 'parameter', type: { oid: type.oid, modifier: -1 }, index };
+  }
+
+  /** All types, once the statement is bound. */
+  finish(): readonly TypeOid[] {
+    const index = this.#types.indexOf(oids.unknown);
+    if (index !== -1) {
+      throw new AlopexError(
+        'indeterminate_datatype',
+        `could not determine data type of parameter $${index + 1}`,
+      );
+    }
+    return this.#types;
+  }
+}
+
+export function typeOf(oid: TypeOid): SqlType {
+  return { oid, modifier: -1 };
+}
+
+/** Notes where an expression stands. */
+export function located<E extends Expression>(environment: Environment, expression: E, location: number): E {
+  if (!environment.locations.has(expression)) environment.locations.set(expression, location);
+  return expression;
+}
+
+export function placeOf(environment: Environment, expression: Expression): { readonly position?: number } {
+  return place(environment.locations.get(expression) ?? -1);
+}

@@ -1,0 +1,47 @@
+import type { Node, SelectStmt } from 'libpg-query';
+import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { LogicalPlan } from '../../plan/logical.ts';
+import { formatType } from '../../types/format-type.ts';
+import { oids } from '../../types/type.ts';
+import { locationOf, place } from '../ast.ts';
+import { coerce } from './coerce.ts';
+import { type Environment, placeOf, type Surroundings, typeOf } from './environment.ts';
+import { contextOf } from './expression.ts';
+import { newScope } from './scope.ts';
+
+/** LIMIT, OFFSET and FETCH FIRST. */
+export function withLimit(
+  environment: Environment,
+  select: SelectStmt,
+  surroundings: Surroundings,
+  input: LogicalPlan,
+): LogicalPlan {
+  if (select.limitOption === 'LIMIT_OPTION_WITH_TIES') {
+    throw unsupported('WITH TIES', place(locationOf(select.limitCount)).position);
+  }
+  const count = bindCount(environment, select.limitCount, surroundings, 'LIMIT');
+  const offset = bindCount(environment, select.limitOffset, surroundings, 'OFFSET');
+  if (count === null && offset === null) return input;
+  return { kind: 'limit', columns: input.columns, input, count, offset };
+}
+
+function bindCount(
+  environment: Environment,
+  node: Node | undefined,
+  { outer, ctes }: Surroundings,
+  clause: 'LIMIT' | 'OFFSET',
+): Expression | null {
+  if (node === undefined) return null;
+  if ('A_Const' in node && node.A_Const.isnull === true) return null;
+  const scope = newScope({ relations: [], columns: [] }, outer, ctes);
+  const context = contextOf(environment, scope, clause);
+  const value = context.bind(context, node);
+  const count = coerce(environment, value, typeOf(oids.int8), 'assignment');
+  if (count !== null) return count;
+  throw new AlopexError(
+    'datatype_mismatch',
+    `argument of ${clause} must be type bigint, not type ${formatType(typeOf(value.type.oid))}`,
+    placeOf(environment, value),
+  );
+}

@@ -1,0 +1,196 @@
+import { AlopexError, unsupported } from '../../../base/errors.ts';
+import { keyPseudoColumn, versionPseudoColumn } from '../../../materializers/rows/contract.ts';
+import type { ColumnDefinition, RelationDefinition } from '../../catalog/definition.ts';
+import type { AsOf, LogicalPlan, OutputColumn, VirtualRelation } from '../../plan/logical.ts';
+import { oids } from '../../types/type.ts';
+import { place, type QualifiedName, type TableReference } from '../ast.ts';
+import { coerceToColumn } from './coerce.ts';
+import { type Environment, typeOf } from './environment.ts';
+import { contextOf } from './expression.ts';
+import { emptyScope, type FromItem, type ScopeColumn, type ScopeRelation } from './scope.ts';
+
+export type FoundTable =
+  | { readonly kind: 'table'; readonly schema: string; readonly table: RelationDefinition }
+  | { readonly kind: 'virtual'; readonly schema: string; readonly relation: VirtualRelation };
+
+/** Looks a table up by its schema, or along the search path; 42P01 where there is none. */
+export function findTable(
+  { catalog, searchPath, virtualRelation }: Environment,
+  { schema, name }: QualifiedName,
+  location: number,
+): FoundTable {
+  const implicit = searchPath.includes('pg_catalog') ? [] : ['pg_catalog'];
+  for (const searched of schema === null ? [...implicit, ...searchPath] : [schema]) {
+    const virtual = virtualRelation(searched, name);
+    if (virtual !== undefined) return { kind: 'virtual', schema: searched, relation: virtual };
+    const namespace = catalog.namespace(searched);
+    const found = namespace === undefined ? undefined : catalog.relation(namespace.id, name);
+    if (found?.kind === 'table') return { kind: 'table', schema: searched, table: found };
+    if (found?.kind === 'sequence')
+      throw unsupported('reading a sequence as a table', place(location).position);
+    if (found !== undefined) {
+      throw new AlopexError('wrong_object_type', `cannot open relation "${name}"`, {
+        detail: 'This operation is not supported for indexes.',
+        ...place(location),
+      });
+    }
+  }
+  const shown = schema === null ? name : `${schema}.${name}`;
+  throw new AlopexError('undefined_table', `relation "${shown}" does not exist`, place(location));
+}
+
+/** A table that a statement changes: virtual relations are refused. */
+export function findTarget(
+  environment: Environment,
+  reference: TableReference,
+): FoundTable & { kind: 'table' } {
+  const found = findTable(environment, reference, reference.location);
+  if (environment.systemTimes.has(reference.location)) {
+    throw unsupported('changing the past: FOR SYSTEM_TIME here', place(reference.location).position);
+  }
+  if (found.kind === 'table') return found;
+  throw new AlopexError(
+    'insufficient_privilege',
+    `permission denied: "${reference.name}" is a system catalog`,
+    place(reference.location),
+  );
+}
+
+/** Columns that SQL can name, in table order. */
+export function visibleColumns(table: RelationDefinition): readonly ColumnDefinition[] {
+  return table.columns.filter((column) => !column.isDropped && !column.isHidden);
+}
+
+/** The definition of a column of the table's layout: of every column that rows are made of. */
+export function layoutColumns(table: RelationDefinition): readonly ColumnDefinition[] {
+  return table.layout.columns.map(({ id }) => {
+    const column = table.columns.find((definition) => definition.attribute === id);
+    if (column === undefined) throw new TypeError(`column ${id} of "${table.name}" has no definition`);
+    return column;
+  });
+}
+
+/** The columns that a row of `layout.columns` offers by name. */
+export function layoutScope(table: RelationDefinition, offset: number): readonly ScopeColumn[] {
+  return layoutColumns(table).flatMap((column, position) =>
+    column.isHidden ? [] : [scopeColumn(table, column, offset + position)],
+  );
+}
+
+function scopeColumn(table: RelationDefinition, column: ColumnDefinition, index: number): ScopeColumn {
+  const { name, type, attribute } = column;
+  return { name, index, type, table: table.id, attribute };
+}
+
+function outputColumn(table: RelationDefinition, column: ColumnDefinition): OutputColumn {
+  return { name: column.name, type: column.type, table: table.id, attribute: column.attribute };
+}
+
+/** A table of FROM. `withVersions`: the whole row, its key and its version, for what locks or changes it. */
+export function tableItem(
+  environment: Environment,
+  reference: TableReference,
+  withVersions: boolean,
+): FromItem {
+  const found = findTable(environment, reference, reference.location);
+  const asOf = asOfOf(environment, reference);
+  if (found.kind === 'virtual') {
+    if (asOf !== null)
+      throw unsupported('FOR SYSTEM_TIME of a system catalog', place(reference.location).position);
+    return virtualItem(found.relation, found.schema, reference);
+  }
+  if (withVersions && asOf === null) return versionedItem(found, reference);
+  const columns = visibleColumns(found.table);
+  const plan: LogicalPlan = {
+    kind: 'scan',
+    columns: columns.map((column) => outputColumn(found.table, column)),
+    table: found.table,
+    asOf,
+    attributes: columns.map((column) => column.attribute),
+  };
+  const offered = columns.map((column, index) => scopeColumn(found.table, column, index));
+  return itemOf(plan, relationOf(reference, found.schema, found.table, offered, null));
+}
+
+/** Rows of `layout.columns`, then the key and the version. */
+export function versionedItem(found: FoundTable & { kind: 'table' }, reference: TableReference): FromItem {
+  const { table, schema } = found;
+  const columns = layoutColumns(table);
+  const plan: LogicalPlan = {
+    kind: 'scan',
+    columns: [
+      ...columns.map((column) => outputColumn(table, column)),
+      { name: 'key', type: typeOf(oids.bytea), table: 0, attribute: 0 },
+      { name: 'version', type: typeOf(oids.float8), table: 0, attribute: 0 },
+    ],
+    table,
+    asOf: null,
+    attributes: [...columns.map((column) => column.attribute), keyPseudoColumn, versionPseudoColumn],
+  };
+  return itemOf(plan, relationOf(reference, schema, table, layoutScope(table, 0), columns.length));
+}
+
+function virtualItem(relation: VirtualRelation, schema: string, reference: TableReference): FromItem {
+  const plan: LogicalPlan = {
+    kind: 'virtual-scan',
+    columns: relation.columns.map(({ name, type }, index) => ({
+      name,
+      type,
+      table: relation.oid,
+      attribute: index + 1,
+    })),
+    relation,
+  };
+  const offered = plan.columns.map((column, index) => ({ ...column, index }));
+  return itemOf(plan, relationOf(reference, schema, null, offered, null));
+}
+
+function relationOf(
+  reference: TableReference,
+  schema: string,
+  table: RelationDefinition | null,
+  columns: readonly ScopeColumn[],
+  keyIndex: number | null,
+): ScopeRelation {
+  const alias = reference.alias ?? reference.name;
+  return {
+    alias,
+    schema: reference.alias === null ? schema : null,
+    table,
+    columns: renameColumns(columns, reference.columnAliases, alias, reference.location),
+    keyIndex,
+  };
+}
+
+export function itemOf(plan: LogicalPlan, relation: ScopeRelation): FromItem {
+  return { plan, relations: [relation], columns: relation.columns };
+}
+
+/** `AS t(a, b)`: names for the first columns. */
+export function renameColumns(
+  columns: readonly ScopeColumn[],
+  names: readonly string[],
+  alias: string,
+  location: number,
+): readonly ScopeColumn[] {
+  if (names.length > columns.length) {
+    throw new AlopexError(
+      'invalid_column_reference',
+      `table "${alias}" has ${columns.length} columns available but ${names.length} columns specified`,
+      place(location),
+    );
+  }
+  return columns.map((column, index) => ({ ...column, name: names[index] ?? column.name }));
+}
+
+function asOfOf(environment: Environment, { location }: TableReference): AsOf | null {
+  const clause = environment.systemTimes.get(location);
+  if (clause === undefined) return null;
+  const context = contextOf(environment, emptyScope, 'FOR SYSTEM_TIME');
+  const value = context.bind(context, clause.expression);
+  const type = typeOf(clause.kind === 'offset' ? oids.int8 : oids.timestamptz);
+  return {
+    kind: clause.kind,
+    expression: coerceToColumn(environment, value, { name: 'FOR SYSTEM_TIME', type }),
+  };
+}

@@ -1,0 +1,71 @@
+import type { Node } from 'libpg-query';
+import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { LogicalPlan } from '../../plan/logical.ts';
+import type { SqlType, TypeOid } from '../../types/type.ts';
+import type { ParsedStatement, StatementKind } from '../parse.ts';
+import { bindNewDefault, bindValue } from './default.ts';
+import { type BindOptions, type Environment, newEnvironment } from './environment.ts';
+import { bindInsert } from './insert.ts';
+import { bindQuery } from './query.ts';
+import { bindDelete, bindUpdate } from './update.ts';
+
+export type BoundStatement = {
+  readonly plan: LogicalPlan;
+  /** Of `$1`, `$2` …, as declared or inferred. */
+  readonly parameterTypes: readonly TypeOid[];
+  /** What the command tag begins with. */
+  readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+  /** A query, or a statement with RETURNING. */
+  readonly returnsRows: boolean;
+};
+
+/** Whether a statement is one that `bindStatement` takes; all others are utility statements. */
+export function isBindable({ kind }: Pick<ParsedStatement, 'kind'>): boolean {
+  return kind === 'SelectStmt' || kind === 'InsertStmt' || kind === 'UpdateStmt' || kind === 'DeleteStmt';
+}
+
+/** A statement within another: what EXPLAIN, PREPARE, COPY or CREATE TABLE AS hold. */
+export function innerStatement(statement: ParsedStatement, node: Node): ParsedStatement {
+  return { ...statement, kind: Object.keys(node)[0] as StatementKind, node };
+}
+
+/** Resolves the names and types of SELECT, VALUES, INSERT, UPDATE or DELETE. Throws what PostgreSQL would. */
+export function bindStatement(statement: ParsedStatement, options: BindOptions): BoundStatement {
+  const environment = newEnvironment(options, statement.systemTimes, bindQuery);
+  const { plan, command } = bindNode(environment, statement.node);
+  const body = plan.kind === 'with' ? plan.input : plan;
+  const returnsRows = body.kind !== 'modify' || body.modification.returning !== null;
+  return { plan, command, returnsRows, parameterTypes: environment.parameters.finish() };
+}
+
+function bindNode(environment: Environment, node: Node): Pick<BoundStatement, 'plan' | 'command'> {
+  if ('SelectStmt' in node) {
+    const surroundings = { outer: null, ctes: null, resolvesUnknowns: true };
+    return { plan: bindQuery(environment, node, surroundings), command: 'SELECT' };
+  }
+  if ('InsertStmt' in node) return { plan: bindInsert(environment, node.InsertStmt), command: 'INSERT' };
+  if ('UpdateStmt' in node) return { plan: bindUpdate(environment, node.UpdateStmt), command: 'UPDATE' };
+  if ('DeleteStmt' in node) return { plan: bindDelete(environment, node.DeleteStmt), command: 'DELETE' };
+  throw unsupported(Object.keys(node)[0] ?? 'this statement');
+}
+
+export type ExpressionOptions = Pick<BindOptions, 'catalog' | 'searchPath' | 'functionContext'> & {
+  /** The column whose DEFAULT it is, as the messages name it; null for a value such as EXECUTE's. */
+  readonly column: string | null;
+};
+
+/** Binds an expression that stands alone, to a type: a DEFAULT for CREATE or ALTER TABLE, a value for EXECUTE. */
+export function bindExpression(node: Node, type: SqlType, options: ExpressionOptions): Expression {
+  const { column, ...rest } = options;
+  const all: BindOptions = { ...rest, parameterTypes: [], virtualRelation: () => undefined };
+  const environment = newEnvironment(all, new Map(), bindQuery);
+  const expression =
+    column === null
+      ? bindValue(environment, node, type)
+      : bindNewDefault(environment, node, { name: column, type });
+  if (environment.parameters.finish().length > 0) {
+    throw new AlopexError('undefined_parameter', 'there is no parameter $1');
+  }
+  return expression;
+}
