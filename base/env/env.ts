@@ -34,7 +34,7 @@ export type Disk = {
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>;
   list(directory: string): Promise<readonly DiskEntry[]>;
   exists(path: string): Promise<boolean>;
-  /** Makes the parents too. */
+  /** Makes the parents too; all of them are durable when it is answered. */
   makeDirectory(path: string): Promise<void>;
   remove(path: string): Promise<void>;
   /** Atomic; replaces the target. Durable only after `syncDirectory` of the parent. */
