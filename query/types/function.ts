@@ -29,6 +29,11 @@ export type FunctionContext = {
   readonly catalog: CatalogLookups;
   /** Sequence functions. */
   readonly sequences: SequenceAccess;
+  /**
+   * What the server knows of itself: rows of pg_settings, pg_stat_activity, pg_locks, pg_cursors,
+   * pg_prepared_statements, by column name. Columns left out are null, or their type's zero.
+   */
+  readonly systemRows?: (relation: string) => Iterable<Readonly<Record<string, Datum>>>;
 };
 
 /** Answered by query/catalog. Each returns null where there is no such object. */
