@@ -1,5 +1,6 @@
+import { quoteIdentifier } from '../types/identifier.ts';
 import type { CatalogSnapshot, SequenceDefinition } from './definition.ts';
-import { quoteIdentifier, quoteQualified } from './identifier.ts';
+import { quoteQualified } from './qualified-name.ts';
 
 /**
  * Defaults name sequences with their schema, `nextval('public.t_id_seq'::regclass)`, so that they mean the same

@@ -1,4 +1,5 @@
-import { quoteIdentifier, quoteQualified } from '../identifier.ts';
+import { quoteIdentifier } from '../../types/identifier.ts';
+import { quoteQualified } from '../qualified-name.ts';
 import { searchedNamespaces } from '../search-path.ts';
 import type { CatalogEditor } from './editor.ts';
 import type { Relation } from './lookup.ts';
