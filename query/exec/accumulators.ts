@@ -1,0 +1,421 @@
+import { type ColumnVector, datumAt } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import { Numeric, narrow } from '../../base/values/numeric.ts';
+import type { AggregateCall } from '../plan/expression.ts';
+import { compareFunction } from '../types/compare.ts';
+import type { AggregateFunction, FunctionContext } from '../types/function.ts';
+import { typeInfo } from '../types/registry.ts';
+import { oids } from '../types/type.ts';
+
+/**
+ * One aggregate over all groups. `add` takes the live rows of a batch; `ids` has the group of each at its index,
+ * or is null where all rows are of group 0.
+ */
+export type Accumulator = {
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void;
+  /** Makes room for groups [0, count). */
+  grow(count: number): void;
+  result(group: number): Datum;
+};
+
+export function accumulatorOf(call: AggregateCall, context: FunctionContext): Accumulator {
+  return kernelOf(call.function) ?? new FoldAccumulator(call.function, context);
+}
+
+/** Compiled loops for what is asked most, or null. */
+function kernelOf(aggregate: AggregateFunction): Accumulator | null {
+  const argument = aggregate.arguments[0];
+  if (aggregate.kernel === 'count-star') return new CountAccumulator(false);
+  if (aggregate.kernel === null || argument === undefined) return null;
+  if (aggregate.kernel === 'count') return new CountAccumulator(true);
+  const kind = typeInfo(argument).physical.kind;
+  const isInteger = kind === 'int4' || kind === 'int8';
+  switch (aggregate.kernel) {
+    case 'sum':
+      if (isInteger) return new IntegerSum(aggregate.result === oids.numeric);
+      return kind === 'float8' ? new FloatSum(false) : null;
+    case 'avg':
+      return kind === 'float8' || kind === 'float4' ? new FloatSum(true) : null;
+    case 'min':
+    case 'max':
+      return isInteger || kind === 'float8' || kind === 'float4'
+        ? new NumberExtremum(aggregate.kernel === 'max')
+        : new DatumExtremum(aggregate.kernel === 'max', compareFunction(argument));
+  }
+}
+
+function grown<Values extends Float64Array | Uint8Array>(values: Values, count: number): Values {
+  if (count <= values.length) return values;
+  const larger = new (values.constructor as new (length: number) => Values)(
+    Math.max(count, values.length * 2),
+  );
+  larger.set(values);
+  return larger;
+}
+
+class CountAccumulator implements Accumulator {
+  readonly #skipsNulls: boolean;
+  #counts = new Float64Array(1);
+
+  constructor(skipsNulls: boolean) {
+    this.#skipsNulls = skipsNulls;
+  }
+
+  grow(count: number): void {
+    this.#counts = grown(this.#counts, count);
+  }
+
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    const column = this.#skipsNulls ? values[0]! : null;
+    const counts = this.#counts;
+    const canBeNull = column !== null && (column.kind === 'datum' || column.nulls !== null);
+    if (!canBeNull && ids === null) {
+      counts[0]! += count;
+      return;
+    }
+    if (!canBeNull && ids !== null && selection === null) {
+      for (let row = 0; row < count; row++) counts[ids[row]!]!++;
+      return;
+    }
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      if (canBeNull && isNull(column!, row)) continue;
+      counts[ids === null ? 0 : ids[row]!]!++;
+    }
+  }
+
+  result(group: number): Datum {
+    return this.#counts[group]!;
+  }
+}
+
+function isNull(column: ColumnVector, row: number): boolean {
+  return column.kind === 'datum'
+    ? column.values[row] === null
+    : column.nulls !== null && column.nulls[row] === 1;
+}
+
+/** Calls `visit` for each value that is not null. */
+function forEachValue(
+  column: ColumnVector,
+  selection: Uint32Array | null,
+  count: number,
+  ids: Int32Array | null,
+  visit: (value: Datum, group: number) => void,
+): void {
+  for (let at = 0; at < count; at++) {
+    const row = selection === null ? at : selection[at]!;
+    const value = datumAt(column, row);
+    if (value !== null) visit(value, ids === null ? 0 : ids[row]!);
+  }
+}
+
+const safeMax = Number.MAX_SAFE_INTEGER;
+
+/** Sum of integers: a double a group while it is exact, the rest as bigints aside. */
+class IntegerSum implements Accumulator {
+  readonly #isNumeric: boolean;
+  #sums = new Float64Array(1);
+  #seen = new Uint8Array(1);
+  readonly #spilled = new Map<number, bigint>();
+
+  constructor(isNumeric: boolean) {
+    this.#isNumeric = isNumeric;
+  }
+
+  grow(count: number): void {
+    this.#sums = grown(this.#sums, count);
+    this.#seen = grown(this.#seen, count);
+  }
+
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    const column = values[0]!;
+    if (column.kind !== 'int32' && column.kind !== 'float64') {
+      forEachValue(column, selection, count, ids, (value, group) =>
+        this.#addOne(value as number | bigint, group),
+      );
+      return;
+    }
+    if (ids === null && selection === null && column.nulls === null && column.kind === 'int32') {
+      // A batch of int4 cannot leave the safe integers.
+      let sum = 0;
+      const numbers = column.values;
+      for (let row = 0; row < count; row++) sum += numbers[row]!;
+      this.#addOne(sum, 0);
+      return;
+    }
+    this.#addNumbers(column.values, column.nulls, selection, count, ids);
+  }
+
+  #addNumbers(
+    numbers: Int32Array | Float64Array,
+    nulls: Uint8Array | null,
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    const sums = this.#sums;
+    const seen = this.#seen;
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      if (nulls !== null && nulls[row] === 1) continue;
+      const group = ids === null ? 0 : ids[row]!;
+      const sum = sums[group]! + numbers[row]!;
+      seen[group] = 1;
+      if (sum <= safeMax && sum >= -safeMax) sums[group] = sum;
+      else this.#addOne(numbers[row]!, group);
+    }
+  }
+
+  #addOne(value: number | bigint, group: number): void {
+    this.#seen[group] = 1;
+    if (typeof value === 'number') {
+      const sum = this.#sums[group]! + value;
+      if (sum <= safeMax && sum >= -safeMax) {
+        this.#sums[group] = sum;
+        return;
+      }
+    }
+    this.#spilled.set(group, (this.#spilled.get(group) ?? 0n) + BigInt(value));
+  }
+
+  total(group: number): number | bigint {
+    const spilled = this.#spilled.get(group);
+    return spilled === undefined ? this.#sums[group]! : narrow(spilled + BigInt(this.#sums[group]!));
+  }
+
+  result(group: number): Datum {
+    if (this.#seen[group] === 0) return null;
+    const total = this.total(group);
+    return this.#isNumeric ? Numeric.of(total, 0) : narrow(total);
+  }
+}
+
+/** Sum and average of doubles, added in the order of the rows. */
+class FloatSum implements Accumulator {
+  readonly #isAverage: boolean;
+  #sums = new Float64Array(1);
+  #counts = new Float64Array(1);
+
+  constructor(isAverage: boolean) {
+    this.#isAverage = isAverage;
+  }
+
+  grow(count: number): void {
+    this.#sums = grown(this.#sums, count);
+    this.#counts = grown(this.#counts, count);
+  }
+
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    const column = values[0]!;
+    if (column.kind !== 'float64' && column.kind !== 'int32') {
+      forEachValue(column, selection, count, ids, (value, group) => {
+        this.#sums[group]! += value as number;
+        this.#counts[group]!++;
+      });
+      return;
+    }
+    const numbers = column.values;
+    if (ids === null && selection === null && column.nulls === null) {
+      let sum = this.#sums[0]!;
+      for (let row = 0; row < count; row++) sum += numbers[row]!;
+      this.#sums[0] = sum;
+      this.#counts[0]! += count;
+      return;
+    }
+    const { nulls } = column;
+    const sums = this.#sums;
+    const counts = this.#counts;
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      if (nulls !== null && nulls[row] === 1) continue;
+      const group = ids === null ? 0 : ids[row]!;
+      sums[group]! += numbers[row]!;
+      counts[group]!++;
+    }
+  }
+
+  result(group: number): Datum {
+    const count = this.#counts[group]!;
+    if (count === 0) return null;
+    return this.#isAverage ? this.#sums[group]! / count : this.#sums[group]!;
+  }
+}
+
+/** Minimum or maximum of numbers; NaN is above all. */
+class NumberExtremum implements Accumulator {
+  readonly #isMaximum: boolean;
+  #best = new Float64Array(1);
+  #seen = new Uint8Array(1);
+  /** Groups whose best is a bigint. */
+  readonly #bigs = new Map<number, bigint>();
+
+  constructor(isMaximum: boolean) {
+    this.#isMaximum = isMaximum;
+  }
+
+  grow(count: number): void {
+    this.#best = grown(this.#best, count);
+    this.#seen = grown(this.#seen, count);
+  }
+
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    const column = values[0]!;
+    if (column.kind !== 'float64' && column.kind !== 'int32') {
+      forEachValue(column, selection, count, ids, (value, group) =>
+        this.#offer(value as number | bigint, group),
+      );
+      return;
+    }
+    const { nulls, values: numbers } = column;
+    if (ids === null && selection === null && nulls === null && count > 0) {
+      this.#offer(this.#isMaximum ? maximumOf(numbers, count) : minimumOf(numbers, count), 0);
+      return;
+    }
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      if (nulls === null || nulls[row] === 0) this.#offer(numbers[row]!, ids === null ? 0 : ids[row]!);
+    }
+  }
+
+  #offer(value: number | bigint, group: number): void {
+    if (this.#seen[group] === 1) {
+      const best = this.#bigs.get(group) ?? this.#best[group]!;
+      const isBetter = this.#isMaximum ? isAbove(value, best) : isAbove(best, value);
+      if (!isBetter) return;
+    }
+    this.#seen[group] = 1;
+    if (typeof value === 'bigint') {
+      this.#bigs.set(group, value);
+    } else {
+      this.#bigs.delete(group);
+      this.#best[group] = value;
+    }
+  }
+
+  result(group: number): Datum {
+    if (this.#seen[group] === 0) return null;
+    return this.#bigs.get(group) ?? this.#best[group]!;
+  }
+}
+
+function isAbove(left: number | bigint, right: number | bigint): boolean {
+  // biome-ignore lint/suspicious/noSelfCompare: the test for NaN that also takes a bigint.
+  return left > right || (left !== left && right === right);
+}
+
+function maximumOf(numbers: Float64Array | Int32Array, count: number): number {
+  let best = numbers[0]!;
+  for (let row = 1; row < count; row++) {
+    const value = numbers[row]!;
+    if (value > best) best = value;
+    else if (Number.isNaN(value)) return value;
+  }
+  return best;
+}
+
+function minimumOf(numbers: Float64Array | Int32Array, count: number): number {
+  let best = numbers[0]!;
+  for (let row = 1; row < count; row++) {
+    const value = numbers[row]!;
+    if (value < best || Number.isNaN(best)) best = value;
+  }
+  return best;
+}
+
+class DatumExtremum implements Accumulator {
+  readonly #isMaximum: boolean;
+  readonly #compare: (left: Datum, right: Datum) => number;
+  readonly #best: Datum[] = [null];
+
+  constructor(isMaximum: boolean, compare: (left: Datum, right: Datum) => number) {
+    this.#isMaximum = isMaximum;
+    this.#compare = compare;
+  }
+
+  grow(count: number): void {
+    while (this.#best.length < count) this.#best.push(null);
+  }
+
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    forEachValue(values[0]!, selection, count, ids, (value, group) => {
+      const best = this.#best[group]!;
+      const order = best === null ? 0 : this.#compare(value, best);
+      if (best === null || (this.#isMaximum ? order > 0 : order < 0)) this.#best[group] = value;
+    });
+  }
+
+  result(group: number): Datum {
+    return this.#best[group]!;
+  }
+}
+
+/** Any aggregate, by its own fold. */
+class FoldAccumulator implements Accumulator {
+  readonly #aggregate: AggregateFunction;
+  readonly #context: FunctionContext;
+  readonly #states: unknown[] = [];
+
+  constructor(aggregate: AggregateFunction, context: FunctionContext) {
+    this.#aggregate = aggregate;
+    this.#context = context;
+    this.grow(1);
+  }
+
+  grow(count: number): void {
+    while (this.#states.length < count) this.#states.push(this.#aggregate.initial(this.#context));
+  }
+
+  add(
+    values: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    ids: Int32Array | null,
+  ): void {
+    const { skipsNulls } = this.#aggregate;
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      const operands = values.map((column) => datumAt(column, row));
+      if (skipsNulls && operands.includes(null)) continue;
+      this.addRow(operands, ids === null ? 0 : ids[row]!);
+    }
+  }
+
+  addRow(operands: readonly Datum[], group: number): void {
+    this.#states[group] = this.#aggregate.step(this.#states[group], ...operands);
+  }
+
+  result(group: number): Datum {
+    return this.#aggregate.final(this.#states[group]);
+  }
+}

@@ -1,0 +1,324 @@
+import { unreachable } from '../../base/unreachable.ts';
+import type { ColumnBatch } from '../../base/values/column.ts';
+import type { OutputColumn } from '../plan/logical.ts';
+import type { CommonTablePlan, PhysicalPlan, Statement } from '../plan/physical.ts';
+import { hasSubquery } from '../plan/rewrite.ts';
+import { AggregateOperator } from './aggregate.ts';
+import { CommonTableScan, KeptRows, RecursiveOperator } from './common-tables.ts';
+import type { Cursor, ExecutionContext } from './contract.ts';
+import { DistinctOperator, SetOperator } from './distinct.ts';
+import { lateralOperator, lookupJoinOperator } from './join-driven.ts';
+import { hashJoinOperator, nestedLoopOperator } from './join-kept.ts';
+import type { Actual, CommonTable, Environment, Operator, Runtime } from './operator.ts';
+import {
+  AppendOperator,
+  filterOperator,
+  LimitOperator,
+  limitOf,
+  projectOperator,
+  projectSetOperator,
+  rowFilterOperator,
+  rowProjectOperator,
+} from './pipeline.ts';
+import {
+  functionScanOperator,
+  singleRowOperator,
+  TableScanOperator,
+  valuesOperator,
+  virtualScanOperator,
+} from './scan.ts';
+import { SortOperator } from './sort.ts';
+import { CachedSubplans } from './subplans.ts';
+import { LockOperator, ModifyOperator } from './writes.ts';
+
+/** Starts a statement. `actuals`, where given, is filled with what each plan node did: EXPLAIN ANALYZE. */
+export function execute(
+  statement: Statement,
+  context: ExecutionContext,
+  actuals: Map<PhysicalPlan, Actual> | null = null,
+): Cursor {
+  const runtime = newRuntime(statement.slotCount, context, new Map(), actuals);
+  return new StatementCursor(statement.columns, start(statement.root, runtime));
+}
+
+class StatementCursor implements Cursor {
+  readonly columns: readonly OutputColumn[];
+  readonly #operator: Operator;
+  #isDone = false;
+
+  constructor(columns: readonly OutputColumn[], operator: Operator) {
+    this.columns = columns;
+    this.#operator = operator;
+  }
+
+  get affectedRows(): number {
+    const counted = this.#operator as { readonly affectedRows?: number };
+    return counted.affectedRows ?? 0;
+  }
+
+  next(): ColumnBatch | null | Promise<ColumnBatch | null> {
+    if (this.#isDone) return null;
+    const batch = this.#operator.next();
+    if (batch instanceof Promise) return this.#resume(batch);
+    if (batch === null) this.close();
+    return batch;
+  }
+
+  close(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#operator.close();
+  }
+
+  async #resume(wait: Promise<void>): Promise<ColumnBatch | null> {
+    for (let pending: Promise<void> | null = wait; pending !== null; ) {
+      await pending;
+      if (this.#isDone) return null;
+      const batch = this.#operator.next();
+      if (!(batch instanceof Promise)) {
+        if (batch === null) this.close();
+        return batch;
+      }
+      pending = batch;
+    }
+    return null;
+  }
+}
+
+function newRuntime(
+  slotCount: number,
+  context: ExecutionContext,
+  commonTables: Map<number, CommonTable>,
+  actuals: Runtime['actuals'],
+  slots: Environment['slots'] = new Array(slotCount).fill(null),
+): Runtime {
+  let pausesOff = 0;
+  const environment: Environment = {
+    parameters: context.parameters,
+    slots,
+    functions: context.functions,
+    subplans: new CachedSubplans(() => runtime),
+  };
+  const runtime: Runtime = {
+    context,
+    environment,
+    commonTables,
+    actuals,
+    start: (plan) => start(plan, runtime),
+    pause() {
+      context.checkCancelled();
+      return pausesOff > 0 ? null : context.slice();
+    },
+    withoutPauses(run) {
+      pausesOff++;
+      try {
+        return run();
+      } finally {
+        pausesOff--;
+      }
+    },
+  };
+  return runtime;
+}
+
+/** The same execution with other WITH queries in sight; subplans that read them answer anew. */
+function nestedRuntime(runtime: Runtime, commonTables: Map<number, CommonTable>): Runtime {
+  return newRuntime(0, runtime.context, commonTables, runtime.actuals, runtime.environment.slots);
+}
+
+function start(plan: PhysicalPlan, runtime: Runtime): Operator {
+  const operator = operatorOf(plan, runtime);
+  return runtime.actuals === null ? operator : new MeasuredOperator(operator, plan, runtime.actuals);
+}
+
+function operatorOf(plan: PhysicalPlan, runtime: Runtime): Operator {
+  const { environment } = runtime;
+  switch (plan.kind) {
+    case 'table-scan':
+      return new TableScanOperator(plan, runtime);
+    case 'virtual-scan':
+      return virtualScanOperator(plan, runtime);
+    case 'values':
+      return valuesOperator(plan, runtime);
+    case 'function-scan':
+      return functionScanOperator(plan, runtime);
+    case 'single-row':
+      return singleRowOperator(runtime);
+    case 'filter': {
+      const input = start(plan.input, runtime);
+      return hasSubquery(plan.condition)
+        ? rowFilterOperator(input, plan.condition, plan.types.length, runtime)
+        : filterOperator(input, plan.condition, environment);
+    }
+    case 'project': {
+      const input = start(plan.input, runtime);
+      return plan.expressions.some(hasSubquery)
+        ? rowProjectOperator(input, plan.expressions, runtime)
+        : projectOperator(input, plan.expressions, environment);
+    }
+    case 'project-set':
+      return projectSetOperator(start(plan.input, runtime), plan.items, runtime);
+    case 'hash-join':
+      return hashJoinOperator(plan, start(plan.left, runtime), start(plan.right, runtime), runtime);
+    case 'nested-loop':
+      return nestedLoop(plan, runtime);
+    case 'lookup-join':
+      return lookupJoinOperator(plan, start(plan.left, runtime), runtime);
+    case 'aggregate':
+      return new AggregateOperator(plan, start(plan.input, runtime), runtime);
+    case 'distinct':
+      return new DistinctOperator(start(plan.input, runtime), plan.types, plan.on, runtime);
+    case 'sort':
+      return sort(plan, runtime);
+    case 'limit': {
+      const { count, offset } = limitOf(plan.count, plan.offset, environment);
+      return new LimitOperator(start(plan.input, runtime), count, offset);
+    }
+    case 'append':
+      return new AppendOperator(plan.inputs.map((input) => () => start(input, runtime)));
+    case 'set-operation': {
+      const sides = { left: start(plan.left, runtime), right: start(plan.right, runtime), types: plan.types };
+      return new SetOperator(sides, plan.operation, plan.all, runtime);
+    }
+    case 'with':
+      return withOperator(plan, runtime);
+    case 'cte-scan':
+      return new CommonTableScan(runtime.commonTables.get(plan.id)!, runtime);
+    case 'lock-rows':
+      return new LockOperator(plan, start(plan.input, runtime), runtime);
+    case 'modify':
+      return new ModifyOperator(plan, start(plan.input, runtime), runtime);
+    default:
+      return unreachable(plan);
+  }
+}
+
+type Plan<Kind extends PhysicalPlan['kind']> = Extract<PhysicalPlan, { readonly kind: Kind }>;
+
+function nestedLoop(plan: Plan<'nested-loop'>, runtime: Runtime): Operator {
+  const left = start(plan.left, runtime);
+  if (plan.bindings === null) return nestedLoopOperator(plan, left, start(plan.right, runtime), runtime);
+  const kind = plan.join;
+  if (kind === 'right' || kind === 'full') throw new Error(`a lateral join is not ${kind}`);
+  return lateralOperator(plan, kind, left, runtime);
+}
+
+function sort(plan: Plan<'sort'>, runtime: Runtime): Operator {
+  const limit =
+    plan.limit === null ? null : limitOf(plan.limit.count, plan.limit.offset, runtime.environment);
+  const wanted = limit === null ? Number.POSITIVE_INFINITY : limit.count + limit.offset;
+  return new SortOperator(start(plan.input, runtime), plan.keys, plan.types.length, wanted, runtime);
+}
+
+/** WITH: its queries start when they are read; those that write run to their end, read or not. */
+function withOperator(plan: Plan<'with'>, runtime: Runtime): Operator {
+  const tables = new Map(runtime.commonTables);
+  const nested = nestedRuntime(runtime, tables);
+  const writing: KeptRows[] = [];
+  const opened: CommonTable[] = [];
+  for (const definition of plan.definitions) {
+    const table = new KeptRows(definitionOperator(definition, nested, tables), nested);
+    tables.set(definition.id, table);
+    opened.push(table);
+    if (definition.plan.kind === 'modify') writing.push(table);
+  }
+  return new WithOperator(start(plan.input, nested), writing, opened);
+}
+
+function definitionOperator(
+  definition: CommonTablePlan,
+  runtime: Runtime,
+  tables: ReadonlyMap<number, CommonTable>,
+): Operator {
+  const { recursive } = definition;
+  if (recursive === null) return lazily(() => start(definition.plan, runtime));
+  return lazily(
+    () =>
+      new RecursiveOperator(definition, runtime, (working) =>
+        start(recursive.step, nestedRuntime(runtime, new Map(tables).set(definition.id, working))),
+      ),
+  );
+}
+
+/** An operator that is made when it is first asked. */
+function lazily(open: () => Operator): Operator {
+  let operator: Operator | null = null;
+  return {
+    next() {
+      operator ??= open();
+      return operator.next();
+    },
+    close() {
+      operator?.close();
+    },
+  };
+}
+
+class WithOperator implements Operator {
+  readonly #input: Operator;
+  readonly #writing: readonly KeptRows[];
+  readonly #tables: readonly CommonTable[];
+  #written = 0;
+  #place = 0;
+
+  constructor(input: Operator, writing: readonly KeptRows[], tables: readonly CommonTable[]) {
+    this.#input = input;
+    this.#writing = writing;
+    this.#tables = tables;
+  }
+
+  get affectedRows(): number {
+    const counted = this.#input as { readonly affectedRows?: number };
+    return counted.affectedRows ?? 0;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    while (this.#written < this.#writing.length) {
+      const batch = this.#writing[this.#written]!.batch(this.#place);
+      if (batch instanceof Promise) return batch;
+      if (batch !== null) {
+        this.#place++;
+        continue;
+      }
+      this.#written++;
+      this.#place = 0;
+    }
+    return this.#input.next();
+  }
+
+  close(): void {
+    this.#input.close();
+    for (const table of this.#tables) table.close();
+  }
+}
+
+/** Counts what an operator does. */
+class MeasuredOperator implements Operator {
+  readonly #operator: Operator;
+  readonly #actual: Actual;
+
+  constructor(operator: Operator, plan: PhysicalPlan, actuals: Map<PhysicalPlan, Actual>) {
+    this.#operator = operator;
+    const actual = actuals.get(plan) ?? { rows: 0, loops: 0, milliseconds: 0 };
+    actuals.set(plan, actual);
+    actual.loops++;
+    this.#actual = actual;
+  }
+
+  get affectedRows(): number {
+    const counted = this.#operator as { readonly affectedRows?: number };
+    return counted.affectedRows ?? 0;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    const batch = this.#operator.next();
+    if (batch !== null && !(batch instanceof Promise)) {
+      this.#actual.rows += batch.selection === null ? batch.rowCount : batch.selection.length;
+    }
+    return batch;
+  }
+
+  close(): void {
+    this.#operator.close();
+  }
+}

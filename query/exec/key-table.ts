@@ -1,0 +1,274 @@
+import { type ColumnVector, datumAt } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import { hashKey } from '../types/compare.ts';
+import { typeInfo } from '../types/registry.ts';
+import type { TypeOid } from '../types/type.ts';
+import { datumVector } from './vectors.ts';
+
+/** Whole numbers below this are found by one array access. */
+const directKeys = 65_536;
+const missing = -1;
+
+/** Numbers to dense ids from 0, in order of arrival. NaN is one key; -0 is 0. Open addressing. */
+export class NumberTable {
+  #direct = new Int32Array(directKeys).fill(missing);
+  #slots = new Int32Array(0);
+  #keys = new Float64Array(16);
+  readonly #bits = new Float64Array(1);
+  readonly #words = new Uint32Array(this.#bits.buffer);
+  #hashed = 0;
+  size = 0;
+
+  /** The key's id, or -1. */
+  find(key: number): number {
+    if (key >= 0 && key < directKeys && (key | 0) === key) return this.#direct[key]!;
+    if (this.#slots.length === 0) return missing;
+    const slot = this.#slotOf(key + 0);
+    return this.#slots[slot]!;
+  }
+
+  /** The key's id, a new one where it has none. */
+  add(key: number): number {
+    if (key >= 0 && key < directKeys && (key | 0) === key) {
+      const found = this.#direct[key]!;
+      if (found !== missing) return found;
+      this.#direct[key] = this.size;
+      return this.#append(key);
+    }
+    if (this.#hashed * 2 >= this.#slots.length) this.#grow();
+    const slot = this.#slotOf(key + 0);
+    const found = this.#slots[slot]!;
+    if (found !== missing) return found;
+    this.#slots[slot] = this.size;
+    this.#hashed++;
+    return this.#append(key + 0);
+  }
+
+  keyOf(id: number): number {
+    return this.#keys[id]!;
+  }
+
+  #append(key: number): number {
+    if (this.size === this.#keys.length) {
+      const keys = new Float64Array(this.#keys.length * 2);
+      keys.set(this.#keys);
+      this.#keys = keys;
+    }
+    this.#keys[this.size] = key;
+    return this.size++;
+  }
+
+  /** The slot that holds the key, or the empty one where it belongs. */
+  #slotOf(key: number): number {
+    this.#bits[0] = key;
+    const mask = this.#slots.length - 1;
+    const isKeyNaN = Number.isNaN(key);
+    let hash = Math.imul(this.#words[0]! ^ Math.imul(this.#words[1]!, 0x9e3779b1), 0x85ebca6b);
+    hash ^= hash >>> 15;
+    let slot = hash & mask;
+    for (;;) {
+      const id = this.#slots[slot]!;
+      if (id === missing) return slot;
+      const held = this.#keys[id]!;
+      if (held === key || (isKeyNaN && Number.isNaN(held))) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #grow(): void {
+    this.#slots = new Int32Array(Math.max(64, this.#slots.length * 2)).fill(missing);
+    for (let id = 0; id < this.size; id++) {
+      const key = this.#keys[id]!;
+      if (key >= 0 && key < directKeys && (key | 0) === key) continue;
+      this.#slots[this.#slotOf(key)] = id;
+    }
+  }
+}
+
+/** The values of one key column, to dense ids: equal values (as the type says) have one id. */
+class ColumnKeys {
+  readonly #key: (value: Datum) => unknown;
+  readonly #isNumber: boolean;
+  readonly #numbers = new NumberTable();
+  readonly #others = new Map<unknown, number>();
+  /** Ids of `#numbers` to ids of the column. */
+  #numberIds = new Int32Array(64).fill(missing);
+  #nullId = missing;
+  /** The first value of each id. */
+  readonly values: Datum[] = [];
+  #dictionary: readonly string[] | null = null;
+  #dictionaryIds = new Int32Array(0);
+
+  constructor(type: TypeOid) {
+    this.#key = hashKey(type);
+    const kind = typeInfo(type).physical.kind;
+    this.#isNumber = kind === 'int4' || kind === 'int8' || kind === 'float4' || kind === 'float8';
+  }
+
+  /** Writes the id of each live row at its index in `ids`; with `insert` false, -1 for values that have none. */
+  assign(
+    column: ColumnVector,
+    selection: Uint32Array | null,
+    count: number,
+    insert: boolean,
+    ids: Int32Array,
+  ): void {
+    if (this.#isNumber && (column.kind === 'float64' || column.kind === 'int32')) {
+      const { values, nulls } = column;
+      for (let at = 0; at < count; at++) {
+        const row = selection === null ? at : selection[at]!;
+        ids[row] =
+          nulls !== null && nulls[row] === 1 ? this.#null(insert) : this.#number(values[row]!, insert);
+      }
+      return;
+    }
+    if (column.kind === 'dictionary') {
+      this.#assignDictionary(column, selection, count, insert, ids);
+      return;
+    }
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      ids[row] = this.#datum(datumAt(column, row), insert);
+    }
+  }
+
+  #assignDictionary(
+    column: Extract<ColumnVector, { readonly kind: 'dictionary' }>,
+    selection: Uint32Array | null,
+    count: number,
+    insert: boolean,
+    ids: Int32Array,
+  ): void {
+    const { codes, dictionary, nulls } = column;
+    if (this.#dictionary !== dictionary) {
+      this.#dictionary = dictionary;
+      this.#dictionaryIds = new Int32Array(dictionary.length).fill(missing);
+    }
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      if (nulls !== null && nulls[row] === 1) {
+        ids[row] = this.#null(insert);
+        continue;
+      }
+      const code = codes[row]!;
+      let id = this.#dictionaryIds[code]!;
+      if (id === missing) {
+        id = this.#datum(dictionary[code]!, insert);
+        this.#dictionaryIds[code] = id;
+      }
+      ids[row] = id;
+    }
+  }
+
+  #number(value: number, insert: boolean): number {
+    if (!insert) {
+      const found = this.#numbers.find(value);
+      return found === missing ? missing : this.#numberIds[found]!;
+    }
+    const number = this.#numbers.add(value);
+    if (number >= this.#numberIds.length) this.#growNumberIds();
+    const id = this.#numberIds[number]!;
+    if (id !== missing) return id;
+    const appended = this.#append(value);
+    this.#numberIds[number] = appended;
+    return appended;
+  }
+
+  #growNumberIds(): void {
+    const grown = new Int32Array(this.#numberIds.length * 2).fill(missing);
+    grown.set(this.#numberIds);
+    this.#numberIds = grown;
+  }
+
+  #datum(value: Datum, insert: boolean): number {
+    if (value === null) return this.#null(insert);
+    if (this.#isNumber && typeof value === 'number') return this.#number(value, insert);
+    const key = this.#key(value);
+    const found = this.#others.get(key);
+    if (found !== undefined || !insert) return found ?? missing;
+    const id = this.#append(value);
+    this.#others.set(key, id);
+    return id;
+  }
+
+  #null(insert: boolean): number {
+    if (this.#nullId === missing && insert) this.#nullId = this.#append(null);
+    return this.#nullId;
+  }
+
+  #append(value: Datum): number {
+    this.values.push(value);
+    return this.values.length - 1;
+  }
+}
+
+/** Ids of one column fit beside another's in a safe integer: 2^26 distinct values each. */
+const pairBase = 67_108_864;
+
+/**
+ * Rows to dense group ids by any number of key columns. Each column has ids of its own; two ids make a pair, and
+ * pairs have ids again, so that only numbers are hashed twice.
+ */
+export class KeyTable {
+  readonly #columns: readonly ColumnKeys[];
+  readonly #pairs: readonly NumberTable[];
+  #columnIds = new Int32Array(4096);
+
+  constructor(types: readonly TypeOid[]) {
+    this.#columns = types.map((type) => new ColumnKeys(type));
+    this.#pairs = types.slice(1).map(() => new NumberTable());
+  }
+
+  get size(): number {
+    const last = this.#pairs[this.#pairs.length - 1];
+    return last === undefined ? (this.#columns[0]?.values.length ?? 1) : last.size;
+  }
+
+  /** Bytes that the table holds, about. */
+  get bytes(): number {
+    return this.size * 40 * Math.max(1, this.#columns.length);
+  }
+
+  /** The id of each live row at its index in `ids` (as long as the batch); -1 where it has none and may not get one. */
+  assign(
+    keys: readonly ColumnVector[],
+    selection: Uint32Array | null,
+    count: number,
+    insert: boolean,
+    ids: Int32Array,
+  ): void {
+    if (keys.length === 0) {
+      ids.fill(0);
+      return;
+    }
+    this.#columns[0]!.assign(keys[0]!, selection, count, insert, ids);
+    if (this.#columnIds.length < ids.length) this.#columnIds = new Int32Array(ids.length);
+    for (let next = 1; next < keys.length; next++) {
+      this.#columns[next]!.assign(keys[next]!, selection, count, insert, this.#columnIds);
+      const pairs = this.#pairs[next - 1]!;
+      for (let at = 0; at < count; at++) {
+        const row = selection === null ? at : selection[at]!;
+        const left = ids[row]!;
+        const right = this.#columnIds[row]!;
+        if (left < 0 || right < 0) ids[row] = missing;
+        else ids[row] = insert ? pairs.add(left * pairBase + right) : pairs.find(left * pairBase + right);
+      }
+    }
+  }
+
+  /** The key values of groups [0, size): one vector a key column. */
+  keys(): ColumnVector[] {
+    const size = this.size;
+    const results: Datum[][] = this.#columns.map(() => new Array<Datum>(size));
+    for (let group = 0; group < size; group++) {
+      let id = group;
+      for (let column = this.#columns.length - 1; column > 0; column--) {
+        const pair = this.#pairs[column - 1]!.keyOf(id);
+        results[column]![group] = this.#columns[column]!.values[pair % pairBase]!;
+        id = Math.floor(pair / pairBase);
+      }
+      if (this.#columns.length > 0) results[0]![group] = this.#columns[0]!.values[id]!;
+    }
+    return results.map(datumVector);
+  }
+}

@@ -1,0 +1,67 @@
+import { type ColumnVector, datumAt } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import { compareFunction } from '../types/compare.ts';
+import type { TypeOid } from '../types/type.ts';
+
+/** How one sort key orders. */
+export type Direction = {
+  readonly type: TypeOid;
+  readonly descending: boolean;
+  readonly nullsFirst: boolean;
+};
+
+type CompareDatums = (left: Datum, right: Datum) => number;
+
+/** The order of one key, nulls included. */
+export function datumOrder({ type, descending, nullsFirst }: Direction): CompareDatums {
+  const compare = compareFunction(type);
+  const nullRank = nullsFirst ? -1 : 1;
+  return (left, right) => {
+    if (left === null) return right === null ? 0 : nullRank;
+    if (right === null) return -nullRank;
+    return descending ? compare(right, left) : compare(left, right);
+  };
+}
+
+/** The order of rows by their leading datums. */
+export function rowOrder(
+  directions: readonly Direction[],
+): (left: readonly Datum[], right: readonly Datum[]) => number {
+  const orders = directions.map(datumOrder);
+  return (left, right) => {
+    for (let at = 0; at < orders.length; at++) {
+      const order = orders[at]!(left[at]!, right[at]!);
+      if (order !== 0) return order;
+    }
+    return 0;
+  };
+}
+
+/** The order of rows of some vectors, by their indexes; equal ones keep the order of their indexes. */
+export function indexOrder(
+  columns: readonly ColumnVector[],
+  directions: readonly Direction[],
+): (left: number, right: number) => number {
+  const orders = columns.map((column, at) => vectorOrder(column, directions[at]!));
+  const [only] = orders;
+  if (orders.length === 1 && only !== undefined) return (left, right) => only(left, right) || left - right;
+  return (left, right) => {
+    for (let at = 0; at < orders.length; at++) {
+      const order = orders[at]!(left, right);
+      if (order !== 0) return order;
+    }
+    return left - right;
+  };
+}
+
+function vectorOrder(column: ColumnVector, direction: Direction): (left: number, right: number) => number {
+  const isNumbers = column.kind === 'float64' || column.kind === 'int32';
+  if (!isNumbers || column.nulls !== null || column.values.some(Number.isNaN)) {
+    const order = datumOrder(direction);
+    return (left, right) => order(datumAt(column, left), datumAt(column, right));
+  }
+  const { values } = column;
+  return direction.descending
+    ? (left, right) => values[right]! - values[left]! || 0
+    : (left, right) => values[left]! - values[right]! || 0;
+}

@@ -1,0 +1,267 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { ColumnBatch } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { Expression } from '../plan/expression.ts';
+import type { ProjectSetItem } from '../plan/logical.ts';
+import type { SqlType } from '../types/type.ts';
+import { BatchFilter, BatchProjection } from './batch-expressions.ts';
+import { type Environment, type Operator, PageWait, type Runtime } from './operator.ts';
+import { compileRow } from './row-compiler.ts';
+import { rowsOf } from './rows.ts';
+import { batchesOfRows, batchOfRows, liveCount, sliceBatch } from './vectors.ts';
+
+/** Filter and projection of batches, in compiled loops. */
+export class BatchOperator implements Operator {
+  readonly #input: Operator;
+  readonly #change: (batch: ColumnBatch) => ColumnBatch | null;
+
+  constructor(input: Operator, change: (batch: ColumnBatch) => ColumnBatch | null) {
+    this.#input = input;
+    this.#change = change;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    for (;;) {
+      const batch = this.#input.next();
+      if (batch === null || batch instanceof Promise) return batch;
+      const changed = this.#change(batch);
+      if (changed !== null) return changed;
+    }
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+}
+
+export function filterOperator(input: Operator, condition: Expression, environment: Environment): Operator {
+  const filter = new BatchFilter(condition, environment);
+  return new BatchOperator(input, (batch) => filter.apply(batch));
+}
+
+export function projectOperator(
+  input: Operator,
+  expressions: readonly Expression[],
+  environment: Environment,
+): Operator {
+  const projection = new BatchProjection(expressions, environment);
+  return new BatchOperator(input, (batch) => ({ ...batch, columns: projection.apply(batch) }));
+}
+
+/**
+ * Rows one by one, for expressions with subplans: `change` makes any number of rows of one, and may throw
+ * `PageWait`; then it is called again for the same row once the page is there.
+ */
+export class RowOperator implements Operator {
+  readonly #input: Operator;
+  readonly #width: number;
+  readonly #change: (row: readonly Datum[]) => readonly (readonly Datum[])[];
+  readonly #pause: () => Promise<void> | null;
+  #rows: readonly (readonly Datum[])[] = [];
+  #at = 0;
+  #made: (readonly Datum[])[] = [];
+
+  constructor(
+    input: Operator,
+    width: number,
+    pause: () => Promise<void> | null,
+    change: (row: readonly Datum[]) => readonly (readonly Datum[])[],
+  ) {
+    this.#input = input;
+    this.#width = width;
+    this.#pause = pause;
+    this.#change = change;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    for (;;) {
+      while (this.#at < this.#rows.length && this.#made.length < rowsAtOnce) {
+        const pause = this.#pause();
+        if (pause !== null) return pause;
+        const wait = this.#step(this.#rows[this.#at]!);
+        if (wait !== null) return wait;
+        this.#at++;
+      }
+      if (this.#made.length > 0) {
+        const batch = batchOfRows(this.#made, this.#width);
+        this.#made = [];
+        return batch;
+      }
+      const batch = this.#input.next();
+      if (batch === null || batch instanceof Promise) return batch;
+      this.#rows = rowsOf(batch);
+      this.#at = 0;
+    }
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  #step(row: readonly Datum[]): Promise<void> | null {
+    try {
+      for (const made of this.#change(row)) this.#made.push(made);
+      return null;
+    } catch (thrown) {
+      if (thrown instanceof PageWait) return thrown.promise;
+      throw thrown;
+    }
+  }
+}
+
+const rowsAtOnce = 1024;
+
+export function rowFilterOperator(
+  input: Operator,
+  condition: Expression,
+  width: number,
+  runtime: Runtime,
+): Operator {
+  const test = compileRow(condition);
+  return new RowOperator(input, width, runtime.pause, (row) =>
+    test(row, runtime.environment) === true ? [row] : [],
+  );
+}
+
+export function rowProjectOperator(
+  input: Operator,
+  expressions: readonly Expression[],
+  runtime: Runtime,
+): Operator {
+  const closures = expressions.map(compileRow);
+  return new RowOperator(input, expressions.length, runtime.pause, (row) => [
+    closures.map((closure) => closure(row, runtime.environment)),
+  ]);
+}
+
+/** Set-returning functions in a select list: as many rows as the longest makes, the others end in nulls. */
+export function projectSetOperator(
+  input: Operator,
+  items: readonly ProjectSetItem[],
+  runtime: Runtime,
+): Operator {
+  const { environment } = runtime;
+  const columns = items.map((item) => {
+    if (item.kind === 'scalar') return { item, operands: [compileRow(item.expression)] };
+    return { item, operands: item.arguments.map(compileRow) };
+  });
+  const expand = (row: readonly Datum[]): readonly (readonly Datum[])[] => {
+    const values = columns.map(({ item, operands }) => {
+      const operandValues = operands.map((operand) => operand(row, environment));
+      if (item.kind === 'scalar') return operandValues;
+      if (item.function.isStrict && operandValues.includes(null)) return [];
+      return Array.from(item.function.evaluate(environment.functions, ...operandValues), setItem);
+    });
+    const length = Math.max(0, ...values.map((list, at) => (items[at]!.kind === 'set' ? list.length : 0)));
+    return Array.from({ length }, (_unused, at) =>
+      values.map((list, column) => (items[column]!.kind === 'scalar' ? list[0]! : (list[at] ?? null))),
+    );
+  };
+  return new RowOperator(input, items.length, runtime.pause, expand);
+}
+
+function setItem(row: readonly Datum[]): Datum {
+  return row[0] ?? null;
+}
+
+/** LIMIT and OFFSET. */
+export class LimitOperator implements Operator {
+  readonly #input: Operator;
+  #skip: number;
+  #take: number;
+
+  constructor(input: Operator, count: number, offset: number) {
+    this.#input = input;
+    this.#skip = offset;
+    this.#take = count;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    while (this.#take > 0) {
+      const batch = this.#input.next();
+      if (batch === null || batch instanceof Promise) return batch;
+      const count = liveCount(batch);
+      if (count <= this.#skip) {
+        this.#skip -= count;
+        continue;
+      }
+      const end = Math.min(count, this.#skip + this.#take);
+      const taken = sliceBatch(batch, this.#skip, end);
+      this.#take -= end - this.#skip;
+      this.#skip = 0;
+      return taken;
+    }
+    this.close();
+    return null;
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+}
+
+/** The values of LIMIT and OFFSET; null is no limit. */
+export function limitOf(
+  count: Expression | null,
+  offset: Expression | null,
+  environment: Environment,
+): { readonly count: number; readonly offset: number } {
+  return {
+    count: rowCountOf(
+      count,
+      environment,
+      Number.POSITIVE_INFINITY,
+      'LIMIT',
+      'invalid_row_count_in_limit_clause',
+    ),
+    offset: rowCountOf(offset, environment, 0, 'OFFSET', 'invalid_row_count_in_result_offset_clause'),
+  };
+}
+
+function rowCountOf(
+  expression: Expression | null,
+  environment: Environment,
+  absent: number,
+  clause: string,
+  condition: 'invalid_row_count_in_limit_clause' | 'invalid_row_count_in_result_offset_clause',
+): number {
+  const value = expression === null ? null : compileRow(expression)([], environment);
+  if (value === null) return absent;
+  const count = Number(value);
+  if (count < 0) throw new AlopexError(condition, `${clause} must not be negative`);
+  return count;
+}
+
+/** Inputs one after the other. */
+export class AppendOperator implements Operator {
+  readonly #inputs: readonly (() => Operator)[];
+  #at = 0;
+  #current: Operator | null = null;
+
+  constructor(inputs: readonly (() => Operator)[]) {
+    this.#inputs = inputs;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    while (this.#at < this.#inputs.length) {
+      this.#current ??= this.#inputs[this.#at]!();
+      const batch = this.#current.next();
+      if (batch !== null) return batch;
+      this.#current.close();
+      this.#current = null;
+      this.#at++;
+    }
+    return null;
+  }
+
+  close(): void {
+    this.#current?.close();
+    this.#at = this.#inputs.length;
+  }
+}
+
+/** Whether all of a plan's types are worth a typed vector is decided by its values: rows as batches. */
+export function rowsOperator(rows: readonly (readonly Datum[])[], types: readonly SqlType[]): Operator {
+  const batches = batchesOfRows(rows, types.length);
+  return { next: () => batches.next().value ?? null, close: () => undefined };
+}

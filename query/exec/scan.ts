@@ -1,0 +1,228 @@
+import { indexId } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import { batchRowsMax, type ColumnBatch } from '../../base/values/column.ts';
+import { type Datum, SqlRow } from '../../base/values/datum.ts';
+import type { FoundRow, ReadView, Scan } from '../../materializers/rows/contract.ts';
+import type { AsOf } from '../plan/logical.ts';
+import type { PhysicalPlan, TableScan } from '../plan/physical.ts';
+import type { FunctionContext } from '../types/function.ts';
+import { BatchFilter } from './batch-expressions.ts';
+import { keyRangesOf, pointKeyOf, zonesOf } from './key-ranges.ts';
+import type { Environment, Operator, Runtime } from './operator.ts';
+import { compileRow } from './row-compiler.ts';
+import { batchesOfRows, batchOfRows } from './vectors.ts';
+
+/** Rows of a table by its access path, filtered. */
+export class TableScanOperator implements Operator {
+  readonly #plan: TableScan;
+  readonly #runtime: Runtime;
+  readonly #row: readonly Datum[];
+  readonly #filter: BatchFilter | null;
+  #view: ReadView | null;
+  #scan: Scan | null = null;
+  #isDone = false;
+
+  /** `row`: of the driving side of a join, where the path's conditions read one. */
+  constructor(plan: TableScan, runtime: Runtime, row: readonly Datum[] = []) {
+    this.#plan = plan;
+    this.#row = row;
+    this.#runtime = runtime;
+    this.#filter = plan.filter === null ? null : new BatchFilter(plan.filter, runtime.environment);
+    this.#view = plan.asOf === null ? runtime.context.view : null;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    if (this.#isDone) return null;
+    if (this.#view === null) return this.#resolveView();
+    this.#scan ??= this.#open(this.#view);
+    const scan = this.#scan;
+    for (;;) {
+      const pause = this.#runtime.pause();
+      if (pause !== null) return pause;
+      const batch = scan.next();
+      if (batch instanceof Promise) return batch;
+      if (batch === null) {
+        this.close();
+        return null;
+      }
+      const kept = this.#filter === null ? batch : this.#filter.apply(batch);
+      if (kept !== null && kept.rowCount > 0) return kept;
+    }
+  }
+
+  close(): void {
+    this.#isDone = true;
+    this.#scan?.close();
+    this.#scan = null;
+  }
+
+  async #resolveView(): Promise<void> {
+    this.#view = await viewAsOf(this.#plan.asOf!, this.#runtime);
+  }
+
+  #open(view: ReadView): Scan {
+    const plan = this.#plan;
+    const { context, environment } = this.#runtime;
+    const layout = plan.table.layout;
+    const point = pointKeyOf(plan, environment, this.#row);
+    if (point !== null) {
+      const columns = plan.attributes;
+      return new PointScan(
+        point.map((key) => () => context.reader.get(layout, key, view, columns)),
+        columns.length,
+      );
+    }
+    const ranges = keyRangesOf(plan, environment, this.#row);
+    if (ranges.length === 0) return emptyScan;
+    return context.reader.scan({
+      layout,
+      index: indexId(plan.path.index),
+      ranges,
+      reverse: plan.path.reverse,
+      view,
+      columns: plan.attributes,
+      zones: zonesOf(plan, environment),
+      rowsWanted: plan.path.rowsWanted,
+    });
+  }
+}
+
+const emptyScan: Scan = { next: () => null, close: () => undefined };
+
+type Lookup = () => FoundRow | null | Promise<FoundRow | null>;
+
+/** Rows by their whole primary keys, asked for together. */
+class PointScan implements Scan {
+  #lookups: readonly Lookup[];
+  readonly #width: number;
+  #found: (FoundRow | null)[] = [];
+
+  constructor(lookups: readonly Lookup[], width: number) {
+    this.#lookups = lookups;
+    this.#width = width;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    while (this.#lookups.length > 0 || this.#found.length > 0) {
+      const taken = this.#lookups.slice(0, batchRowsMax);
+      const answers = taken.map((lookup) => lookup());
+      this.#lookups = this.#lookups.slice(batchRowsMax);
+      if (answers.some((answer) => answer instanceof Promise)) return this.#await(answers);
+      this.#found.push(...(answers as (FoundRow | null)[]));
+      const batch = this.#take();
+      if (batch !== null) return batch;
+    }
+    return null;
+  }
+
+  close(): void {
+    this.#lookups = [];
+    this.#found = [];
+  }
+
+  async #await(answers: readonly (FoundRow | null | Promise<FoundRow | null>)[]): Promise<void> {
+    this.#found.push(...(await Promise.all(answers)));
+  }
+
+  #take(): ColumnBatch | null {
+    const rows = this.#found.filter((found) => found !== null).map((found) => found.values);
+    this.#found = [];
+    return rows.length === 0 ? null : batchOfRows(rows, this.#width);
+  }
+}
+
+async function viewAsOf(asOf: AsOf, runtime: Runtime): Promise<ReadView> {
+  const value = compileRow(asOf.expression)([], runtime.environment);
+  invariant(typeof value === 'number' || typeof value === 'bigint', 'a point in time is a number');
+  return asOf.kind === 'timestamp'
+    ? await runtime.context.viewAsOf({ kind: 'timestamp', micros: value })
+    : await runtime.context.viewAsOf({ kind: 'offset', offset: Number(value) });
+}
+
+/** Batches from an iterator, with the cancellation check of every source. */
+export class IteratorOperator implements Operator {
+  readonly #runtime: Runtime;
+  readonly #filter: BatchFilter | null;
+  #batches: Iterator<ColumnBatch> | null = null;
+  #open: (() => Iterable<ColumnBatch>) | null;
+
+  constructor(runtime: Runtime, filter: BatchFilter | null, open: () => Iterable<ColumnBatch>) {
+    this.#runtime = runtime;
+    this.#filter = filter;
+    this.#open = open;
+  }
+
+  next(): ColumnBatch | null | Promise<void> {
+    if (this.#open === null) return null;
+    this.#batches ??= this.#open()[Symbol.iterator]();
+    for (;;) {
+      const pause = this.#runtime.pause();
+      if (pause !== null) return pause;
+      const step = this.#batches.next();
+      if (step.done === true) {
+        this.#open = null;
+        return null;
+      }
+      const kept = this.#filter === null ? step.value : this.#filter.apply(step.value);
+      if (kept !== null) return kept;
+    }
+  }
+
+  close(): void {
+    this.#batches?.return?.();
+    this.#open = null;
+  }
+}
+
+type Plan<Kind extends PhysicalPlan['kind']> = Extract<PhysicalPlan, { readonly kind: Kind }>;
+
+export function valuesOperator(plan: Plan<'values'>, runtime: Runtime): Operator {
+  const rows = function* (): Generator<readonly Datum[]> {
+    for (const expressions of plan.rows) {
+      yield expressions.map((expression) => compileRow(expression)([], runtime.environment));
+    }
+  };
+  return new IteratorOperator(runtime, null, () => batchesOfRows(rows(), plan.types.length));
+}
+
+export function virtualScanOperator(plan: Plan<'virtual-scan'>, runtime: Runtime): Operator {
+  const filter = plan.filter === null ? null : new BatchFilter(plan.filter, runtime.environment);
+  const { catalog, functions } = runtime.context;
+  return new IteratorOperator(runtime, filter, () =>
+    batchesOfRows(plan.relation.rows(catalog, functions), plan.types.length),
+  );
+}
+
+export function functionScanOperator(plan: Plan<'function-scan'>, runtime: Runtime): Operator {
+  const rows = function* (): Generator<readonly Datum[]> {
+    let ordinal = 0;
+    const operands = plan.arguments.map((argument) => compileRow(argument)([], runtime.environment));
+    for (const row of functionRows(plan.function, operands, runtime.environment, plan.types.length)) {
+      ordinal++;
+      yield plan.withOrdinality ? [...row, ordinal] : row;
+    }
+  };
+  return new IteratorOperator(runtime, null, () => batchesOfRows(rows(), plan.types.length));
+}
+
+/** The rows that a function in FROM makes; a scalar one makes one row, of a record's fields where it is one. */
+function functionRows(
+  callee: Plan<'function-scan'>['function'],
+  operands: readonly Datum[],
+  environment: Environment,
+  width: number,
+): Iterable<readonly Datum[]> {
+  const hasNull = operands.includes(null);
+  if (callee.kind === 'table') {
+    return callee.isStrict && hasNull ? [] : callee.evaluate(environment.functions, ...operands);
+  }
+  if (callee.isStrict && hasNull) return [new Array<Datum>(width).fill(null)];
+  const context: FunctionContext[] = callee.usesContext ? [environment.functions] : [];
+  const value = callee.evaluate(...context, ...operands);
+  return [value instanceof SqlRow && width > 1 ? value.fields : [value]];
+}
+
+/** One row without columns. */
+export function singleRowOperator(runtime: Runtime): Operator {
+  return new IteratorOperator(runtime, null, () => [{ rowCount: 1, columns: [], selection: null }]);
+}

@@ -1,0 +1,315 @@
+import { type ColumnView, type JoinKey, joinKeyOf } from './conditions.ts';
+import { costs, estimateOf, selectivityOf } from './estimate.ts';
+import type { Expression } from './expression.ts';
+import { planInnerJoins } from './join-order.ts';
+import type { LogicalPlan } from './logical.ts';
+import { lookupJoin } from './lookup-planning.ts';
+import type { Estimate, HashJoin, PhysicalPlan } from './physical.ts';
+import type { Planner } from './planner.ts';
+import { filtered, type Planned, type Request } from './request.ts';
+import {
+  columnAt,
+  columnsOf,
+  conjunction,
+  conjunctsOf,
+  hasSubquery,
+  remap,
+  substitute,
+  walk,
+} from './rewrite.ts';
+
+export type JoinNode = Extract<LogicalPlan, { readonly kind: 'join' }>;
+export type OuterKind = 'left' | 'full' | 'semi' | 'anti';
+
+/** Joins: inner ones in any order, outer ones as they are written. */
+export function planJoin(planner: Planner, logical: JoinNode, request: Request): Planned {
+  if (logical.isLateral) return planLateral(planner, logical, request);
+  const isInner = logical.join === 'inner' || logical.join === 'cross';
+  if (isInner) return planInnerJoins(planner, logical, request);
+  if (logical.join === 'right') return planRight(planner, logical, request);
+  const kind = logical.join as OuterKind;
+  const leftWidth = logical.left.columns.length;
+  if (
+    kind === 'left' &&
+    request.conditions.some((condition) => rejectsNulls(condition, (column) => column >= leftWidth))
+  ) {
+    return planInnerJoins(planner, { ...logical, join: 'inner' }, request);
+  }
+  return planOuter(planner, logical, kind, request);
+}
+
+/** A right join is a left join with its sides exchanged. */
+function planRight(planner: Planner, logical: JoinNode, request: Request): Planned {
+  const leftWidth = logical.left.columns.length;
+  const rightWidth = logical.right.columns.length;
+  const swap = (column: number): number => (column < leftWidth ? column + rightWidth : column - leftWidth);
+  const swapped = (expression: Expression): Expression =>
+    substitute(expression, (index, type) => columnAt(swap(index), type));
+  const condition =
+    logical.condition === null ? null : swapped(planner.lowering.expression(logical.condition));
+  const exchanged: JoinNode = {
+    ...logical,
+    join: 'left',
+    left: logical.right,
+    right: logical.left,
+    condition,
+    columns: [...logical.right.columns, ...logical.left.columns],
+  };
+  const planned = planJoin(planner, exchanged, {
+    ...request,
+    conditions: request.conditions.map(swapped),
+    needed: new Set([...request.needed].map(swap)),
+    order: null,
+  });
+  return {
+    ...planned,
+    places: logical.columns.map((_column, at) => planned.places[swap(at)]!),
+    isOrdered: false,
+  };
+}
+
+/** Conditions of WHERE go to the left side where they read it alone; those of ON to the right side, likewise. */
+function planOuter(planner: Planner, logical: JoinNode, kind: OuterKind, request: Request): Planned {
+  const leftWidth = logical.left.columns.length;
+  const isLeft = (column: number): boolean => column < leftWidth;
+  const on = conjunctsOf(logical.condition === null ? null : planner.lowering.expression(logical.condition));
+  const toLeft =
+    kind === 'full' ? [] : request.conditions.filter((condition) => columnsOf(condition).every(isLeft));
+  const above = request.conditions.filter((condition) => !toLeft.includes(condition));
+  const isOfRight = (condition: Expression): boolean =>
+    kind !== 'full' && !columnsOf(condition).some(isLeft) && columnsOf(condition).length > 0;
+  const toRight = on.filter(isOfRight);
+  const onBoth = on.filter((condition) => !isOfRight(condition));
+  const used = [...above, ...onBoth].flatMap(columnsOf);
+  const needed = new Set([...request.needed, ...used]);
+  const keepsRight = kind === 'left' || kind === 'full';
+  const left = planner.plan(logical.left, {
+    conditions: toLeft,
+    needed: new Set([...needed].filter(isLeft)),
+    order: null,
+    rowsWanted: null,
+  });
+  const rightRequest: Request = {
+    conditions: toRight.map((condition) => shifted(condition, leftWidth)),
+    needed: new Set([...needed].filter((column) => !isLeft(column)).map((column) => column - leftWidth)),
+    order: null,
+    rowsWanted: null,
+  };
+  const lookup =
+    kind === 'full'
+      ? null
+      : lookupJoin(planner, { kind, left, leftWidth, right: logical.right, rightRequest, on: onBoth });
+  if (lookup !== null) return filtered(lookup, above);
+  const right = planner.plan(logical.right, rightRequest);
+  return filtered(joined(kind, left, right, onBoth, leftWidth, keepsRight), above);
+}
+
+/** The expression with the right side's columns counted from that side's start. */
+export function shifted(expression: Expression, leftWidth: number): Expression {
+  return substitute(expression, (index, type) => columnAt(index - leftWidth, type));
+}
+
+/** Joins two planned sides by hash where a condition is an equality between them, else by trying all pairs. */
+export function joined(
+  kind: 'inner' | OuterKind,
+  left: Planned,
+  right: Planned,
+  on: readonly Expression[],
+  leftWidth: number,
+  keepsRight = true,
+): Planned {
+  const isLeft = (column: number): boolean => column < leftWidth;
+  const places = pairPlaces(left, right, keepsRight);
+  const joinPlaces = keepsRight ? places : pairPlaces(left, right, true);
+  const keys: JoinKey[] = [];
+  const rest: Expression[] = [];
+  for (const conjunct of on) {
+    const key = hasSubquery(conjunct) ? null : joinKeyOf(conjunct, isLeft);
+    if (key === null) rest.push(conjunct);
+    else keys.push(key);
+  }
+  const types = keepsRight ? [...left.plan.types, ...right.plan.types] : left.plan.types;
+  const tested = rest.filter((conjunct) => !hasSubquery(conjunct) || kind !== 'inner');
+  const later = rest.filter((conjunct) => !tested.includes(conjunct));
+  const condition = conjunction(tested.map((conjunct) => remap(conjunct, joinPlaces)));
+  const rows = joinRows(kind, left.plan.estimate.rows, right.plan.estimate.rows, keys.length, tested);
+  const plan: PhysicalPlan =
+    keys.length > 0
+      ? {
+          ...hashJoin(kind, left, right, keys, leftWidth, condition),
+          types,
+          estimate: hashEstimate(left.plan.estimate, right.plan.estimate, rows, types),
+        }
+      : {
+          kind: 'nested-loop',
+          join: kind === 'inner' && condition === null ? 'cross' : kind,
+          left: left.plan,
+          right: right.plan,
+          condition,
+          bindings: null,
+          types,
+          estimate: pairsEstimate(left.plan.estimate, right.plan.estimate, rows, types),
+        };
+  return filtered({ plan, places, isOrdered: false }, later);
+}
+
+function hashJoin(
+  kind: 'inner' | OuterKind,
+  left: Planned,
+  right: Planned,
+  keys: readonly JoinKey[],
+  leftWidth: number,
+  residual: Expression | null,
+): HashJoin {
+  return {
+    kind: 'hash-join',
+    join: kind,
+    left: left.plan,
+    right: right.plan,
+    leftKeys: keys.map((key) => remap(key.left, left.places)),
+    rightKeys: keys.map((key) => remap(shifted(key.right, leftWidth), right.places)),
+    nullsMatch: keys.map((key) => key.nullsMatch),
+    residual,
+  };
+}
+
+export function pairPlaces(left: Planned, right: Planned, keepsRight: boolean): readonly number[] {
+  const width = left.plan.types.length;
+  const ofRight = right.places.map((place) => (keepsRight && place >= 0 ? place + width : -1));
+  return [...left.places, ...ofRight];
+}
+
+export function joinRows(
+  kind: 'inner' | OuterKind,
+  left: number,
+  right: number,
+  keyCount: number,
+  rest: readonly Expression[],
+): number {
+  const pairs = keyCount > 0 ? (left * right) / Math.max(left, right, 1) : left * right;
+  const kept = rest.reduce((rows, conjunct) => rows * selectivityOf(conjunct), pairs);
+  switch (kind) {
+    case 'inner':
+      return kept;
+    case 'left':
+      return Math.max(left, kept);
+    case 'full':
+      return Math.max(left + right, kept);
+    case 'semi':
+    case 'anti':
+      return left / 2;
+  }
+}
+
+function hashEstimate(left: Estimate, right: Estimate, rows: number, types: PhysicalPlan['types']): Estimate {
+  const build = right.totalCost + right.rows * costs.hashedRow;
+  return estimateOf(
+    rows,
+    build,
+    build + left.totalCost + left.rows * costs.probedRow + rows * costs.probedRow,
+    types,
+  );
+}
+
+function pairsEstimate(
+  left: Estimate,
+  right: Estimate,
+  rows: number,
+  types: PhysicalPlan['types'],
+): Estimate {
+  const pairs = left.rows * right.rows;
+  return estimateOf(rows, right.totalCost, left.totalCost + right.totalCost + pairs * costs.operator, types);
+}
+
+/** LATERAL: the right side runs for each left row. */
+function planLateral(planner: Planner, logical: JoinNode, request: Request): Planned {
+  const leftWidth = logical.left.columns.length;
+  const isLeft = (column: number): boolean => column < leftWidth;
+  const on = conjunctsOf(logical.condition === null ? null : planner.lowering.expression(logical.condition));
+  const toLeft = request.conditions.filter(
+    (condition) => columnsOf(condition).length > 0 && columnsOf(condition).every(isLeft),
+  );
+  const above = request.conditions.filter((condition) => !toLeft.includes(condition));
+  const needed = new Set([...request.needed, ...[...above, ...on].flatMap(columnsOf)]);
+  const rightColumns = [...needed].filter((column) => !isLeft(column)).map((column) => column - leftWidth);
+  let right: Planned | null = null;
+  const nested = planner.lowering.nested(() => {
+    right = planner.plan(logical.right, {
+      conditions: [],
+      needed: new Set(rightColumns),
+      order: null,
+      rowsWanted: null,
+    });
+    return right.plan;
+  });
+  const bound = nested.bindings.flatMap(({ expression }) => columnsOf(expression));
+  const left = planner.plan(logical.left, {
+    conditions: toLeft,
+    needed: new Set([...[...needed].filter(isLeft), ...bound]),
+    order: null,
+    rowsWanted: null,
+  });
+  const places = pairPlaces(left, right!, true);
+  const types = [...left.plan.types, ...nested.physical.types];
+  const condition = conjunction(on.map((conjunct) => remap(conjunct, places)));
+  const rows = left.plan.estimate.rows * nested.physical.estimate.rows;
+  const cost = left.plan.estimate.totalCost + left.plan.estimate.rows * nested.physical.estimate.totalCost;
+  const plan: PhysicalPlan = {
+    kind: 'nested-loop',
+    join: logical.join,
+    left: left.plan,
+    right: nested.physical,
+    condition,
+    bindings: nested.bindings.map(({ slot, expression }) => ({
+      slot,
+      expression: remap(expression, left.places),
+    })),
+    types,
+    estimate: estimateOf(rows, 0, cost, types),
+  };
+  return filtered({ plan, places, isOrdered: false }, above);
+}
+
+/** Whether a condition cannot be true where all of some columns are null. */
+function rejectsNulls(condition: Expression, isOfSide: (column: number) => boolean): boolean {
+  if (condition.kind === 'is-null') return condition.negated && isStrictOver(condition.operand, isOfSide);
+  if (condition.kind === 'and') return condition.operands.some((operand) => rejectsNulls(operand, isOfSide));
+  if (condition.kind === 'or') return condition.operands.every((operand) => rejectsNulls(operand, isOfSide));
+  if (condition.kind === 'list-comparison')
+    return condition.quantifier === 'any' && isStrictOver(condition.left, isOfSide);
+  return isStrictOver(condition, isOfSide);
+}
+
+/** Whether an expression is null where a column of the side is. */
+function isStrictOver(expression: Expression, isOfSide: (column: number) => boolean): boolean {
+  switch (expression.kind) {
+    case 'column':
+      return isOfSide(expression.index);
+    case 'call':
+      return (
+        expression.function.isStrict &&
+        expression.arguments.some((argument) => isStrictOver(argument, isOfSide))
+      );
+    case 'cast':
+    case 'not':
+      return isStrictOver(expression.operand, isOfSide);
+    default:
+      return false;
+  }
+}
+
+/** Which columns of a view belong to the right side of a join. */
+export function rightView(leftWidth: number, attributes: readonly number[]): ColumnView {
+  return {
+    attributeOf: (index) => (index < leftWidth ? null : (attributes[index - leftWidth] ?? null)),
+    isKnown(expression) {
+      let isKnown = true;
+      walk(expression, (part) => {
+        if (part.kind === 'column' && part.index >= leftWidth) isKnown = false;
+        if (part.kind === 'subquery') isKnown = false;
+        if (part.kind === 'call' && part.function.volatility === 'volatile') isKnown = false;
+      });
+      return isKnown;
+    },
+  };
+}
