@@ -50,20 +50,21 @@ function bindNode(environment: Environment, node: Node): Pick<BoundStatement, 'p
   throw unsupported(Object.keys(node)[0] ?? 'this statement');
 }
 
-export type ExpressionOptions = Pick<BindOptions, 'catalog' | 'searchPath' | 'functionContext'> & {
-  /** The column whose DEFAULT it is, as the messages name it; null for a value such as EXECUTE's. */
-  readonly column: string | null;
-};
+export type ExpressionOptions = Pick<BindOptions, 'catalog' | 'searchPath' | 'functionContext'>;
+
+/** What an expression that stands alone is for: `name` is the column whose DEFAULT it is, null for EXECUTE's values. */
+export type ExpressionTarget = { readonly name: string | null; readonly type: SqlType };
 
 /** Binds an expression that stands alone, to a type: a DEFAULT for CREATE or ALTER TABLE, a value for EXECUTE. */
-export function bindExpression(node: Node, type: SqlType, options: ExpressionOptions): Expression {
-  const { column, ...rest } = options;
-  const all: BindOptions = { ...rest, parameterTypes: [], virtualRelation: () => undefined };
+export function bindExpression(
+  node: Node,
+  { name, type }: ExpressionTarget,
+  options: ExpressionOptions,
+): Expression {
+  const all: BindOptions = { ...options, parameterTypes: [], virtualRelation: () => undefined };
   const environment = newEnvironment(all, new Map(), bindQuery);
   const expression =
-    column === null
-      ? bindValue(environment, node, type)
-      : bindNewDefault(environment, node, { name: column, type });
+    name === null ? bindValue(environment, node, type) : bindNewDefault(environment, node, { name, type });
   if (environment.parameters.finish().length > 0) {
     throw new AlopexError('undefined_parameter', 'there is no parameter $1');
   }
