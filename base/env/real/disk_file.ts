@@ -2,6 +2,7 @@ import { close, fdatasync, fstat, ftruncate, read, readSync, writev } from 'node
 import { promisify } from 'node:util';
 import type { DiskFile } from '../env.ts';
 import { FileGuard } from '../file_guard.ts';
+import { bulkBytesMin, countedAsBulk } from './bulk_syncs.ts';
 import { byteLength, type Flusher } from './flush.ts';
 import { Pace, type Turn } from './pace.ts';
 
@@ -76,8 +77,9 @@ export class RealFile implements DiskFile {
   sync(): Promise<void> {
     return this.#guard.change('fsync file', async () => {
       const covered = this.#unsyncedBytes;
+      const flush = () => descriptor.fdatasync(this.#fd);
       try {
-        await descriptor.fdatasync(this.#fd);
+        await (covered >= bulkBytesMin ? countedAsBulk(flush) : flush());
       } catch (error) {
         throw this.#guard.fail(error);
       }

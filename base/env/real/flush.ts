@@ -1,5 +1,6 @@
 import { fdatasyncSync, writeSync, writevSync } from 'node:fs';
 import type { SystemFailure } from '../disk_error.ts';
+import { bulkBytesMin, bulkSyncRuns, countedAsBulk } from './bulk_syncs.ts';
 import type { FlushRequest } from './flush_thread.ts';
 import { moduleBeside } from './module_beside.ts';
 import { Pace, type Turn } from './pace.ts';
@@ -9,8 +10,6 @@ import { Threads } from './threads.ts';
 const fastMsMax = 0.4;
 /** What a fast disk takes besides, to be given the bytes: 0.40 ms for 1 MiB here. */
 const transferMsPerByte = 0.4 / (1 << 20);
-/** Above this the event loop would feel even a fast disk. */
-const bytesHereMax = 4 << 20;
 /** Flushes of several files overlap on a slow disk. */
 const threadsMax = 4;
 
@@ -22,7 +21,7 @@ export type Flushed =
 
 /**
  * Writes and flushes: on the caller's thread while the disk is fast, on a thread of its own when it is not, or
- * when there is much to flush. Not on libuv's pool, where a flush would wait behind whatever holds its four
+ * when much is being flushed. Not on libuv's pool, where a flush would wait behind whatever holds its four
  * threads. `docs/decisions/2026-11-22-commit-path.md` has the measurements.
  */
 export class Flusher {
@@ -43,11 +42,11 @@ export class Flusher {
   ): Promise<Flushed> {
     const bytes = byteLength(chunks);
     const toTransfer = bytes + unsyncedBytes;
-    const here = this.#pace.fast && toTransfer <= bytesHereMax;
+    const bulk = toTransfer >= bulkBytesMin;
+    const here = this.#pace.fast && !bulk && !bulkSyncRuns();
     if (here && this.#turn.exhausted) await this.#turn.next();
-    const flushed = here
-      ? flushNow(fd, position, chunks)
-      : await this.#flushThere(fd, position, chunks, bytes);
+    const there = () => this.#flushThere(fd, position, chunks, bytes);
+    const flushed = here ? flushNow(fd, position, chunks) : await (bulk ? countedAsBulk(there) : there());
     if (flushed.kind === 'durable') {
       this.#pace.observe(Math.max(0, flushed.elapsedMs - toTransfer * transferMsPerByte));
       if (here) this.#turn.spend(flushed.elapsedMs);
@@ -55,7 +54,12 @@ export class Flusher {
     return flushed;
   }
 
-  async #flushThere(fd: number, position: number, chunks: readonly Uint8Array[], length: number) {
+  async #flushThere(
+    fd: number,
+    position: number,
+    chunks: readonly Uint8Array[],
+    length: number,
+  ): Promise<Flushed> {
     const bytes = new Uint8Array(length);
     let at = 0;
     for (const chunk of chunks) {

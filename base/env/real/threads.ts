@@ -1,6 +1,7 @@
 import { type Transferable, Worker } from 'node:worker_threads';
 import { AlopexError } from '../../errors.ts';
 import { invariant } from '../../unreachable.ts';
+import { sharedWithThreads } from './bulk_syncs.ts';
 import { type Answer, unpackError } from './serve.ts';
 
 /** A thread without work ends after this long: it holds about 10 MB. */
@@ -88,7 +89,7 @@ export class Threads {
 
   #start(): Thread {
     // Not the process's own arguments: some of them (--input-type, --test) no thread may have.
-    const worker = new Worker(this.#entry, { execArgv: [] });
+    const worker = new Worker(this.#entry, { execArgv: [], workerData: sharedWithThreads });
     const thread: Thread = { worker, job: null, retire: null };
     this.#threads.add(thread);
     thread.worker.on('message', (answer: Answer) => {
