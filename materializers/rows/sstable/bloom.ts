@@ -1,5 +1,5 @@
 /**
- * Bloom filter of the keys of an index block: ten bits a key, six probes by double hashing from one 32-bit hash
+ * Bloom filter of the keys of a row group: ten bits a key, six probes by double hashing from one 32-bit hash
  * (Kirsch and Mitzenmacher, 2006): about 1 % false positives.
  */
 const bitsPerKey = 10;
@@ -29,8 +29,12 @@ function scramble(block: number): number {
   return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
 }
 
+export function filterLength(keyCount: number): number {
+  return Math.max(8, Math.ceil((keyCount * bitsPerKey) / 8));
+}
+
 export function buildFilter(hashes: readonly number[]): Uint8Array {
-  const filter = new Uint8Array(Math.max(8, Math.ceil((hashes.length * bitsPerKey) / 8)));
+  const filter = new Uint8Array(filterLength(hashes.length));
   const bits = filter.length * 8;
   for (const hash of hashes) {
     const step = ((hash >>> 17) | (hash << 15)) >>> 0;

@@ -73,7 +73,7 @@ export class PageCache {
     this.#bytes += slot.byteSize;
     slot.place = this.#slots.length;
     this.#slots.push(slot);
-    this.#shrink();
+    this.trim();
   }
 
   /** Drops a page that will not be asked for, because something else in the cache has its values. */
@@ -86,7 +86,8 @@ export class PageCache {
     for (const slot of this.#slots.filter((candidate) => candidate.file === file)) this.#drop(slot);
   }
 
-  #shrink(): void {
+  /** Drops pages until the bound holds: after something was kept, and after something was unpinned. */
+  trim(): void {
     let chances = this.#slots.length * 2;
     while (this.#bytes > this.bytesMax && chances-- > 0 && this.#slots.length > 0) {
       if (this.#hand >= this.#slots.length) this.#hand = 0;

@@ -102,21 +102,6 @@ describe('materializers/rows/sstable: damaged files', () => {
     expect(outcome).to.have.property('message', 'sample.sst is corrupt at byte 0: checksum mismatch');
   });
 
-  it('refuses a page that was read from elsewhere', async () => {
-    const file = writeFile(threeColumns, entries(40), null);
-    const source = sourceOf(file);
-    let isMisdirected = false;
-    const misdirecting = {
-      read: (position: number, length: number) =>
-        source.read(isMisdirected ? position + 1 : position, length),
-    };
-    const options = { name: 'x.sst', length: file.length, cache: new PageCache(1 << 20), compressions: [] };
-    const section = (await openSstable(misdirecting, options)).sections[0]!;
-    isMisdirected = true;
-    const error = await Promise.resolve(section.group(0)).catch((thrown) => thrown);
-    expect(error).to.have.property('condition', 'data_corrupted');
-  });
-
   it('refuses every truncation', async () => {
     const file = writeFile(threeColumns, entries(40), null);
     for (let length = 0; length < file.length; length += 7) {

@@ -37,7 +37,8 @@ function* describeGroup(section: SstableSection, ordinal: number, group: Group):
     group.continues === null ? '' : `goes on after version ${group.continues}`,
   ].filter((mark) => mark !== '');
   yield `  group ${ordinal}: ${[`${group.rowCount} entries`, ...marks].join(', ')}; keys ${hex(group.firstKey)} to ${hex(group.lastKey)}; timestamps ${group.oldestTimestamp} to ${group.newestTimestamp}`;
-  yield `    keys ${at(group.keys.address)}; versions ${at(group.versions.address)}`;
+  const filter = group.filter === null ? '' : `; filter ${at(group.filter.address)}`;
+  yield `    keys ${at(group.keys.address)}${filter}; versions ${at(group.versions.address)}`;
   for (const [place, column] of section.columns.entries()) {
     yield `    column ${column.id}: ${describeChunk(group.columns[place]!)}`;
   }

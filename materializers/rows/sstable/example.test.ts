@@ -57,12 +57,12 @@ describe('materializers/rows/sstable: worked example of the format', () => {
     for await (const line of dumpSstable(await open(documented()), { withEntries: true })) lines.push(line);
     expect(lines).to.deep.equal([
       'sample.sst: SSTable format 1, file 9, 242 bytes, compression none',
-      'section storage 20000 index 0: 3 entries (1 deletions), 1 groups, 163 bytes, timestamps 100 to 120',
+      'section storage 20000 index 0: 3 entries (1 deletions), 1 groups, 166 bytes, timestamps 100 to 120',
       '  columns: 1 int4, 2 text',
       '  group 0: 3 entries, 1 deletions, keys repeat; keys 0280000001 to 0280000002; timestamps 100 to 120',
-      '    keys @0+22; versions @22+19',
-      '    column 1: 1 to 2; 1 nulls; @41+18',
-      '    column 2: "one" to "two"; 1 nulls; @59+28',
+      '    keys @0+22; filter @22+17; versions @39+19',
+      '    column 1: 1 to 2; 1 nulls; @58+18',
+      '    column 2: "one" to "two"; 1 nulls; @76+28',
       '  0280000001 @100 1, "one"',
       '  0280000002 @120 deleted',
       '  0280000002 @110 2, "two"',

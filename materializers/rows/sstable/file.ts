@@ -181,6 +181,8 @@ export async function loadPinned(need: Need, pinned: AnyPageSlot[]): Promise<voi
 }
 
 export function unpin(pinned: AnyPageSlot[]): void {
+  if (pinned.length === 0) return;
   for (const slot of pinned) slot.pins--;
+  pinned[0]!.file.cache.trim();
   pinned.length = 0;
 }

@@ -27,14 +27,13 @@ export type SectionRecord = SectionMetadata & {
   readonly blocks: readonly BlockRecord[];
 };
 
-/** One index block: up to 16 row groups, and the filter of their keys. */
+/** One index block: up to 16 row groups. */
 export type BlockRecord = {
   readonly firstKey: Uint8Array;
   readonly lastKey: Uint8Array;
   readonly rowCount: number;
   readonly byteLength: number;
   readonly index: PageAddress;
-  readonly filter: PageAddress;
 };
 
 /** Numbers of the physical kinds in a file; never reused. */
@@ -93,7 +92,6 @@ export function encodeFooter(footer: Footer): Uint8Array {
       writer.varint(block.rowCount);
       writer.varint(block.byteLength);
       writeAddress(writer, block.index);
-      writeAddress(writer, block.filter);
     }
   }
   return writer.toBytes();
@@ -135,7 +133,6 @@ function readBlock(reader: ByteReader): BlockRecord {
     rowCount: reader.varint(),
     byteLength: Number(reader.varlong()),
     index: readAddress(reader),
-    filter: readAddress(reader),
   };
 }
 

@@ -29,7 +29,7 @@ export const pageBytesMax = 1 << 16;
 /** Larger values lie in overflow pages of their own. */
 export const inlineValueBytesMax = 8192;
 export const valueBytesMax = 64 << 20;
-/** Row groups of one index block, which share one bloom filter. */
+/** Row groups of one index block. */
 export const groupsPerBlock = 16;
 
 /** Where a page lies in its file, its envelope included. */

@@ -2,7 +2,7 @@ import { compareBytes } from '../../../base/bytes/compare.ts';
 import { ByteWriter } from '../../../base/bytes/writer.ts';
 import { invariant } from '../../../base/unreachable.ts';
 import type { Datum } from '../../../base/values/datum.ts';
-import { hashKey } from './bloom.ts';
+import { buildFilter, filterLength, hashKey } from './bloom.ts';
 import { encodeColumn, footprint } from './column-encoder.ts';
 import {
   groupInlineBytesMax,
@@ -55,10 +55,10 @@ export class GroupBuilder {
     );
   }
 
-  /** `values` is null for a deletion, and where the section has no columns. Returns whether the key is a new one. */
-  add(key: Uint8Array, timestamp: number, deleted: boolean, values: readonly Datum[] | null): boolean {
+  /** `values` is null for a deletion, and where the section has no columns. */
+  add(key: Uint8Array, timestamp: number, deleted: boolean, values: readonly Datum[] | null): void {
     const row = this.#rowCount;
-    const isRepeat = this.#followsItself(key, timestamp);
+    const isRepeat = this.#repeatsKey(key, timestamp);
     this.#keys.raw(key);
     this.#offsets[row + 1] = this.#keys.length;
     this.#timestamps[row] = timestamp;
@@ -69,17 +69,16 @@ export class GroupBuilder {
     if (values === null) {
       invariant(deleted || this.#columns.length === 0, 'a row has values');
       for (const column of this.#values) column[row] = null;
-      return !isRepeat;
+      return;
     }
     invariant(values.length === this.#columns.length, 'an entry has the columns of its section');
     for (let column = 0; column < values.length; column++) this.#values[column]![row] = values[column]!;
     this.#inlineBytes += 8 * (values.length - this.#sizedColumns.length);
     for (const column of this.#sizedColumns) this.#account(values[column]!);
-    return !isRepeat;
   }
 
   /** Whether the key is that of the entry before; asserts the order of the file. */
-  #followsItself(key: Uint8Array, timestamp: number): boolean {
+  #repeatsKey(key: Uint8Array, timestamp: number): boolean {
     const row = this.#rowCount;
     if (row === 0 && this.#previous === null) return false;
     const bytes = this.#keys.bytes;
@@ -104,10 +103,6 @@ export class GroupBuilder {
     this.#overflowBytes += overflow;
   }
 
-  lastKeyHash(): number {
-    return hashKey(this.#keyAt(this.#rowCount - 1));
-  }
-
   #keyAt(row: number): Uint8Array {
     return new Uint8Array(this.#keys.bytes.subarray(this.#offsets[row]!, this.#offsets[row + 1]!));
   }
@@ -119,6 +114,7 @@ export class GroupBuilder {
     const timestamps = this.#timestamps.subarray(0, count);
     const firstKey = this.#keyAt(0);
     const lastKey = this.#keyAt(count - 1);
+    const keys = writePage(encodeKeys(this.#keys.bytes, this.#offsets, count));
     const group = {
       rowCount: count,
       deletedCount: this.#deleted.subarray(0, count).reduce((sum, flag) => sum + flag, 0),
@@ -128,7 +124,8 @@ export class GroupBuilder {
       continues,
       firstKey,
       lastKey,
-      keys: writePage(encodeKeys(this.#keys.bytes, this.#offsets, count)),
+      keys,
+      filter: this.#buildFilter(keys, writePage),
       versions: writePage(encodeVersions(this.#timestamps, this.#deleted, this.#repeats, count)),
       columns: this.#columns.map((column, index) => this.#buildColumn(column, index, writePage)),
     };
@@ -138,6 +135,16 @@ export class GroupBuilder {
     this.#overflowBytes = 0;
     this.#keys.clear();
     return group;
+  }
+
+  /** A filter saves the reading of keys that are not there; not worth its bytes where the keys take fewer. */
+  #buildFilter(keys: PageAddress, writePage: (payload: Uint8Array) => PageAddress): PageAddress | null {
+    if (keys.length <= filterLength(this.#rowCount)) return null;
+    const hashes: number[] = [];
+    for (let row = 0; row < this.#rowCount; row++) {
+      if (row === 0 || this.#repeats[row] === 0) hashes.push(hashKey(this.#keyAt(row)));
+    }
+    return writePage(buildFilter(hashes));
   }
 
   #buildColumn(

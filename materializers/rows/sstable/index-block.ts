@@ -23,6 +23,8 @@ export type GroupRecord = {
   readonly firstKey: Uint8Array;
   readonly lastKey: Uint8Array;
   readonly keys: PageAddress;
+  /** Null where the keys themselves are no larger. */
+  readonly filter: PageAddress | null;
   readonly versions: PageAddress;
   readonly columns: readonly ColumnRecord[];
 };
@@ -34,12 +36,21 @@ export type ColumnRecord = {
 
 const hasRepeatsFlag = 1;
 const continuesFlag = 2;
+const hasFilterFlag = 4;
+
+function flagsOf(group: GroupRecord): number {
+  return (
+    (group.hasRepeats ? hasRepeatsFlag : 0) |
+    (group.continues === null ? 0 : continuesFlag) |
+    (group.filter === null ? 0 : hasFilterFlag)
+  );
+}
 
 export function encodeIndexBlock(groups: readonly GroupRecord[]): Uint8Array {
   const writer = new ByteWriter(1024);
   writer.varint(groups.length);
   for (const group of groups) {
-    writer.uint8((group.hasRepeats ? hasRepeatsFlag : 0) | (group.continues === null ? 0 : continuesFlag));
+    writer.uint8(flagsOf(group));
     writer.varint(group.rowCount);
     writer.varint(group.deletedCount);
     writer.varint(group.oldestTimestamp);
@@ -48,6 +59,7 @@ export function encodeIndexBlock(groups: readonly GroupRecord[]): Uint8Array {
     writeKey(writer, group.firstKey);
     writeKey(writer, group.lastKey);
     writeAddress(writer, group.keys);
+    if (group.filter !== null) writeAddress(writer, group.filter);
     writeAddress(writer, group.versions);
     for (const { zone, pages } of group.columns) {
       writeZone(writer, zone);
@@ -91,6 +103,7 @@ export type Group = {
   readonly firstKey: Uint8Array;
   readonly lastKey: Uint8Array;
   readonly keys: PageSlot<KeyPage>;
+  readonly filter: PageSlot<Uint8Array> | null;
   readonly versions: PageSlot<VersionPage>;
   readonly columns: readonly ColumnChunk[];
 };
@@ -114,6 +127,11 @@ const keysCodec: PageCodec<KeyPage> = {
   decode: decodeKeys,
   sizeOf: (keys) =>
     keys.kind === 'numeric' ? keys.values.byteLength : keys.bytes.length + keys.offsets.byteLength,
+};
+
+const filterCodec: PageCodec<Uint8Array> = {
+  decode: (payload) => payload,
+  sizeOf: (filter) => filter.length,
 };
 
 function versionsCodec(commitTimestamp: number | null): PageCodec<VersionPage> {
@@ -154,7 +172,7 @@ export function indexBlockCodec(columnCount: number, commitTimestamp: number | n
     sizeOf: ({ groups }) => {
       let bytes = 0;
       for (const group of groups) {
-        bytes += slotBytes * 3 + group.firstKey.length + group.lastKey.length;
+        bytes += slotBytes * 4 + group.firstKey.length + group.lastKey.length;
         for (const { pages } of group.columns) bytes += slotBytes * (pages.length + 1);
       }
       return bytes;
@@ -185,6 +203,7 @@ function readGroup(
     firstKey: readKey(reader),
     lastKey: readKey(reader),
     keys: new PageSlot(file, readAddress(reader), keysCodec, rowCount),
+    filter: flags & hasFilterFlag ? new PageSlot(file, readAddress(reader), filterCodec) : null,
     versions: new PageSlot(file, readAddress(reader), versions, rowCount),
     columns: Array.from({ length: columnCount }, () => readColumn(reader, file, rowCount)),
   };

@@ -6,7 +6,7 @@ import { type ColumnVector, datumAt } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { keyPseudoColumn, type NewestVersion, versionPseudoColumn } from '../contract.ts';
 import { hashKey, mayContain } from './bloom.ts';
-import { type AnyPageSlot, type PageCodec, PageSlot } from './cache.ts';
+import { type AnyPageSlot, PageSlot } from './cache.ts';
 import { Need, needOf, type PageFile, resolveNeeds } from './file.ts';
 import type { BlockRecord, SectionRecord } from './footer.ts';
 import { groupsPerBlock, type SectionColumn } from './format.ts';
@@ -34,12 +34,6 @@ export const missingPlace = -3;
 type Block = {
   readonly record: BlockRecord;
   readonly index: PageSlot<IndexBlock>;
-  readonly filter: PageSlot<Uint8Array>;
-};
-
-const filterCodec: PageCodec<Uint8Array> = {
-  decode: (payload) => payload,
-  sizeOf: (filter) => filter.length,
 };
 
 /**
@@ -83,7 +77,6 @@ export class SstableSection {
     this.#blocks = record.blocks.map((block) => ({
       record: block,
       index: new PageSlot(file, block.index, codec),
-      filter: new PageSlot(file, block.filter, filterCodec),
     }));
     this.#lastKeys = new KeyIndex(record.blocks.map(({ lastKey }) => lastKey));
     this.#places = new Map(record.columns.map(({ id }, place) => [id, place]));
@@ -135,16 +128,15 @@ export class SstableSection {
     const block = this.#blocks[blockIndex];
     if (block === undefined || compareBytes(key, block.record.firstKey) < 0) return null;
     const index = block.index.value;
-    if (index === null) return needOf([block.index, block.filter])!;
+    if (index === null) return new Need([block.index]);
     block.index.isReferenced = true;
     const groupIndex = index.lastKeys.seek(key);
-    const group = index.groups[groupIndex]!;
+    const { keys, filter } = index.groups[groupIndex]!;
     // With the keys in memory, a search in them is as fast as the filter, and final.
-    if (group.keys.value === null) {
-      const filter = block.filter.value;
-      if (filter === null) return needOf([block.filter])!;
-      block.filter.isReferenced = true;
-      if (!mayContain(filter, hash ?? hashKey(key))) return null;
+    if (keys.value === null && filter !== null) {
+      if (filter.value === null) return new Need([filter]);
+      filter.isReferenced = true;
+      if (!mayContain(filter.value, hash ?? hashKey(key))) return null;
     }
     return this.#getFrom(blockIndex * groupsPerBlock + groupIndex, key, at, projection);
   }
@@ -291,11 +283,17 @@ function readRow(
     const place = projection[index]!;
     if (place >= 0) {
       const chunk = group.columns[place]!;
+      const { whole } = chunk;
+      if (whole.value !== null) {
+        whole.isReferenced = true;
+        values[index] = valueAt(whole.value, row);
+        continue;
+      }
       const page = pageOfRow(chunk, row);
-      const slot = chunk.whole.value === null ? chunk.pages[page]! : chunk.whole;
+      const slot = chunk.pages[page]!;
       slot.isReferenced = true;
       if (slot.value === null) missing.push(slot);
-      else values[index] = valueAt(slot.value, slot === chunk.whole ? row : row - chunk.firstRows[page]!);
+      else values[index] = valueAt(slot.value, row - chunk.firstRows[page]!);
     } else if (place === keyPlace) values[index] = keys.keyAt(row);
     else values[index] = place === versionPlace ? timestamp : null;
   }

@@ -1,7 +1,6 @@
 import type { IndexId, StorageId, Timestamp } from '../../../base/ids.ts';
 import { invariant } from '../../../base/unreachable.ts';
 import type { Datum } from '../../../base/values/datum.ts';
-import { buildFilter } from './bloom.ts';
 import { type BlockRecord, encodeFooter, encodeTrailer, type SectionRecord } from './footer.ts';
 import { groupsPerBlock, type PageAddress, type SectionHeader, type SstableMetadata } from './format.ts';
 import { GroupBuilder } from './group-builder.ts';
@@ -138,8 +137,6 @@ class SectionBuilder {
   readonly #start: number;
   readonly #builder: GroupBuilder;
   #groups: GroupRecord[] = [];
-  /** Of the distinct keys of `#groups` and of the group being built. */
-  #hashes: number[] = [];
   #blockStart: number;
   readonly #blocks: BlockRecord[] = [];
   #groupCount = 0;
@@ -157,13 +154,8 @@ class SectionBuilder {
   }
 
   add(key: Uint8Array, timestamp: number, deleted: boolean, values: readonly Datum[] | null): void {
-    const builder = this.#builder;
-    // The filter of a block knows the key that its first group goes on with, too.
-    const isFirstOfBlock = builder.rowCount === 0 && this.#groups.length === 0;
-    if (builder.add(key, timestamp, deleted, values) || isFirstOfBlock) {
-      this.#hashes.push(builder.lastKeyHash());
-    }
-    if (builder.isFull) this.#endGroup();
+    this.#builder.add(key, timestamp, deleted, values);
+    if (this.#builder.isFull) this.#endGroup();
   }
 
   #endGroup(): void {
@@ -179,7 +171,6 @@ class SectionBuilder {
 
   #endBlock(): void {
     const groups = this.#groups;
-    const filter = this.#output.write(buildFilter(this.#hashes), false);
     const index = this.#output.write(encodeIndexBlock(groups));
     this.#blocks.push({
       firstKey: groups[0]!.firstKey,
@@ -187,11 +178,9 @@ class SectionBuilder {
       rowCount: groups.reduce((sum, group) => sum + group.rowCount, 0),
       byteLength: this.#output.position - this.#blockStart,
       index,
-      filter,
     });
     this.#blockStart = this.#output.position;
     this.#groups = [];
-    this.#hashes = [];
   }
 
   /** Null where nothing was added. */
