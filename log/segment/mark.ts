@@ -100,7 +100,7 @@ export async function openMark(disk: Disk, directory: string, generation: number
 }
 
 /** docs/formats/segment.md */
-export function encodeSlot(mark: Mark, generation: number): Uint8Array {
+export function encodeSlot(mark: Mark, generation: number, version = formatVersion): Uint8Array {
   const payload = new ByteWriter(64);
   payload.int64(generation);
   payload.int64(mark.startOffset);
@@ -115,7 +115,7 @@ export function encodeSlot(mark: Mark, generation: number): Uint8Array {
   }
   const writer = new ByteWriter(frameBytes + payload.length);
   writer.uint32(magic);
-  writer.uint32(formatVersion);
+  writer.uint32(version);
   writer.uint32(payload.length);
   writer.uint32(crc32c(payload.view(), crc32c(writer.view())));
   writer.raw(payload.view());

@@ -24,6 +24,12 @@ export function segmentNames(entries: readonly DiskEntry[]): readonly SegmentNam
   return names.sort((left, right) => left.base - right.base || left.epoch - right.epoch);
 }
 
+/** Of a segment's or an index's path; null where it is neither. */
+export function nameOfPath(path: string): SegmentName | null {
+  const match = pattern.exec(path.slice(path.lastIndexOf('/') + 1));
+  return match === null ? null : { base: offset(Number(match[1])), epoch: epoch(Number(match[2])) };
+}
+
 function stem({ base, epoch: epochOfSegment }: SegmentName): string {
   return `${String(base).padStart(20, '0')}-${String(epochOfSegment).padStart(10, '0')}`;
 }

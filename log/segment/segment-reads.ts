@@ -1,6 +1,6 @@
 import type { Disk } from '../../base/env/env.ts';
 import { AlopexError, corrupted } from '../../base/errors.ts';
-import { type Offset, offset } from '../../base/ids.ts';
+import type { Offset } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { ReadFiles } from './files.ts';
 import { type SegmentName, segmentPath } from './name.ts';
@@ -95,7 +95,11 @@ export class SegmentReads {
     let start = await this.#startOf(from);
     for (;;) {
       const { segment } = start;
-      const walked = await this.#walkSegment(segment, start, limit, chunkBytes, visit);
+      const walked = await this.#walkSegment(segment, start, limit, chunkBytes, visit).catch(
+        async (thrown) => {
+          throw (await this.#isTrimmed(thrown, segment)) ? this.#trimmed(from) : thrown;
+        },
+      );
       if (walked.offset > from) return { segment, offset: walked.offset, position: walked.position };
       // The segment ends before `from`: another has begun since the source last looked, or it is damaged.
       const mayDiffer = await this.#source.refresh();
@@ -110,18 +114,27 @@ export class SegmentReads {
   async #startOf(from: Offset): Promise<Cursor> {
     let segment = this.#segmentOf(from);
     if (segment === null && (await this.#source.refresh())) segment = this.#segmentOf(from);
-    if (segment === null) {
-      const first = this.#source.segments[0]?.base ?? offset(0);
-      throw new AlopexError(
-        'snapshot_too_old',
-        `offset ${from} is no longer in the log, which starts at ${first}`,
-      );
-    }
+    if (segment === null) throw this.#trimmed(from);
     const cursor = this.#cursors.get(from);
     if (cursor?.segment.base === segment.base && cursor.segment.epoch === segment.epoch) return cursor;
     const index =
       this.#source.indexOf(segment) ?? (await readIndex(this.#disk, this.#directory, segment))?.index;
     return { ...(index?.floor(from) ?? segmentStart(segment)), segment };
+  }
+
+  /** The file went away between the look at its name and its opening. */
+  async #isTrimmed(thrown: unknown, segment: SegmentName): Promise<boolean> {
+    if (!(thrown instanceof AlopexError) || thrown.condition !== 'undefined_file') return false;
+    await this.#source.refresh();
+    return !this.#source.segments.some(({ base }) => base === segment.base);
+  }
+
+  #trimmed(from: Offset): AlopexError {
+    const start = this.#source.segments[0]?.base ?? 0;
+    return new AlopexError(
+      'snapshot_too_old',
+      `offset ${from} is no longer in the log, which starts at ${start}`,
+    );
   }
 
   /** The last that begins at or before an offset: of two with the same base the first is empty. */
