@@ -6,8 +6,8 @@ import { moduleBeside } from './module_beside.ts';
 import { Pace, type Turn } from './pace.ts';
 import { Threads } from './threads.ts';
 
-/** The mean flush above which a hand-over, which costs about 0.08 ms, is the lesser evil. */
-const fastMsMax = 0.4;
+/** The mean flush above which a hand-over, 0.08 ms on an idle machine and 0.4 ms on a busy one, is the lesser evil. */
+const fastMsMax = 0.8;
 /** What a fast disk takes besides, to be given the bytes: 0.40 ms for 1 MiB here. */
 const transferMsPerByte = 0.4 / (1 << 20);
 /** Flushes of several files overlap on a slow disk. */

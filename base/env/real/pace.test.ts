@@ -4,7 +4,7 @@ import { Pace, Turn } from './pace.ts';
 const fastMs = 0.1;
 
 function paceAfter(...calls: readonly (readonly [count: number, elapsedMs: number])[]): Pace {
-  const pace = new Pace(0.4);
+  const pace = new Pace(0.8);
   for (const [count, elapsedMs] of calls) {
     for (let call = 0; call < count; call++) pace.observe(elapsedMs);
   }
@@ -21,10 +21,10 @@ describe('pace', () => {
     expect(paceAfter([100, fastMs], [1, 20]).fast).to.equal(false);
   });
 
-  it('is slow when calls are, before they add up to a tenth of a second', () => {
-    for (const elapsedMs of [0.6, 1, 2, 5, 10]) {
+  it('is slow when calls are, before they add up to a fifth of a second', () => {
+    for (const elapsedMs of [1.2, 2, 5, 10]) {
       expect(
-        paceAfter([100, fastMs], [Math.floor(100 / elapsedMs), elapsedMs]).fast,
+        paceAfter([100, fastMs], [Math.floor(200 / elapsedMs), elapsedMs]).fast,
         `${elapsedMs}`,
       ).to.equal(false);
     }
@@ -36,7 +36,7 @@ describe('pace', () => {
   });
 
   it('stays slow longer with each relapse, up to a limit', () => {
-    const pace = new Pace(0.4);
+    const pace = new Pace(0.8);
     const recoveries: number[] = [];
     for (let relapse = 0; relapse < 8; relapse++) {
       pace.observe(20);

@@ -1,7 +1,7 @@
 /** Of the newest call in the mean. */
 const weight = 1 / 32;
 /** A call counts for no more than so many times what is fast: one hiccup does not make a disk slow. */
-const countedMax = 5;
+const countedMax = 3;
 /** A call that users can feel makes it slow at once. */
 const stallMs = 20;
 const callsWantedMin = 32;
