@@ -38,6 +38,8 @@ export type Session = {
   /** Called when a setting that clients are told of (ParameterStatus) changes. */
   onSettingReported: (name: string, value: string) => void;
   onNotice: (notice: Notice) => void;
+  /** An idle timeout ended the session: the connection is to be ended with this error. */
+  onTimedOut: (error: AlopexError) => void;
   close(): Promise<void>;
 };
 
@@ -77,8 +79,8 @@ export type CopyInPortal = {
   write(chunk: Uint8Array): Promise<void>;
   /** All was sent: the tag, 'COPY 5'. */
   finish(): Promise<string>;
-  /** The client gave up: 57014. */
-  abort(message: string): Promise<void>;
+  /** The client gave up: always throws 57014. */
+  abort(message: string): Promise<never>;
 };
 
 export type CopyOutPortal = {
@@ -97,8 +99,8 @@ export type SessionHost = {
   connect(options: ConnectOptions): Session;
   /** The verifier that the role's password is checked against; null: no such role, or it has no password. */
   passwordVerifier(user: string): string | null;
-  /** Of the server: version, encodings, defaults of ParameterStatus. */
-  readonly parameters: Readonly<Record<string, string>>;
+  /** Names of the settings that clients are told of (ParameterStatus), in the order of the welcome. */
+  readonly reportedSettings: readonly string[];
 };
 
 export type ConnectOptions = {

@@ -77,7 +77,9 @@ describe('LockTable', () => {
     table.release(a, savepoint);
     expect(await outcome(table.acquire(b, 'y', 'update'))).to.equal('granted');
     expect(await outcome(table.acquire(b, 'x', 'share'))).to.equal('granted');
-    expect(() => table.acquire(b, 'x', 'update', true)).to.throw(AlopexError).with.property('code', '55P03');
+    expect(() => table.acquire(b, 'x', 'update', true))
+      .to.throw(AlopexError)
+      .with.property('code', '55P03');
   });
 
   it('ends a wait with the error it is given and serves those behind', async () => {
@@ -93,8 +95,18 @@ describe('LockTable', () => {
 
   it('never grants conflicting modes, and strands nobody, under random use', async () => {
     const modes: RowLockMode[] = ['key share', 'share', 'no key update', 'update'];
-    const step = fc.record({ owner: fc.nat(4), key: fc.nat(2), mode: fc.constantFrom(...modes), release: fc.boolean() });
-    const allowed = new Set(['key share/key share', 'key share/share', 'key share/no key update', 'share/share']);
+    const step = fc.record({
+      owner: fc.nat(4),
+      key: fc.nat(2),
+      mode: fc.constantFrom(...modes),
+      release: fc.boolean(),
+    });
+    const allowed = new Set([
+      'key share/key share',
+      'key share/share',
+      'key share/no key update',
+      'share/share',
+    ]);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const table = new LockTable();
@@ -104,13 +116,16 @@ describe('LockTable', () => {
           for (const one of held) {
             for (const other of held) {
               if (one.owner === other.owner || one.key !== other.key) continue;
-              const pair = [one.mode, other.mode].sort((x, y) => modes.indexOf(x as RowLockMode) - modes.indexOf(y as RowLockMode));
+              const pair = [one.mode, other.mode].sort(
+                (x, y) => modes.indexOf(x as RowLockMode) - modes.indexOf(y as RowLockMode),
+              );
               expect(allowed.has(pair.join('/')), pair.join('/')).to.equal(true);
             }
           }
         };
         const releaseAll = (owner: LockOwner): void => {
-          for (let index = held.length - 1; index >= 0; index--) if (held[index]!.owner === owner) held.splice(index, 1);
+          for (let index = held.length - 1; index >= 0; index--)
+            if (held[index]!.owner === owner) held.splice(index, 1);
           table.release(owner);
         };
         for (const { owner: index, key, mode, release } of steps) {

@@ -102,7 +102,10 @@ export class LockTable {
     const held = lock.holders.get(owner) ?? 0;
     if ((held & bits[mode]) !== 0) return null;
     // Who holds the lock already goes before the queue: waiting behind those who wait for it would deadlock.
-    if (isFree(lock, owner, mode) && (held !== 0 || !lock.queue.some((waiter) => isConflict(waiter.mode, mode)))) {
+    if (
+      isFree(lock, owner, mode) &&
+      (held !== 0 || !lock.queue.some((waiter) => isConflict(waiter.mode, mode)))
+    ) {
       this.#grant(lock, owner, mode);
       return null;
     }

@@ -1,0 +1,190 @@
+import type { DirectoryLock, Env } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+import { commitOf } from '../../log/events/commit.ts';
+import type { Log, LogListener } from '../../log/log.ts';
+import { openLog } from '../../log/segment/log.ts';
+import type { RowReader } from '../../materializers/rows/contract.ts';
+import { openRows, type Rows } from '../../materializers/rows/fold.ts';
+import { emptyCatalog } from '../../query/catalog/snapshot.ts';
+import { loadParser } from '../../query/sql/parse.ts';
+import { Transactions } from '../../query/txn/transactions.ts';
+import type { ConnectOptions, SessionHost } from './contract.ts';
+import { loadCatalog, loadSequences } from './load.ts';
+import { PlanCache } from './plan-cache.ts';
+import { Sequences } from './sequences.ts';
+import { EngineSession } from './session.ts';
+import { settings } from './settings.ts';
+
+export type EngineOptions = {
+  readonly env: Env;
+  /** The database's directory: made when it is not there. */
+  readonly path: string;
+  /** Bytes of decoded pages that are kept in memory. */
+  readonly cacheBytes: number;
+  readonly connectionsMax: number;
+  /** Defaults of session settings. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** What is wrong while nobody waits for an answer: a failed flush, a poisoned log. */
+  readonly onProblem: (problem: AlopexError) => void;
+};
+
+/** One open database: its log, its folds, its transactions, its sessions. */
+export class Engine implements SessionHost {
+  readonly env: Env;
+  readonly log: Log;
+  readonly rows: Rows;
+  readonly transactions: Transactions;
+  readonly sequences: Sequences;
+  readonly plans = new PlanCache();
+  readonly settings: Readonly<Record<string, string>>;
+  readonly #options: EngineOptions;
+  readonly #lock: DirectoryLock;
+  readonly #sessions = new Set<EngineSession>();
+  #nextSession = 1;
+  #closing: Promise<void> | null = null;
+
+  private constructor(
+    options: EngineOptions,
+    lock: DirectoryLock,
+    log: Log,
+    rows: Rows,
+    transactions: Transactions,
+  ) {
+    this.#options = options;
+    this.#lock = lock;
+    this.env = options.env;
+    this.settings = options.settings;
+    this.log = log;
+    this.rows = rows;
+    this.transactions = transactions;
+    this.sequences = new Sequences((id, last, isCalled) => this.#logSequence(id, last, isCalled));
+  }
+
+  static async open(options: EngineOptions): Promise<Engine> {
+    const { env, path } = options;
+    await Promise.all([env.disk.makeDirectory(path), loadParser()]);
+    const lock = await env.disk.lock(path);
+    try {
+      return await Engine.#openLocked(options, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  static async #openLocked(options: EngineOptions, lock: DirectoryLock): Promise<Engine> {
+    const { env, path, onProblem } = options;
+    let transactions: Transactions | null = null;
+    const listener: LogListener = {
+      onCommitted: (highWatermark) => transactions?.onCommitted(highWatermark),
+      onRefused: (offset, error) => transactions?.onRefused(offset, error),
+      onPoisoned: (error) => {
+        transactions?.onPoisoned(error);
+        onProblem(
+          new AlopexError('io_error', `the log failed, and takes no more writes: ${error.message}`, {
+            cause: error,
+          }),
+        );
+      },
+    };
+    const log = await openLog({ disk: env.disk, clock: env.clock, directory: `${path}/log`, listener });
+    try {
+      const rows = await openRows({
+        env,
+        directory: `${path}/rows`,
+        log,
+        cacheBytes: options.cacheBytes,
+        onProblem,
+      });
+      const isNew = log.endOffset === 0;
+      const catalog = isNew ? emptyCatalog() : await loadCatalog(rows);
+      transactions = new Transactions({ rows, log, clock: env.clock, catalog });
+      if (isNew) await transactions.writeCatalog();
+      const engine = new Engine(options, lock, log, rows, transactions);
+      await loadSequences(rows, engine.sequences);
+      return engine;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  get reader(): RowReader {
+    return this.rows.reader;
+  }
+  get sessions(): ReadonlySet<EngineSession> {
+    return this.#sessions;
+  }
+  get reportedSettings(): readonly string[] {
+    return settings.filter((info) => info.isReported).map((info) => info.name);
+  }
+
+  connect(options: ConnectOptions): EngineSession {
+    if (this.#closing !== null)
+      throw new AlopexError('cannot_connect_now', 'the database system is shutting down');
+    if (this.#sessions.size >= this.#options.connectionsMax) {
+      throw new AlopexError('too_many_connections', 'sorry, too many clients already');
+    }
+    if (options.database !== databaseName) {
+      throw new AlopexError('invalid_catalog_name', `database "${options.database}" does not exist`);
+    }
+    const session = new EngineSession(this, this.#nextSession++, options);
+    this.#sessions.add(session);
+    return session;
+  }
+
+  forgetSession(session: EngineSession): void {
+    this.#sessions.delete(session);
+  }
+
+  passwordVerifier(user: string): string | null {
+    return this.transactions.catalog.role(user)?.passwordVerifier ?? null;
+  }
+
+  /** The newest commit that lies wholly below an offset: the log is read backwards from there. */
+  async timestampBefore(limit: Offset): Promise<Timestamp> {
+    let last = limit - 1;
+    while (last >= this.log.startOffset) {
+      const [batch] = await this.log.read(offset(last), 1);
+      if (batch === undefined) break;
+      const { baseOffset, lastOffset, commit } = commitOf(batch);
+      if (lastOffset < limit && commit !== null) return commit;
+      last = baseOffset - 1;
+    }
+    return timestamp(0);
+  }
+
+  /** Folds everything committed into snapshots. */
+  async checkpoint(): Promise<void> {
+    await this.rows.flush();
+  }
+
+  async compact(): Promise<void> {
+    await this.rows.flush();
+    await this.rows.compact();
+  }
+
+  #logSequence(id: number, last: bigint, isCalled: boolean): void {
+    this.transactions.writeSequence(id, last, isCalled).catch(() => this.sequences.unlog(id));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const session of [...this.#sessions]) await session.close();
+    try {
+      await this.rows.close();
+    } finally {
+      await this.log.close();
+      await this.env.workers.close();
+      await this.#lock.release();
+    }
+  }
+}
+
+/** The one database of a range. */
+export const databaseName = 'alopex';

@@ -1,0 +1,86 @@
+import type { Clock, Random } from '../../base/env/env.ts';
+import type { CatalogLookups, FunctionContext, SequenceAccess } from '../../query/types/function.ts';
+import type { SessionSettings } from './session-settings.ts';
+
+/** What functions see of a session; the times and the catalog are those of the statement that runs. */
+export class SessionFunctions implements FunctionContext {
+  transactionMicros = 0;
+  statementMicros = 0;
+  readonly user: string;
+  readonly sessionUser: string;
+  readonly database: string;
+  readonly backendPid: number;
+  readonly sequences: SequenceAccess;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #settings: SessionSettings;
+  readonly #catalog: () => CatalogLookups;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly settings: SessionSettings;
+    readonly catalog: () => CatalogLookups;
+    readonly sequences: SequenceAccess;
+    readonly user: string;
+    readonly database: string;
+    readonly backendPid: number;
+  }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#settings = options.settings;
+    this.#catalog = options.catalog;
+    this.sequences = options.sequences;
+    this.user = options.user;
+    this.sessionUser = options.user;
+    this.database = options.database;
+    this.backendPid = options.backendPid;
+  }
+
+  get catalog(): CatalogLookups {
+    return this.#catalog();
+  }
+  get timeZone(): string {
+    return this.#settings.require('TimeZone');
+  }
+  get dateStyle(): string {
+    return this.#settings.require('DateStyle');
+  }
+  get intervalStyle(): string {
+    return this.#settings.require('IntervalStyle');
+  }
+  get extraFloatDigits(): number {
+    return Number(this.#settings.require('extra_float_digits'));
+  }
+  get byteaOutput(): 'hex' | 'escape' {
+    return this.#settings.require('bytea_output') === 'escape' ? 'escape' : 'hex';
+  }
+  get searchPath(): readonly string[] {
+    return parseSearchPath(this.#settings.require('search_path'), this.user);
+  }
+  clockMicros(): number {
+    return Math.round(this.#clock.wallMs() * 1000);
+  }
+  random(): number {
+    return this.#random.uint32() / 4_294_967_296;
+  }
+  randomBytes(length: number): Uint8Array {
+    return this.#random.bytes(length);
+  }
+  getSetting(name: string): string | null {
+    return this.#settings.get(name);
+  }
+  setSetting(name: string, value: string, isLocal: boolean): string {
+    return this.#settings.set(name, value, isLocal);
+  }
+}
+
+/** Schema names of a search_path: identifiers, quoted where they must be, with "$user" put in. */
+export function parseSearchPath(value: string, user: string): readonly string[] {
+  const names: string[] = [];
+  for (const match of value.matchAll(/"((?:[^"]|"")*)"|([^\s,"]+)/g)) {
+    const name = match[1] === undefined ? match[2]!.toLowerCase() : match[1].replaceAll('""', '"');
+    names.push(name === '$user' ? user : name);
+  }
+  return names;
+}

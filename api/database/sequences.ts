@@ -1,0 +1,146 @@
+import { AlopexError } from '../../base/errors.ts';
+import { narrow } from '../../base/values/numeric.ts';
+import type { CatalogSnapshot, SequenceDefinition } from '../../query/catalog/definition.ts';
+import type { SequenceAccess } from '../../query/types/function.ts';
+
+/** Numbers taken from the log at once, so that not each nextval writes; those unused at a crash are skipped. */
+const takenAtOnce = 32n;
+
+type SequenceState = {
+  last: bigint;
+  isCalled: boolean /** Handed out up to here without another write. */;
+  logged: bigint;
+};
+
+/** Persists that a sequence may have handed out numbers up to `last`. In the log before any commit that uses one. */
+export type SequenceLog = (id: number, last: bigint, isCalled: boolean) => void;
+
+/**
+ * All sequences of the engine. nextval is not part of a transaction: the state is in memory, and the log holds
+ * a bound that is never behind it (PostgreSQL's SEQ_LOG_VALS).
+ */
+export class Sequences {
+  readonly #states = new Map<number, SequenceState>();
+  readonly #log: SequenceLog;
+
+  constructor(log: SequenceLog) {
+    this.#log = log;
+  }
+
+  /** As the row of `alopex.sequences` says, at open. */
+  load(id: number, last: number | bigint, isCalled: boolean): void {
+    this.#states.set(id, { last: BigInt(last), isCalled, logged: BigInt(last) });
+  }
+
+  /** As the log has it, or null where nothing was ever drawn. */
+  stored(id: number): { readonly last: number | bigint; readonly isCalled: boolean } | null {
+    const state = this.#states.get(id);
+    return state === undefined ? null : { last: narrow(state.logged), isCalled: state.isCalled };
+  }
+
+  state(definition: SequenceDefinition): { readonly last: number | bigint; readonly isCalled: boolean } {
+    const state = this.#states.get(definition.id);
+    return state === undefined
+      ? { last: narrow(BigInt(definition.start)), isCalled: false }
+      : { last: narrow(state.last), isCalled: state.isCalled };
+  }
+
+  next(definition: SequenceDefinition): number | bigint {
+    const increment = BigInt(definition.increment);
+    const state = this.#states.get(definition.id);
+    let value = BigInt(definition.start);
+    if (state !== undefined) value = state.isCalled ? state.last + increment : state.last;
+    if (value > BigInt(definition.maximum) || value < BigInt(definition.minimum)) {
+      if (!definition.cycle) throw exhausted(definition, increment > 0n);
+      value = BigInt(increment > 0n ? definition.minimum : definition.maximum);
+    }
+    const isCovered =
+      state?.isCalled === true &&
+      (increment > 0n
+        ? value <= state.logged && value > state.last
+        : value >= state.logged && value < state.last);
+    let logged = state?.logged ?? value;
+    if (!isCovered) {
+      logged = clamp(value + increment * (takenAtOnce - 1n), definition);
+      this.#log(definition.id, logged, true);
+    }
+    this.#states.set(definition.id, { last: value, isCalled: true, logged });
+    return narrow(value);
+  }
+
+  set(definition: SequenceDefinition, value: number | bigint, isCalled: boolean): void {
+    const last = BigInt(value);
+    if (last > BigInt(definition.maximum) || last < BigInt(definition.minimum)) {
+      throw new AlopexError(
+        'numeric_value_out_of_range',
+        `setval: value ${last} is out of bounds for sequence "${definition.name}" (${definition.minimum}..${definition.maximum})`,
+      );
+    }
+    this.#log(definition.id, last, isCalled);
+    this.#states.set(definition.id, { last, isCalled, logged: last });
+  }
+
+  /** The log refused the bound: the next number is logged anew. */
+  unlog(id: number): void {
+    const state = this.#states.get(id);
+    if (state !== undefined) state.logged = state.last;
+  }
+
+  /** TRUNCATE … RESTART IDENTITY, and a dropped sequence. */
+  forget(id: number): void {
+    this.#states.delete(id);
+  }
+}
+
+function clamp(value: bigint, definition: SequenceDefinition): bigint {
+  const [minimum, maximum] = [BigInt(definition.minimum), BigInt(definition.maximum)];
+  return value > maximum ? maximum : value < minimum ? minimum : value;
+}
+
+function exhausted(definition: SequenceDefinition, isUpward: boolean): AlopexError {
+  const bound = isUpward
+    ? `maximum value of sequence "${definition.name}" (${definition.maximum})`
+    : `minimum value of sequence "${definition.name}" (${definition.minimum})`;
+  return new AlopexError('sequence_generator_limit_exceeded', `nextval: reached ${bound}`);
+}
+
+/** A session's view: currval and lastval are of what this session drew. */
+export function sessionSequences(sequences: Sequences, catalog: () => CatalogSnapshot): SequenceAccess {
+  const drawn = new Map<number, number | bigint>();
+  let latest: number | null = null;
+  const definitionOf = (id: number): SequenceDefinition => {
+    const object = catalog().byId(id);
+    if (object?.kind === 'sequence') return object;
+    if (object !== undefined && 'name' in object) {
+      throw new AlopexError('wrong_object_type', `"${object.name}" is not a sequence`);
+    }
+    throw new AlopexError('undefined_table', `relation with OID ${id} does not exist`);
+  };
+  return {
+    nextValue(id) {
+      const value = sequences.next(definitionOf(id));
+      drawn.set(id, value);
+      latest = id;
+      return value;
+    },
+    currentValue(id) {
+      const definition = definitionOf(id);
+      const value = drawn.get(id);
+      if (value !== undefined) return value;
+      throw new AlopexError(
+        'object_not_in_prerequisite_state',
+        `currval of sequence "${definition.name}" is not yet defined in this session`,
+      );
+    },
+    lastValue() {
+      const value = latest === null ? undefined : drawn.get(latest);
+      if (value !== undefined) return value;
+      throw new AlopexError('object_not_in_prerequisite_state', 'lastval is not yet defined in this session');
+    },
+    setValue(id, value, isCalled) {
+      sequences.set(definitionOf(id), value, isCalled);
+      if (isCalled) drawn.set(id, value);
+      latest = id;
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { AlopexError } from '../../base/errors.ts';
+import { checkedSetting, parseMilliseconds, settingInfo, settings, unrecognized } from './settings.ts';
+
+/** Settings with a dot that a session may make up. */
+const customSettingsMax = 1000;
+
+type Undo = { readonly name: string; readonly previous: string | undefined; readonly isLocal: boolean };
+
+/**
+ * The values of one session's settings. SET is undone by a rollback, SET LOCAL also by a commit: an undo list
+ * stands for the open transaction.
+ */
+export class SessionSettings {
+  /** What differs from the defaults. Keys are lower case. */
+  readonly #values = new Map<string, string>();
+  /** What RESET goes back to: server configuration and startup parameters. */
+  readonly #defaults = new Map<string, string>();
+  readonly #undo: Undo[] = [];
+  readonly #isInTransaction: () => boolean;
+  readonly #onReported: (name: string, value: string) => void;
+
+  constructor(
+    defaults: Readonly<Record<string, string>>,
+    isInTransaction: () => boolean,
+    onReported: (name: string, value: string) => void,
+  ) {
+    this.#isInTransaction = isInTransaction;
+    this.#onReported = onReported;
+    for (const [name, value] of Object.entries(defaults)) this.#defaults.set(name.toLowerCase(), value);
+  }
+
+  get(name: string): string | null {
+    const key = name.toLowerCase();
+    return this.#values.get(key) ?? this.#defaults.get(key) ?? settingInfo(key)?.default ?? null;
+  }
+
+  /** 42704 for a name that is not known. */
+  require(name: string): string {
+    const value = this.get(name);
+    if (value === null) throw unrecognized(name);
+    return value;
+  }
+
+  milliseconds(name: string): number {
+    return parseMilliseconds(this.require(name)) ?? 0;
+  }
+
+  /** Returns the value as it is kept. */
+  set(name: string, value: string, isLocal = false): string {
+    const checked = checkedSetting(name, value);
+    const key = checked.name.toLowerCase();
+    if (!this.#values.has(key) && this.#values.size >= settings.length + customSettingsMax) {
+      throw new AlopexError(
+        'configuration_limit_exceeded',
+        `a session cannot have more than ${customSettingsMax} custom parameters`,
+      );
+    }
+    this.#put(key, checked.value, isLocal);
+    return checked.value;
+  }
+
+  reset(name: string): void {
+    const key = name.toLowerCase();
+    if (this.get(key) === null) throw unrecognized(name);
+    if (settingInfo(key)?.kind.kind === 'fixed') {
+      throw new AlopexError('cant_change_runtime_param', `parameter "${name}" cannot be changed`);
+    }
+    this.#put(key, undefined, false);
+  }
+
+  resetAll(): void {
+    for (const key of [...this.#values.keys()]) {
+      if (!['session_authorization', 'transaction_isolation', 'transaction_read_only'].includes(key))
+        this.#put(key, undefined, false);
+    }
+  }
+
+  #put(key: string, value: string | undefined, isLocal: boolean): void {
+    if (this.#isInTransaction()) this.#undo.push({ name: key, previous: this.#values.get(key), isLocal });
+    this.#assign(key, value);
+  }
+
+  #assign(key: string, value: string | undefined): void {
+    const before = this.get(key);
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+    const info = settingInfo(key);
+    const after = this.get(key);
+    if (info?.isReported === true && after !== null && after !== before) this.#onReported(info.name, after);
+  }
+
+  /** The mark that a savepoint remembers. */
+  get mark(): number {
+    return this.#undo.length;
+  }
+
+  rollbackTo(mark: number): void {
+    for (const { name, previous } of this.#undo.splice(mark).toReversed()) this.#assign(name, previous);
+  }
+
+  commit(): void {
+    const kept = new Set(this.#undo.filter((undo) => !undo.isLocal).map((undo) => undo.name));
+    for (const { name, previous, isLocal } of this.#undo.splice(0).toReversed()) {
+      if (isLocal && !kept.has(name)) this.#assign(name, previous);
+    }
+  }
+
+  /** For SHOW ALL and pg_settings: name, value, description. */
+  *all(): Iterable<readonly [string, string, string]> {
+    for (const info of settings) yield [info.name, this.require(info.name), info.description];
+  }
+}

@@ -1,0 +1,357 @@
+import type { Timer } from '../../base/env/env.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
+import { catalogLookups } from '../../query/catalog/lookups.ts';
+import { type ParsedStatement, parse } from '../../query/sql/parse.ts';
+import type { Isolation, Transaction } from '../../query/txn/transaction.ts';
+import type { TypeOid } from '../../query/types/type.ts';
+import type { ConnectOptions, Notice, Portal, PreparedStatement, Session } from './contract.ts';
+import type { Engine } from './engine.ts';
+import { SessionFunctions } from './function-context.ts';
+import { sessionSequences } from './sequences.ts';
+import { SessionSettings } from './session-settings.ts';
+import { StatementRun } from './statement-run.ts';
+import { type Prepared, prepareStatement } from './statements/prepare.ts';
+import { runStatement } from './statements/run.ts';
+
+/**
+ * A session. Invariants:
+ * - `#block` is 'none' with a transaction: it is implicit, and `sync` ends it;
+ * - in a failed block the transaction is rolled back already, and only its end is awaited;
+ * - at most one statement runs (`#run`); portals with rows left may be paused beside it, until the transaction ends.
+ */
+export class EngineSession implements Session {
+  readonly id: number;
+  readonly user: string;
+  readonly database: string;
+  readonly clientAddress: string | null;
+  readonly engine: Engine;
+  readonly settings: SessionSettings;
+  readonly functions: SessionFunctions;
+  /** PREPARE's statements; protocols keep their own. */
+  readonly named = new Map<string, Prepared>();
+  onSettingReported: (name: string, value: string) => void = () => {};
+  onNotice: (notice: Notice) => void = () => {};
+  #block: 'none' | 'explicit' | 'failed' = 'none';
+  #transaction: Transaction | null = null;
+  #run: StatementRun | null = null;
+  readonly #paused = new Set<StatementRun>();
+  #isClosed = false;
+  #idleTimer: Timer | null = null;
+  /** For pg_stat_activity. */
+  lastStatement = '';
+
+  constructor(engine: Engine, id: number, options: ConnectOptions) {
+    this.engine = engine;
+    this.id = id;
+    this.user = options.user;
+    this.database = options.database;
+    this.clientAddress = options.clientAddress;
+    this.settings = new SessionSettings(
+      { ...engine.settings, session_authorization: options.user },
+      () => this.#transaction !== null,
+      (name, value) => this.onSettingReported(name, value),
+    );
+    for (const [name, value] of Object.entries(options.settings)) this.settings.set(name, value);
+    const sequences = sessionSequences(engine.sequences, () => this.catalog);
+    this.functions = new SessionFunctions({
+      clock: engine.env.clock,
+      random: engine.env.random,
+      settings: this.settings,
+      catalog: () => catalogLookups(this.catalog, this.functions.searchPath),
+      sequences,
+      user: options.user,
+      database: options.database,
+      backendPid: id,
+    });
+  }
+
+  get status(): 'idle' | 'transaction' | 'failed' {
+    if (this.#block === 'failed') return 'failed';
+    return this.#block === 'explicit' ? 'transaction' : 'idle';
+  }
+  get isRunning(): boolean {
+    return this.#run !== null;
+  }
+  get transaction(): Transaction | null {
+    return this.#transaction;
+  }
+  /** The catalog as the open transaction, or else everybody, sees it. */
+  get catalog(): CatalogSnapshot {
+    const { transactions } = this.engine;
+    return this.#transaction === null ? transactions.catalog : transactions.catalogOf(this.#transaction);
+  }
+
+  parse(text: string): readonly ParsedStatement[] {
+    return parse(text);
+  }
+
+  async prepare(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): Promise<Prepared> {
+    try {
+      this.#requireUsable(statement);
+      return prepareStatement(this, statement, parameterTypes);
+    } catch (error) {
+      throw await this.#failed(error);
+    }
+  }
+
+  async bind(prepared: PreparedStatement, parameters: readonly Datum[]): Promise<Portal> {
+    try {
+      this.#requireUsable(prepared.statement);
+      return await runStatement(this, prepared as Prepared, parameters);
+    } catch (error) {
+      throw await this.#failed(error);
+    }
+  }
+
+  #requireUsable(statement: ParsedStatement): void {
+    if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
+    if (this.#block === 'failed' && !endsFailedBlock(statement)) {
+      throw new AlopexError(
+        'in_failed_sql_transaction',
+        'current transaction is aborted, commands ignored until end of transaction block',
+      );
+    }
+  }
+
+  // ---- statements
+
+  /** Begins a statement: its times, its limits, its transaction. Ends with `endRun`. */
+  beginRun(statement: ParsedStatement): StatementRun {
+    if (this.#run !== null) throw busy();
+    this.#stopIdleTimer();
+    this.lastStatement = statement.source;
+    const transaction = this.ensureTransaction();
+    transaction.lockTimeoutMs = this.settings.milliseconds('lock_timeout');
+    this.functions.transactionMicros = transaction.startedMicros;
+    this.functions.statementMicros = this.functions.clockMicros();
+    this.#run = new StatementRun(this, transaction, this.settings.milliseconds('statement_timeout'));
+    return this.#run;
+  }
+
+  /** A portal has rows left, and its client may do something else first. */
+  pauseRun(run: StatementRun): void {
+    if (this.#run !== run) return;
+    this.#run = null;
+    this.#paused.add(run);
+    this.#endStatement(run);
+    this.#startIdleTimer();
+  }
+
+  resumeRun(run: StatementRun): void {
+    if (this.#run === run) return;
+    if (!this.#paused.delete(run)) throw new AlopexError('invalid_cursor_state', 'the portal is closed');
+    if (this.#run !== null) {
+      this.#paused.add(run);
+      throw busy();
+    }
+    this.#stopIdleTimer();
+    this.#run = run;
+  }
+
+  endRun(run: StatementRun): void {
+    if (this.#run !== run && !this.#paused.delete(run)) return;
+    if (this.#run === run) {
+      this.#run = null;
+      this.#startIdleTimer();
+    }
+    run.end();
+    this.#endStatement(run);
+  }
+
+  /** Once a statement: what it wrote is seen by the next one, which takes its own snapshot. */
+  #endStatement(run: StatementRun): void {
+    if (run.isStatementEnded || run.transaction.state !== 'active') return;
+    run.isStatementEnded = true;
+    this.engine.transactions.endStatement(run.transaction);
+  }
+
+  #endAllRuns(): void {
+    if (this.#run !== null) this.endRun(this.#run);
+    for (const run of [...this.#paused]) this.endRun(run);
+  }
+
+  cancel(reason?: AlopexError): void {
+    this.#run?.cancel(reason ?? new AlopexError('query_canceled', 'canceling statement due to user request'));
+  }
+
+  /** Runs a portal's work; what it throws fails the transaction. */
+  async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      throw await this.#failed(error);
+    }
+  }
+
+  async #failed(thrown: unknown): Promise<AlopexError> {
+    const error = asAlopexError(thrown);
+    await this.fail(error);
+    return error;
+  }
+
+  async fail(_error: AlopexError): Promise<void> {
+    this.#endAllRuns();
+    if (this.#transaction !== null) this.#abandon();
+    if (this.#block === 'explicit') this.#block = 'failed';
+  }
+
+  /** Rolls back, keeping savepoints' fates to the caller: a failed block can still go back to a savepoint. */
+  #abandon(): void {
+    const transaction = this.#transaction!;
+    if (this.#block === 'explicit' && transaction.savepoints.length > 0 && transaction.state === 'active')
+      return;
+    this.engine.transactions.rollback(transaction);
+    this.settings.rollbackTo(0);
+    this.#transaction = null;
+  }
+
+  // ---- transactions
+
+  ensureTransaction(): Transaction {
+    if (this.#transaction !== null) return this.#transaction;
+    const isolation = this.settings.require('default_transaction_isolation');
+    const isReadOnly = this.settings.require('default_transaction_read_only') === 'on';
+    this.#transaction = this.engine.transactions.begin(isolationOf(isolation), isReadOnly);
+    return this.#transaction;
+  }
+
+  beginBlock(): Transaction {
+    if (this.#block !== 'none') {
+      this.notice('WARNING', 'active_sql_transaction', 'there is already a transaction in progress');
+    }
+    this.#block = 'explicit';
+    return this.ensureTransaction();
+  }
+
+  /** COMMIT, or END: the tag. */
+  async commitBlock(): Promise<string> {
+    const block = this.#block;
+    if (block === 'none')
+      this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
+    if (block === 'failed') return this.rollbackBlock();
+    this.#block = 'none';
+    await this.sync();
+    return 'COMMIT';
+  }
+
+  async rollbackBlock(): Promise<string> {
+    if (this.#block === 'none')
+      this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
+    this.#block = 'none';
+    this.#endAllRuns();
+    if (this.#transaction !== null) this.#abandon();
+    return 'ROLLBACK';
+  }
+
+  rollbackToSavepoint(name: string): void {
+    const transaction = this.#transaction;
+    if (this.#block === 'none' || transaction === null) {
+      throw this.#block === 'failed'
+        ? new AlopexError('invalid_savepoint_specification', `savepoint "${name}" does not exist`)
+        : new AlopexError(
+            'no_active_sql_transaction',
+            'ROLLBACK TO SAVEPOINT can only be used in transaction blocks',
+          );
+    }
+    this.engine.transactions.rollbackToSavepoint(transaction, name);
+    this.#block = 'explicit';
+  }
+
+  /** The open block's transaction; 25P01 outside one. */
+  requireBlock(command: string): Transaction {
+    if (this.#block === 'explicit' && this.#transaction !== null) return this.#transaction;
+    throw new AlopexError('no_active_sql_transaction', `${command} can only be used in transaction blocks`);
+  }
+
+  /** 25001 for what cannot be part of a larger transaction: VACUUM, CREATE INDEX CONCURRENTLY. */
+  refuseBlock(command: string): void {
+    if (this.#block === 'none') return;
+    throw new AlopexError('active_sql_transaction', `${command} cannot run inside a transaction block`);
+  }
+
+  async sync(): Promise<void> {
+    if (this.#block !== 'none') return;
+    this.#endAllRuns();
+    const transaction = this.#transaction;
+    if (transaction === null) return;
+    this.#transaction = null;
+    try {
+      await this.engine.transactions.commit(transaction);
+    } catch (error) {
+      this.settings.rollbackTo(0);
+      throw asAlopexError(error);
+    }
+    this.settings.commit();
+  }
+
+  // ---- settings, notices, the end
+
+  getSetting(name: string): string {
+    return this.settings.require(name);
+  }
+  setSetting(name: string, value: string): void {
+    this.settings.set(name, value);
+  }
+
+  notice(severity: Notice['severity'], condition: AlopexError['condition'], message: string): void {
+    this.onNotice({ severity, error: new AlopexError(condition, message) });
+  }
+
+  #startIdleTimer(): void {
+    const limitMs = this.settings.milliseconds(
+      this.#block === 'none' ? 'idle_session_timeout' : 'idle_in_transaction_session_timeout',
+    );
+    if (limitMs === 0) return;
+    this.#idleTimer = this.engine.env.clock.setTimer(limitMs, () => this.#onIdle());
+  }
+
+  #stopIdleTimer(): void {
+    this.#idleTimer?.cancel();
+    this.#idleTimer = null;
+  }
+
+  /** Told to the listener, who ends the connection. */
+  onTimedOut: (error: AlopexError) => void = () => {};
+
+  #onIdle(): void {
+    const error =
+      this.#block === 'none'
+        ? new AlopexError('admin_shutdown', 'terminating connection due to idle-session timeout')
+        : new AlopexError(
+            'idle_in_transaction_session_timeout',
+            'terminating connection due to idle-in-transaction timeout',
+          );
+    if (this.#transaction !== null) this.engine.transactions.rollback(this.#transaction);
+    this.onTimedOut(error);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopIdleTimer();
+    this.cancel(new AlopexError('admin_shutdown', 'terminating connection due to administrator command'));
+    this.#endAllRuns();
+    if (this.#transaction !== null) this.engine.transactions.rollback(this.#transaction);
+    this.#transaction = null;
+    this.engine.forgetSession(this);
+  }
+}
+
+function busy(): AlopexError {
+  return new AlopexError('object_in_use', 'the session is running another statement', {
+    hint: 'Await it, or use another session.',
+  });
+}
+
+export function isolationOf(name: string): Isolation {
+  return name === 'read uncommitted' ? 'read committed' : (name as Isolation);
+}
+
+/** COMMIT, ROLLBACK, ROLLBACK TO: what a failed block takes. */
+function endsFailedBlock(statement: ParsedStatement): boolean {
+  if (!('TransactionStmt' in statement.node)) return false;
+  const kind = statement.node.TransactionStmt.kind ?? '';
+  return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK', 'TRANS_STMT_ROLLBACK_TO'].includes(kind);
+}

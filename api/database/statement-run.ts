@@ -1,0 +1,77 @@
+import type { Timer } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { Transaction } from '../../query/txn/transaction.ts';
+import type { EngineSession } from './session.ts';
+import { parseKilobytes } from './settings.ts';
+
+/** How long a statement may hold the event loop before it lets others run. */
+const sliceMs = 5;
+
+/** One running statement: its cancellation, its slices of the event loop, its memory. */
+export class StatementRun {
+  readonly transaction: Transaction;
+  readonly #session: EngineSession;
+  readonly #timer: Timer | null;
+  readonly #memoryBytesMax: number;
+  #reason: AlopexError | null = null;
+  #sliceStartMs: number;
+  #memoryBytes = 0;
+  isStatementEnded = false;
+  /** Frees what the statement holds, however it ends. */
+  onEnd: () => void = () => {};
+
+  constructor(session: EngineSession, transaction: Transaction, timeoutMs: number) {
+    this.#session = session;
+    this.transaction = transaction;
+    const { clock } = session.engine.env;
+    this.#sliceStartMs = clock.monotonicMs();
+    this.#memoryBytesMax = (parseKilobytes(session.settings.require('work_mem')) ?? 65_536) * 1024;
+    this.#timer =
+      timeoutMs === 0
+        ? null
+        : clock.setTimer(timeoutMs, () =>
+            this.cancel(new AlopexError('query_canceled', 'canceling statement due to statement timeout')),
+          );
+  }
+
+  cancel(reason: AlopexError): void {
+    this.#reason ??= reason;
+    this.#session.engine.transactions.cancelWait(this.transaction, reason);
+  }
+
+  checkCancelled(): void {
+    if (this.#reason !== null) throw this.#reason;
+  }
+
+  slice(): Promise<void> | null {
+    const { clock } = this.#session.engine.env;
+    if (clock.monotonicMs() - this.#sliceStartMs < sliceMs) return null;
+    return new Promise((resolve) => {
+      clock.setTimer(0, () => {
+        this.#sliceStartMs = clock.monotonicMs();
+        resolve();
+      });
+    });
+  }
+
+  reserve(bytes: number): void {
+    this.#memoryBytes += bytes;
+    if (this.#memoryBytes <= this.#memoryBytesMax) return;
+    throw new AlopexError(
+      'out_of_memory',
+      `the statement needs more than work_mem (${this.#memoryBytesMax} bytes)`,
+      {
+        hint: 'Raise work_mem, or make the sort, hash or result smaller.',
+      },
+    );
+  }
+
+  release(bytes: number): void {
+    this.#memoryBytes -= bytes;
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+    this.onEnd();
+  }
+}

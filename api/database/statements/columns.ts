@@ -1,0 +1,17 @@
+import type { OutputColumn } from '../../../query/plan/logical.ts';
+import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import type { EngineSession } from '../session.ts';
+import { explainColumns } from './explain.ts';
+import { showColumns } from './variables.ts';
+
+/** The columns of a utility statement that returns rows, or null. */
+export function utilityColumns(
+  session: EngineSession,
+  statement: ParsedStatement,
+): readonly OutputColumn[] | null {
+  const { node } = statement;
+  if ('VariableShowStmt' in node) return showColumns(node.VariableShowStmt);
+  if ('ExplainStmt' in node) return explainColumns(node.ExplainStmt);
+  if ('ExecuteStmt' in node) return session.named.get(node.ExecuteStmt.name ?? '')?.columns ?? null;
+  return null;
+}

@@ -1,0 +1,246 @@
+import { bytesToLatin1 } from '../../../base/bytes/utf8.ts';
+import { AlopexError } from '../../../base/errors.ts';
+import { indexId } from '../../../base/ids.ts';
+import { unreachable } from '../../../base/unreachable.ts';
+import type { Datum } from '../../../base/values/datum.ts';
+import { narrow } from '../../../base/values/numeric.ts';
+import type { IndexLayout, TableLayout } from '../../../log/events/layout.ts';
+import { sequencesLayout } from '../../../log/events/system.ts';
+import { indexPrefixOf, primaryKeyOf } from '../../../materializers/rows/key.ts';
+import type { DdlEffect } from '../../../query/catalog/ddl/context.ts';
+import type { RelationDefinition } from '../../../query/catalog/definition.ts';
+import { rowsOf } from '../../../query/exec/rows.ts';
+import { keyDescription } from '../../../query/txn/violations.ts';
+import type { EngineSession } from '../session.ts';
+import type { StatementRun } from '../statement-run.ts';
+import { addedValues } from './defaults.ts';
+
+type Row = readonly Datum[];
+type Effect<K extends DdlEffect['kind']> = Extract<DdlEffect, { readonly kind: K }>;
+
+/** What a DDL statement brings with it, in the same transaction. The tables are locked against writers. */
+export async function applyEffect(
+  session: EngineSession,
+  run: StatementRun,
+  effect: DdlEffect,
+): Promise<void> {
+  switch (effect.kind) {
+    case 'backfill-index':
+      return backfillIndex(session, run, effect);
+    case 'validate-not-null':
+      return validateNotNull(session, run, effect);
+    case 'rewrite-table':
+      return rewriteTable(session, run, effect);
+    case 'drop-storage':
+      return;
+    case 'set-sequence':
+    case 'drop-sequence':
+      return changeSequence(session, run, effect);
+    default:
+      return unreachable(effect);
+  }
+}
+
+/** The rows of a layout as the transaction sees them now, a batch at a time. */
+async function* tableRows(
+  session: EngineSession,
+  run: StatementRun,
+  layout: TableLayout,
+): AsyncIterable<readonly Row[]> {
+  const { transactions } = session.engine;
+  const scan = session.engine.reader.scan({
+    layout,
+    index: indexId(0),
+    ranges: [{ from: null, to: null }],
+    reverse: false,
+    view: transactions.newestView(run.transaction),
+    columns: layout.columns.map((column) => column.id),
+    zones: [],
+    rowsWanted: null,
+  });
+  try {
+    for (;;) {
+      run.checkCancelled();
+      const batch = scan.next();
+      if (batch instanceof Promise) {
+        await batch;
+        continue;
+      }
+      if (batch === null) return;
+      yield rowsOf(batch);
+      const slice = run.slice();
+      if (slice !== null) await slice;
+    }
+  } finally {
+    scan.close();
+  }
+}
+
+function currentTable(session: EngineSession, id: number): RelationDefinition {
+  const table = session.catalog.byId(id);
+  if (table?.kind === 'table') return table;
+  throw new AlopexError('internal_error', `table ${id} is not in the catalog`);
+}
+
+/** Makes a new index public and writes the entries of the rows that are there. */
+async function backfillIndex(
+  session: EngineSession,
+  run: StatementRun,
+  effect: Effect<'backfill-index'>,
+): Promise<void> {
+  const { transactions } = session.engine;
+  const { transaction } = run;
+  const table = currentTable(session, effect.table);
+  const indexes = table.layout.indexes.map(
+    (index): IndexLayout => (index.id === effect.index ? { ...index, state: 'public' } : index),
+  );
+  const layout: TableLayout = { ...table.layout, indexes };
+  transactions.changeCatalog(transaction, [{ kind: 'put', object: { ...table, layout } }]);
+  const index = indexes.find((one) => one.id === effect.index)!;
+  const uniqueness = new UniqueCheck(session, table, layout, index);
+  for await (const rows of tableRows(session, run, { ...layout, indexes: [] })) {
+    for (const row of rows) {
+      if (index.unique) uniqueness.add(row);
+      transaction.pending.put(layout, primaryKeyOf(layout, row), row, null, transaction.command);
+    }
+    transactions.notePending(transaction);
+  }
+}
+
+/** Finds two rows with the same key while all are read. */
+class UniqueCheck {
+  readonly #seen = new Set<string>();
+  readonly #session: EngineSession;
+  readonly #table: RelationDefinition;
+  readonly #layout: TableLayout;
+  readonly #index: IndexLayout | null;
+
+  constructor(
+    session: EngineSession,
+    table: RelationDefinition,
+    layout: TableLayout,
+    index: IndexLayout | null,
+  ) {
+    this.#session = session;
+    this.#table = table;
+    this.#layout = layout;
+    this.#index = index;
+  }
+
+  add(row: Row): void {
+    const key =
+      this.#index === null ? primaryKeyOf(this.#layout, row) : indexPrefixOf(this.#layout, this.#index, row);
+    if (key === null) return;
+    const text = bytesToLatin1(key);
+    if (this.#seen.has(text)) throw this.#duplicate(row);
+    this.#seen.add(text);
+  }
+
+  #duplicate(row: Row): AlopexError {
+    const object = this.#index === null ? undefined : this.#session.catalog.byId(this.#index.id);
+    const name = object?.kind === 'index' ? object.name : (this.#table.primaryKey?.name ?? this.#table.name);
+    const { names, values } = keyDescription(this.#table, this.#index, row, this.#session.functions);
+    return new AlopexError('unique_violation', `could not create unique index "${name}"`, {
+      detail: `Key (${names})=(${values}) is duplicated.`,
+      table: this.#table.name,
+      constraint: name,
+    });
+  }
+}
+
+async function validateNotNull(
+  session: EngineSession,
+  run: StatementRun,
+  effect: Effect<'validate-not-null'>,
+): Promise<void> {
+  const { layout, columns, name } = effect.table;
+  const place = layout.columns.findIndex((column) => column.id === effect.attribute);
+  for await (const rows of tableRows(session, run, layout)) {
+    if (rows.every((row) => row[place] !== null)) continue;
+    const column = columns[effect.attribute - 1]!.name;
+    throw new AlopexError(
+      'not_null_violation',
+      `column "${column}" of relation "${name}" contains null values`,
+      {
+        table: name,
+        column,
+      },
+    );
+  }
+}
+
+async function rewriteTable(
+  session: EngineSession,
+  run: StatementRun,
+  effect: Effect<'rewrite-table'>,
+): Promise<void> {
+  const { transactions } = session.engine;
+  const { transaction } = run;
+  const { source, target, added } = effect;
+  const layout = currentTable(session, target.id).layout;
+  const values = addedValues(session, target, added);
+  const hidden = new Set(
+    target.columns.filter((column) => column.isHidden).map((column) => column.attribute),
+  );
+  const places = layout.columns.map((column) =>
+    source.layout.columns.findIndex((one) => one.id === column.id),
+  );
+  const checks = [null, ...layout.indexes.filter((index) => index.unique)].map(
+    (index) => new UniqueCheck(session, target, layout, index),
+  );
+  for await (const rows of tableRows(session, run, source.layout)) {
+    for (const row of rows) {
+      const moved = layout.columns.map((column, index): Datum => {
+        const place = places[index]!;
+        if (place >= 0) return row[place]!;
+        if (hidden.has(column.id)) return transactions.nextRowId();
+        const value = values.get(column.id);
+        return value === undefined ? column.missing : value();
+      });
+      requireNotNull(target, layout, moved);
+      for (const check of checks) check.add(moved);
+      transaction.pending.put(layout, primaryKeyOf(layout, moved), moved, null, transaction.command);
+    }
+    transactions.notePending(transaction);
+  }
+}
+
+function requireNotNull(table: RelationDefinition, layout: TableLayout, row: Row): void {
+  for (const [place, column] of layout.columns.entries()) {
+    const definition = table.columns[column.id - 1]!;
+    if (row[place] !== null || !definition.notNull) continue;
+    throw new AlopexError(
+      'not_null_violation',
+      `column "${definition.name}" of relation "${table.name}" contains null values`,
+      { table: table.name, column: definition.name },
+    );
+  }
+}
+
+/** The sequence's row changes with the transaction; its numbers in memory do when that is committed. */
+function changeSequence(
+  session: EngineSession,
+  run: StatementRun,
+  effect: Effect<'set-sequence'> | Effect<'drop-sequence'>,
+): void {
+  const { sequences } = session.engine;
+  const { transaction } = run;
+  const id = effect.sequence;
+  const key = primaryKeyOf(sequencesLayout, [id, 0, false]);
+  const state = sequences.stored(id);
+  const before = state === null ? null : [id, state.last, state.isCalled];
+  if (effect.kind === 'drop-sequence') {
+    if (before !== null) transaction.pending.put(sequencesLayout, key, null, before, transaction.command);
+    transaction.afterCommit.push(() => sequences.forget(id));
+    return;
+  }
+  const value = BigInt(effect.value);
+  transaction.pending.put(
+    sequencesLayout,
+    key,
+    [id, narrow(value), effect.isCalled],
+    before,
+    transaction.command,
+  );
+  transaction.afterCommit.push(() => sequences.load(id, value, effect.isCalled));
+}

@@ -1,0 +1,73 @@
+import { AlopexError, type Condition, sqlStates } from '../../../base/errors.ts';
+import type { DdlNotice, DdlResult } from '../../../query/catalog/ddl/context.ts';
+import { executeDdl, isDdl } from '../../../query/catalog/ddl/execute.ts';
+import type { CatalogChange } from '../../../query/catalog/definition.ts';
+import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import type { TableLockMode } from '../../../query/txn/locks.ts';
+import type { Transaction } from '../../../query/txn/transaction.ts';
+import { passwordVerifier } from '../password.ts';
+import type { EngineSession } from '../session.ts';
+import { applyEffect } from './ddl-effects.ts';
+import { bindDefault } from './defaults.ts';
+
+export function isDdlStatement(statement: ParsedStatement): boolean {
+  return isDdl(statement.kind);
+}
+
+/** CREATE, ALTER, DROP and their kin: changes of the transaction's own catalog, and what they bring with them. */
+export async function runDdl(session: EngineSession, statement: ParsedStatement): Promise<string> {
+  const run = session.beginRun(statement);
+  const { transaction } = run;
+  const { transactions } = session.engine;
+  if (transaction.isReadOnly) {
+    throw new AlopexError(
+      'read_only_sql_transaction',
+      'cannot execute this command in a read-only transaction',
+    );
+  }
+  await transactions.lockCatalog(transaction);
+  const before = transactions.catalogOf(transaction);
+  const result = executeDdl(statement.node, {
+    catalog: before,
+    searchPath: session.functions.searchPath,
+    user: session.user,
+    bindDefault: (expression, type, column) => bindDefault(session, expression, type, column),
+    passwordVerifier,
+  });
+  const mode: TableLockMode = statement.kind === 'IndexStmt' ? 'table share' : 'access exclusive';
+  for (const table of changedTables(result.changes)) {
+    if (before.byId(table) !== undefined) await lockTable(session, transaction, table, mode);
+  }
+  transactions.changeCatalog(transaction, result.changes);
+  for (const effect of result.effects) await applyEffect(session, run, effect);
+  sendNotices(session, result);
+  session.endRun(run);
+  return result.tag;
+}
+
+async function lockTable(
+  session: EngineSession,
+  transaction: Transaction,
+  table: number,
+  mode: TableLockMode,
+): Promise<void> {
+  const waited = session.engine.transactions.lock(transaction, `table/${table}`, mode);
+  if (waited !== null) await waited;
+}
+
+function changedTables(changes: readonly CatalogChange[]): ReadonlySet<number> {
+  return new Set(changes.flatMap(({ object }) => (object.kind === 'table' ? [object.id] : [])));
+}
+
+const conditionsByCode: ReadonlyMap<string, Condition> = new Map(
+  Object.entries(sqlStates).map(([condition, code]) => [code, condition as Condition]),
+);
+
+function sendNotices(session: EngineSession, { notices }: DdlResult): void {
+  for (const notice of notices) session.onNotice({ severity: notice.severity, error: noticeError(notice) });
+}
+
+function noticeError({ code, message, detail }: DdlNotice): AlopexError {
+  const condition = conditionsByCode.get(code) ?? 'successful_completion';
+  return new AlopexError(condition, message, detail === undefined ? {} : { detail });
+}

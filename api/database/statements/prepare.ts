@@ -1,0 +1,95 @@
+import type { LogicalPlan } from '../../../query/plan/logical.ts';
+import type { Statement } from '../../../query/plan/physical.ts';
+import { planQuery } from '../../../query/plan/planner.ts';
+import { type BoundStatement, bindStatement, isBindable } from '../../../query/sql/bind/statement.ts';
+import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import type { TypeOid } from '../../../query/types/type.ts';
+import type { PreparedStatement } from '../contract.ts';
+import type { EngineSession } from '../session.ts';
+import { utilityColumns } from './columns.ts';
+import { bindOptions } from './defaults.ts';
+
+/** A statement with what running it needs. */
+export type Prepared = PreparedStatement & {
+  /** Null: a utility statement, which its node says all of. */
+  readonly query: PreparedQuery | null;
+};
+
+export type PreparedQuery = {
+  readonly plan: Statement;
+  /** The start of the command tag. */
+  readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+  /** What the client said of the parameters' types; the rest was inferred. */
+  readonly givenTypes: readonly TypeOid[];
+  /** The plan holds while these are what they were. */
+  readonly catalogVersion: number;
+  readonly searchPath: string;
+};
+
+export function prepareStatement(
+  session: EngineSession,
+  statement: ParsedStatement,
+  parameterTypes: readonly TypeOid[],
+): Prepared {
+  if (isBindable(statement)) return prepareQuery(session, statement, parameterTypes);
+  return { statement, parameterTypes: [], columns: utilityColumns(session, statement), query: null };
+}
+
+export function bindQuery(
+  session: EngineSession,
+  statement: ParsedStatement,
+  givenTypes: readonly TypeOid[],
+): BoundStatement {
+  return bindStatement(statement, bindOptions(session, givenTypes));
+}
+
+function returnsRows(plan: LogicalPlan): boolean {
+  if (plan.kind === 'with') return returnsRows(plan.input);
+  return plan.kind !== 'modify' || plan.modification.returning !== null;
+}
+
+/** Bound and planned anew, or as the cache has it. */
+export function prepareQuery(
+  session: EngineSession,
+  statement: ParsedStatement,
+  givenTypes: readonly TypeOid[],
+): Prepared {
+  const { catalog } = session;
+  const searchPath = session.getSetting('search_path');
+  const { plans } = session.engine;
+  const key = plans.key(statement, givenTypes, searchPath);
+  // A transaction that changed the catalog has a catalog of its own: its plans are not for others.
+  const isShared = session.transaction?.catalog == null;
+  const cached = isShared ? plans.get(key) : undefined;
+  if (cached?.query?.catalogVersion === catalog.version) return cached;
+  const bound = bindQuery(session, statement, givenTypes);
+  const plan = planQuery(bound.plan, {
+    catalog,
+    reader: session.engine.reader,
+    functions: session.functions,
+  });
+  const prepared: Prepared = {
+    statement,
+    parameterTypes: bound.parameterTypes,
+    columns: returnsRows(bound.plan) ? bound.plan.columns : null,
+    query: { plan, command: bound.command, givenTypes, catalogVersion: catalog.version, searchPath },
+  };
+  if (isShared) plans.set(key, prepared);
+  return prepared;
+}
+
+/** The statement as it was prepared, or prepared again where the catalog or the search path changed since. */
+export function currentQuery(
+  session: EngineSession,
+  prepared: Prepared,
+  query: PreparedQuery,
+): PreparedQuery {
+  if (
+    query.catalogVersion === session.catalog.version &&
+    session.transaction?.catalog == null &&
+    query.searchPath === session.getSetting('search_path')
+  ) {
+    return query;
+  }
+  return prepareQuery(session, prepared.statement, query.givenTypes).query!;
+}

@@ -1,0 +1,154 @@
+import { AlopexError } from '../../../base/errors.ts';
+import type { ColumnBatch } from '../../../base/values/column.ts';
+import type { Datum } from '../../../base/values/datum.ts';
+import type { Cursor, ExecutionContext } from '../../../query/exec/contract.ts';
+import { execute } from '../../../query/exec/execute.ts';
+import { rowsOf } from '../../../query/exec/rows.ts';
+import { TableWriter } from '../../../query/txn/writer.ts';
+import type { Portal, RowsPortal } from '../contract.ts';
+import type { EngineSession } from '../session.ts';
+import type { StatementRun } from '../statement-run.ts';
+import { viewAsOf, viewOfSession } from '../time-travel.ts';
+import { currentQuery, type Prepared, type PreparedQuery } from './prepare.ts';
+
+type Row = readonly Datum[];
+
+/** SELECT, INSERT, UPDATE, DELETE. */
+export async function runQuery(
+  session: EngineSession,
+  prepared: Prepared,
+  parameters: readonly Datum[],
+): Promise<Portal> {
+  const run = session.beginRun(prepared.statement);
+  const query = currentQuery(session, prepared, prepared.query!);
+  const context = await executionContext(session, run, parameters);
+  if (query.command !== 'SELECT' && (session.settings.get('alopex.as_of') ?? '') !== '') {
+    throw new AlopexError(
+      'read_only_sql_transaction',
+      `cannot execute ${query.command} while alopex.as_of is set`,
+    );
+  }
+  const cursor = execute(query.plan, context);
+  run.onEnd = () => cursor.close();
+  if (prepared.columns !== null) return rowsPortal(session, run, cursor, query, prepared.columns);
+  const affectedRows = await drain(cursor);
+  session.endRun(run);
+  return { kind: 'command', tag: commandTag(query.command, affectedRows) };
+}
+
+export async function executionContext(
+  session: EngineSession,
+  run: StatementRun,
+  parameters: readonly Datum[],
+): Promise<ExecutionContext> {
+  const { transactions } = session.engine;
+  const { transaction } = run;
+  const reader = transactions.reader(transaction);
+  const view = await viewOfSession(session, transactions.view(transaction));
+  return {
+    reader,
+    view,
+    catalog: session.catalog,
+    functions: session.functions,
+    parameters,
+    checkCancelled: () => run.checkCancelled(),
+    slice: () => run.slice(),
+    reserve: (bytes) => run.reserve(bytes),
+    release: (bytes) => run.release(bytes),
+    viewAsOf: (point) => viewAsOf(session.engine, point),
+    writer: new TableWriter(
+      transactions,
+      transaction,
+      reader,
+      transactions.snapshot(transaction),
+      session.functions,
+    ),
+  };
+}
+
+async function drain(cursor: Cursor): Promise<number> {
+  for (;;) {
+    const pulled = cursor.next();
+    const batch = pulled instanceof Promise ? await pulled : pulled;
+    if (batch === null) return cursor.affectedRows;
+  }
+}
+
+function commandTag(command: PreparedQuery['command'], rows: number): string {
+  return command === 'INSERT' ? `INSERT 0 ${rows}` : `${command} ${rows}`;
+}
+
+function rowsPortal(
+  session: EngineSession,
+  run: StatementRun,
+  cursor: Cursor,
+  query: PreparedQuery,
+  columns: NonNullable<Prepared['columns']>,
+): RowsPortal {
+  const source = new RowBuffer(cursor);
+  let sent = 0;
+  let isDone = false;
+  const finish = (): void => {
+    isDone = true;
+    session.endRun(run);
+  };
+  return {
+    kind: 'rows',
+    columns,
+    fetch: (rowsMax) =>
+      session.guarded(async () => {
+        if (isDone) return { rows: [], isDone };
+        session.resumeRun(run);
+        run.checkCancelled();
+        const rows = await source.take(rowsMax);
+        sent += rows.length;
+        if (source.isEnded) finish();
+        else session.pauseRun(run);
+        return { rows, isDone };
+      }),
+    get tag() {
+      return commandTag(query.command, query.command === 'SELECT' ? sent : cursor.affectedRows);
+    },
+    close: () => {
+      if (!isDone) finish();
+    },
+  };
+}
+
+/** Cuts a cursor's batches into what a portal is asked for. */
+class RowBuffer {
+  readonly #cursor: Cursor;
+  #rows: readonly Row[] = [];
+  #isExhausted = false;
+
+  constructor(cursor: Cursor) {
+    this.#cursor = cursor;
+  }
+
+  get isEnded(): boolean {
+    return this.#isExhausted && this.#rows.length === 0;
+  }
+
+  /** Up to `rowsMax` rows, a batch at the most; 0: no limit. Looks ahead, so that the end is known with the last row. */
+  async take(rowsMax: number): Promise<readonly Row[]> {
+    const taken: Row[] = [];
+    await this.#fill();
+    const wanted = rowsMax === 0 ? this.#rows.length : rowsMax;
+    while (taken.length < wanted && this.#rows.length > 0) {
+      const rows = this.#rows.slice(0, wanted - taken.length);
+      for (const row of rows) taken.push(row);
+      this.#rows = this.#rows.slice(rows.length);
+      if (this.#rows.length === 0) await this.#fill();
+    }
+    return taken;
+  }
+
+  async #fill(): Promise<void> {
+    while (this.#rows.length === 0 && !this.#isExhausted) {
+      const pulled = this.#cursor.next();
+      const batch: ColumnBatch | null = pulled instanceof Promise ? await pulled : pulled;
+      if (batch === null) this.#isExhausted = true;
+      else this.#rows = rowsOf(batch);
+    }
+  }
+}

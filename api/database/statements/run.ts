@@ -1,0 +1,51 @@
+import { unsupported } from '../../../base/errors.ts';
+import type { Datum } from '../../../base/values/datum.ts';
+import type { Portal } from '../contract.ts';
+import type { EngineSession } from '../session.ts';
+import { runCopy } from './copy.ts';
+import { isDdlStatement, runDdl } from './ddl.ts';
+import { runExplain } from './explain.ts';
+import { listPortal } from './list-portal.ts';
+import type { Prepared } from './prepare.ts';
+import { runDeallocate, runDiscard, runExecute, runPrepare } from './prepared-statements.ts';
+import { runQuery } from './query.ts';
+import { runTransactionStatement } from './transaction.ts';
+import { runCheckpoint, runLock, runVacuum } from './utility.ts';
+import { runSet, showColumns, showRows } from './variables.ts';
+
+const done = (tag: string): Portal => ({ kind: 'command', tag });
+
+/** Starts a statement, whatever it is. The caller turns what it throws into a failed transaction. */
+export async function runStatement(
+  session: EngineSession,
+  prepared: Prepared,
+  parameters: readonly Datum[],
+): Promise<Portal> {
+  const { statement } = prepared;
+  const { node } = statement;
+  if (prepared.query !== null) return runQuery(session, prepared, parameters);
+  if ('TransactionStmt' in node) return done(await runTransactionStatement(session, node.TransactionStmt));
+  if ('VariableSetStmt' in node) return done(runSet(session, node.VariableSetStmt));
+  if ('VariableShowStmt' in node) {
+    return listPortal(showColumns(node.VariableShowStmt), showRows(session, node.VariableShowStmt), 'SHOW');
+  }
+  if ('ExplainStmt' in node) return runExplain(session, statement, node.ExplainStmt, parameters);
+  if ('CopyStmt' in node) return runCopy(session, statement, node.CopyStmt);
+  if ('PrepareStmt' in node) return done(runPrepare(session, statement, node.PrepareStmt));
+  if ('ExecuteStmt' in node) return runExecute(session, node.ExecuteStmt);
+  if ('DeallocateStmt' in node) return done(runDeallocate(session, node.DeallocateStmt));
+  if ('DiscardStmt' in node) return done(runDiscard(session, node.DiscardStmt));
+  if ('VacuumStmt' in node) return done(await runVacuum(session, node.VacuumStmt));
+  if ('LockStmt' in node) return done(await runLock(session, node.LockStmt));
+  if ('CheckPointStmt' in node) return done(await runCheckpoint(session));
+  if (isDdlStatement(statement)) return done(await runDdl(session, statement));
+  throw unsupported(commandName(statement.kind));
+}
+
+/** 'CreateTrigStmt' as 'CREATE TRIG': the parser's own word for a statement, spaced. */
+function commandName(kind: string): string {
+  return kind
+    .replace(/Stmt$/, '')
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .toUpperCase();
+}

@@ -1,0 +1,74 @@
+import type { TransactionStmt } from 'libpg-query';
+import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { Transaction } from '../../../query/txn/transaction.ts';
+import { type EngineSession, isolationOf } from '../session.ts';
+import { type Option, optionsOf } from './ast-values.ts';
+
+/** BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin: the command tag. */
+export async function runTransactionStatement(
+  session: EngineSession,
+  node: TransactionStmt,
+): Promise<string> {
+  const name = node.savepoint_name ?? '';
+  switch (node.kind) {
+    case 'TRANS_STMT_BEGIN':
+    case 'TRANS_STMT_START': {
+      const transaction = session.beginBlock();
+      setTransactionModes(session, transaction, optionsOf(node.options));
+      return node.kind === 'TRANS_STMT_BEGIN' ? 'BEGIN' : 'START TRANSACTION';
+    }
+    case 'TRANS_STMT_COMMIT': {
+      const tag = await session.commitBlock();
+      if (node.chain === true) session.beginBlock();
+      return tag;
+    }
+    case 'TRANS_STMT_ROLLBACK': {
+      const tag = await session.rollbackBlock();
+      if (node.chain === true) session.beginBlock();
+      return tag;
+    }
+    case 'TRANS_STMT_SAVEPOINT':
+      session.engine.transactions.savepoint(session.requireBlock('SAVEPOINT'), name);
+      return 'SAVEPOINT';
+    case 'TRANS_STMT_RELEASE':
+      session.engine.transactions.releaseSavepoint(session.requireBlock('RELEASE SAVEPOINT'), name);
+      return 'RELEASE';
+    case 'TRANS_STMT_ROLLBACK_TO':
+      session.rollbackToSavepoint(name);
+      return 'ROLLBACK';
+    default:
+      throw unsupported('two-phase commit');
+  }
+}
+
+/** ISOLATION LEVEL, READ ONLY, READ WRITE, [NOT] DEFERRABLE. */
+export function setTransactionModes(
+  session: EngineSession,
+  transaction: Transaction,
+  modes: readonly Option[],
+): void {
+  for (const { name, value } of modes) {
+    switch (name) {
+      case 'transaction_isolation':
+        session.engine.transactions.setIsolation(transaction, isolationOf(String(value).toLowerCase()));
+        break;
+      case 'transaction_read_only':
+        setReadOnly(transaction, ['1', 'true', 'on'].includes(String(value).toLowerCase()));
+        break;
+      case 'transaction_deferrable':
+        break;
+      default:
+        throw new AlopexError('syntax_error', `unknown transaction mode "${name}"`);
+    }
+  }
+}
+
+function setReadOnly(transaction: Transaction, isReadOnly: boolean): void {
+  if (!isReadOnly && transaction.isReadOnly && transaction.snapshot !== null) {
+    throw new AlopexError(
+      'active_sql_transaction',
+      'transaction read-write mode must be set before any query',
+    );
+  }
+  transaction.isReadOnly = isReadOnly;
+}

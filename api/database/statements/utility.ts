@@ -1,0 +1,58 @@
+import type { LockStmt, VacuumStmt } from 'libpg-query';
+import { AlopexError } from '../../../base/errors.ts';
+import type { RelationDefinition } from '../../../query/catalog/definition.ts';
+import { rangeVarOf } from '../../../query/sql/ast.ts';
+import type { TableLockMode } from '../../../query/txn/locks.ts';
+import type { EngineSession } from '../session.ts';
+import { optionsOf } from './ast-values.ts';
+import { requireTable } from './tables.ts';
+
+/** VACUUM compacts, which happens by itself too; ANALYZE has nothing to gather: estimates come from file metadata. */
+export async function runVacuum(session: EngineSession, node: VacuumStmt): Promise<string> {
+  for (const relation of node.rels ?? []) {
+    if ('VacuumRelation' in relation) requireTable(session, rangeVarOf(relation.VacuumRelation.relation));
+  }
+  if (node.is_vacuumcmd !== true) return 'ANALYZE';
+  session.refuseBlock('VACUUM');
+  if (optionsOf(node.options).some(({ name }) => name === 'full')) await session.engine.compact();
+  return 'VACUUM';
+}
+
+/** Writes everything applied to snapshots, so that the next start has no tail to fold. */
+export async function runCheckpoint(session: EngineSession): Promise<string> {
+  await session.engine.checkpoint();
+  return 'CHECKPOINT';
+}
+
+/** PostgreSQL's numbers of the table lock modes, from 1. */
+const tableModes: readonly TableLockMode[] = [
+  ...(['access share', 'row share', 'row exclusive', 'share update exclusive'] as const),
+  ...(['table share', 'share row exclusive', 'exclusive', 'access exclusive'] as const),
+];
+
+export async function runLock(session: EngineSession, node: LockStmt): Promise<string> {
+  const transaction = session.requireBlock('LOCK TABLE');
+  const mode = tableModes[(node.mode ?? 8) - 1]!;
+  for (const relation of node.relations ?? []) {
+    if (!('RangeVar' in relation)) continue;
+    const table: RelationDefinition = requireTable(session, rangeVarOf(relation.RangeVar));
+    await lockTable(session, transaction, table, mode, node.nowait === true);
+  }
+  return 'LOCK TABLE';
+}
+
+async function lockTable(
+  session: EngineSession,
+  transaction: ReturnType<EngineSession['requireBlock']>,
+  table: RelationDefinition,
+  mode: TableLockMode,
+  nowait: boolean,
+): Promise<void> {
+  try {
+    const waited = session.engine.transactions.lock(transaction, `table/${table.id}`, mode, nowait);
+    if (waited !== null) await waited;
+  } catch (error) {
+    if (!(error instanceof AlopexError) || error.condition !== 'lock_not_available' || !nowait) throw error;
+    throw new AlopexError('lock_not_available', `could not obtain lock on relation "${table.name}"`);
+  }
+}

@@ -1,0 +1,97 @@
+import type { VariableSetStmt, VariableShowStmt } from 'libpg-query';
+import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { OutputColumn } from '../../../query/plan/logical.ts';
+import type { EngineSession } from '../session.ts';
+import { isolationOf } from '../session.ts';
+import { settingInfo } from '../settings.ts';
+import { constantText, optionsOf } from './ast-values.ts';
+import { textColumn } from './text-column.ts';
+import { setTransactionModes } from './transaction.ts';
+
+/** SET, SET LOCAL, RESET, SET TRANSACTION: the command tag. */
+export function runSet(session: EngineSession, node: VariableSetStmt): string {
+  const name = node.name ?? '';
+  switch (node.kind) {
+    case 'VAR_SET_VALUE':
+      setVariable(session, name, listText(session, name, node), node.is_local === true);
+      return 'SET';
+    case 'VAR_SET_DEFAULT':
+      session.settings.reset(name);
+      return 'SET';
+    case 'VAR_RESET':
+      session.settings.reset(name);
+      return 'RESET';
+    case 'VAR_RESET_ALL':
+      session.settings.resetAll();
+      return 'RESET';
+    case 'VAR_SET_MULTI':
+      setMulti(session, name, node);
+      return 'SET';
+    default:
+      throw unsupported('SET … FROM CURRENT');
+  }
+}
+
+function listText(session: EngineSession, name: string, node: VariableSetStmt): string {
+  const values = (node.args ?? []).map(constantText);
+  if (name === 'search_path') {
+    return values
+      .map((value) => (/^[a-z_][a-z0-9_$]*$/.test(value) ? value : `"${value.replaceAll('"', '""')}"`))
+      .join(', ');
+  }
+  if (values.length > 1 && settingInfo(name)?.name !== 'DateStyle') {
+    throw new AlopexError('invalid_parameter_value', `SET ${name} takes only one argument`);
+  }
+  if (name === 'timezone') return values[0] ?? session.settings.require('TimeZone');
+  return values.join(', ');
+}
+
+function setVariable(session: EngineSession, name: string, value: string, isLocal: boolean): void {
+  if (isLocal && session.status === 'idle') {
+    session.notice(
+      'WARNING',
+      'no_active_sql_transaction',
+      'SET LOCAL can only be used in transaction blocks',
+    );
+  }
+  const kept = session.settings.set(name, value, isLocal);
+  const { transaction } = session;
+  if (transaction === null) return;
+  if (name === 'transaction_isolation')
+    session.engine.transactions.setIsolation(transaction, isolationOf(kept));
+  if (name === 'transaction_read_only') transaction.isReadOnly = kept === 'on';
+}
+
+function setMulti(session: EngineSession, name: string, node: VariableSetStmt): void {
+  const modes = optionsOf(node.args);
+  if (name === 'TRANSACTION') {
+    if (session.status === 'idle') {
+      session.notice(
+        'WARNING',
+        'no_active_sql_transaction',
+        'SET TRANSACTION can only be used in transaction blocks',
+      );
+      return;
+    }
+    setTransactionModes(session, session.requireBlock('SET TRANSACTION'), modes);
+    return;
+  }
+  if (name !== 'SESSION CHARACTERISTICS') throw unsupported(`SET ${name}`);
+  for (const mode of modes) session.settings.set(`default_${mode.name}`, String(mode.value));
+}
+
+export function showColumns(node: VariableShowStmt): readonly OutputColumn[] {
+  const name = node.name ?? '';
+  if (name === 'all') return ['name', 'setting', 'description'].map(textColumn);
+  return [textColumn(settingInfo(name)?.name ?? name)];
+}
+
+export function showRows(session: EngineSession, node: VariableShowStmt): readonly (readonly string[])[] {
+  const name = node.name ?? '';
+  if (name === 'all') return [...session.settings.all()];
+  if (session.transaction !== null) {
+    if (name === 'transaction_isolation') return [[session.transaction.isolation]];
+    if (name === 'transaction_read_only') return [[session.transaction.isReadOnly ? 'on' : 'off']];
+  }
+  return [[session.settings.require(name)]];
+}

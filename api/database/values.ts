@@ -1,0 +1,158 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { Datum, SqlArray } from '../../base/values/datum.ts';
+import { narrow } from '../../base/values/numeric.ts';
+import { codecOf } from '../../query/types/codec/codec.ts';
+import type { FunctionContext } from '../../query/types/function.ts';
+import { typeInfo } from '../../query/types/registry.ts';
+import { oids, type SqlType } from '../../query/types/type.ts';
+
+/**
+ * SQL values as a program sees them:
+ *
+ * | SQL                        | JavaScript                                                            |
+ * |----------------------------|-----------------------------------------------------------------------|
+ * | boolean                    | boolean                                                               |
+ * | int2, int4, oid, floats    | number                                                                |
+ * | int8                       | number where it is a safe integer, else bigint                        |
+ * | numeric                    | string: decimal digits, exact                                         |
+ * | timestamp, timestamptz     | Date (a timestamp is read as UTC); a string where no Date holds it    |
+ * | date, time, interval       | string, as SQL prints it                                              |
+ * | json, jsonb                | the parsed value                                                      |
+ * | bytea                      | Uint8Array                                                            |
+ * | vector                     | Float32Array                                                          |
+ * | arrays                     | arrays, nested where they have several dimensions                     |
+ * | everything else            | string                                                                |
+ *
+ * NULL is null. Parameters take the same forms, and text that SQL could read.
+ */
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Date
+  | Uint8Array
+  | Float32Array
+  | readonly Value[]
+  | { readonly [key: string]: unknown };
+
+/** Milliseconds either side of 1970 that a Date can hold. */
+const dateMsMax = 8.64e15;
+
+/** What turns a column's datums into values: resolved once for a result. */
+export function valueReader(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
+  const reader = readerOf(type, context);
+  return (datum) => (datum === null ? null : reader(datum));
+}
+
+function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
+  const codec = codecOf(type.oid);
+  const asText = (datum: Datum): string => codec.format(datum, type, context);
+  switch (type.oid) {
+    case oids.bool:
+    case oids.int2:
+    case oids.int4:
+    case oids.int8:
+    case oids.oid:
+    case oids.float4:
+    case oids.float8:
+    case oids.text:
+    case oids.varchar:
+    case oids.uuid:
+    case oids.bytea:
+    case oids.vector:
+      return (datum) => datum as Value;
+    case oids.json:
+    case oids.jsonb:
+      return (datum) => JSON.parse(datum as string) as Value;
+    case oids.timestamp:
+    case oids.timestamptz:
+      return (datum) => {
+        const ms = Math.floor(Number(datum) / 1000);
+        return Math.abs(ms) <= dateMsMax ? new Date(ms) : asText(datum);
+      };
+    default:
+      return typeInfo(type.oid).physical.kind === 'array' ? arrayReader(type, context) : asText;
+  }
+}
+
+function arrayReader(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
+  const element = valueReader({ oid: typeInfo(type.oid).element, modifier: -1 }, context);
+  return (datum) => {
+    const { items, dimensions } = datum as SqlArray;
+    let values: readonly Value[] = items.map(element);
+    for (let depth = dimensions.length - 1; depth > 0; depth--)
+      values = chunks(values, dimensions[depth]!.length);
+    return values;
+  };
+}
+
+function chunks(values: readonly Value[], size: number): readonly Value[] {
+  const parts: Value[] = [];
+  for (let start = 0; start < values.length; start += size) parts.push(values.slice(start, start + size));
+  return parts;
+}
+
+/** A parameter as a datum of its type. Throws what the type's input throws. */
+export function parameterDatum(value: Value | undefined, oid: number, context: FunctionContext): Datum {
+  if (value === undefined || value === null) return null;
+  const direct = directDatum(value, oid);
+  if (direct !== undefined) return direct;
+  return codecOf(oid).parse(textOf(value, oid, context), { oid, modifier: -1 }, context);
+}
+
+/** Values that are datums already; undefined: through text. */
+function directDatum(value: NonNullable<Value>, oid: number): Datum | undefined {
+  switch (typeof value) {
+    case 'number':
+      if (oid === oids.float8) return value;
+      if (oid === oids.int4 && value === (value | 0)) return value;
+      if (oid === oids.int8 && Number.isSafeInteger(value)) return narrow(value);
+      return undefined;
+    case 'bigint':
+      return oid === oids.int8 && BigInt.asIntN(64, value) === value ? narrow(value) : undefined;
+    case 'string':
+      return oid === oids.text || oid === oids.varchar ? checkedText(value) : undefined;
+    case 'boolean':
+      return oid === oids.bool ? value : undefined;
+    default:
+      return value instanceof Uint8Array && oid === oids.bytea ? value : undefined;
+  }
+}
+
+function checkedText(text: string): string {
+  if (text.includes('\0')) {
+    throw new AlopexError('character_not_in_repertoire', 'invalid byte sequence for encoding "UTF8": 0x00');
+  }
+  return text;
+}
+
+/** Text that the type's input reads. */
+function textOf(value: NonNullable<Value>, oid: number, context: FunctionContext): string {
+  if (oid === oids.json || oid === oids.jsonb)
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  if (typeof value === 'string') return value;
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime()))
+      throw new AlopexError('invalid_datetime_format', 'the parameter is an invalid Date');
+    return value.toISOString();
+  }
+  if (value instanceof Uint8Array)
+    return `\\x${Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  if (value instanceof Float32Array) return `[${value.join(',')}]`;
+  if (Array.isArray(value))
+    return oid === oids.vector ? `[${value.join(',')}]` : arrayText(value, oid, context);
+  if (typeof value === 'object') return JSON.stringify(value);
+  return String(value);
+}
+
+function arrayText(values: readonly Value[], oid: number, context: FunctionContext): string {
+  const element = typeInfo(oid).element || oids.text;
+  const items = values.map((value) => {
+    if (value === null || value === undefined) return 'NULL';
+    if (Array.isArray(value)) return arrayText(value, oid, context);
+    return `"${textOf(value, element, context).replaceAll(/(["\\])/g, '\\$1')}"`;
+  });
+  return `{${items.join(',')}}`;
+}

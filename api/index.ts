@@ -1,0 +1,22 @@
+/**
+ * The package `alopex-db`:
+ *
+ *     import { Database } from 'alopex-db';
+ *     await using db = await Database.open({ path: './data' });
+ *     await db.execute('CREATE TABLE docs (id TEXT, vec VECTOR(384))');
+ */
+export { AlopexError } from '../base/errors.ts';
+export type {
+  Change,
+  Field,
+  Isolation,
+  OpenOptions,
+  Queryable,
+  QueryResult,
+  Row,
+  Statement,
+  TailOptions,
+  TransactionOptions,
+} from './database/database.ts';
+export type { Value } from './database/values.ts';
+export { Database } from './open.ts';

@@ -1,0 +1,218 @@
+import { stringToUtf8 } from '../../base/bytes/utf8.ts';
+import { ByteWriter } from '../../base/bytes/writer.ts';
+import type { AlopexError } from '../../base/errors.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { OutputColumn } from '../../query/plan/logical.ts';
+import { codecOf } from '../../query/types/codec/codec.ts';
+import type { FunctionContext } from '../../query/types/function.ts';
+import { typeInfo } from '../../query/types/registry.ts';
+
+/** Writes the server's messages into one buffer, which the connection sends when it is large enough or waited for. */
+export class BackendWriter {
+  readonly #out = new ByteWriter(1024);
+
+  get length(): number {
+    return this.#out.length;
+  }
+
+  /** What was written since the last time. */
+  take(): Uint8Array {
+    const bytes = this.#out.toBytes();
+    this.#out.clear();
+    return bytes;
+  }
+
+  #begin(letter: string): number {
+    this.#out.uint8(letter.charCodeAt(0));
+    const start = this.#out.length;
+    this.#out.int32(0);
+    return start;
+  }
+
+  #end(start: number): void {
+    this.#out.setInt32(start, this.#out.length - start);
+  }
+
+  #text(text: string): void {
+    this.#out.utf8(text);
+    this.#out.uint8(0);
+  }
+
+  #empty(letter: string): void {
+    this.#end(this.#begin(letter));
+  }
+
+  authentication(code: number, body: Uint8Array = new Uint8Array()): void {
+    const start = this.#begin('R');
+    this.#out.int32(code);
+    this.#out.raw(body);
+    this.#end(start);
+  }
+
+  /** AuthenticationSASL. */
+  saslMechanisms(mechanisms: readonly string[]): void {
+    this.authentication(10, stringToUtf8(`${mechanisms.map((name) => `${name}\0`).join('')}\0`));
+  }
+
+  backendKeyData(processId: number, secret: number): void {
+    const start = this.#begin('K');
+    this.#out.int32(processId);
+    this.#out.int32(secret);
+    this.#end(start);
+  }
+
+  parameterStatus(name: string, value: string): void {
+    const start = this.#begin('S');
+    this.#text(name);
+    this.#text(value);
+    this.#end(start);
+  }
+
+  readyForQuery(status: 'idle' | 'transaction' | 'failed'): void {
+    const start = this.#begin('Z');
+    this.#out.uint8((status === 'idle' ? 'I' : status === 'transaction' ? 'T' : 'E').charCodeAt(0));
+    this.#end(start);
+  }
+
+  negotiateProtocolVersion(minorVersion: number, unrecognized: readonly string[]): void {
+    const start = this.#begin('v');
+    this.#out.int32(minorVersion);
+    this.#out.int32(unrecognized.length);
+    for (const option of unrecognized) this.#text(option);
+    this.#end(start);
+  }
+
+  parseComplete(): void {
+    this.#empty('1');
+  }
+  bindComplete(): void {
+    this.#empty('2');
+  }
+  closeComplete(): void {
+    this.#empty('3');
+  }
+  noData(): void {
+    this.#empty('n');
+  }
+  portalSuspended(): void {
+    this.#empty('s');
+  }
+  emptyQueryResponse(): void {
+    this.#empty('I');
+  }
+  copyDone(): void {
+    this.#empty('c');
+  }
+
+  commandComplete(tag: string): void {
+    const start = this.#begin('C');
+    this.#text(tag);
+    this.#end(start);
+  }
+
+  parameterDescription(types: readonly number[]): void {
+    const start = this.#begin('t');
+    this.#out.int16(types.length);
+    for (const type of types) this.#out.uint32(type);
+    this.#end(start);
+  }
+
+  rowDescription(columns: readonly OutputColumn[], formats: readonly number[]): void {
+    const start = this.#begin('T');
+    this.#out.int16(columns.length);
+    for (const [index, column] of columns.entries()) {
+      this.#text(column.name);
+      this.#out.uint32(column.table);
+      this.#out.int16(column.attribute);
+      this.#out.uint32(column.type.oid);
+      this.#out.int16(typeInfo(column.type.oid).length);
+      this.#out.int32(column.type.modifier);
+      this.#out.int16(formatOf(formats, index));
+    }
+    this.#end(start);
+  }
+
+  dataRow(row: readonly Datum[], encoders: readonly FieldEncoder[]): void {
+    const start = this.#begin('D');
+    this.#out.int16(row.length);
+    for (let index = 0; index < row.length; index++) {
+      const value = row[index]!;
+      if (value === null) this.#out.int32(-1);
+      else {
+        const field = this.#out.length;
+        this.#out.int32(0);
+        encoders[index]!(value, this.#out);
+        this.#out.setInt32(field, this.#out.length - field - 4);
+      }
+    }
+    this.#end(start);
+  }
+
+  copyResponse(direction: 'in' | 'out', isBinary: boolean, columnCount: number): void {
+    const start = this.#begin(direction === 'in' ? 'G' : 'H');
+    this.#out.uint8(isBinary ? 1 : 0);
+    this.#out.int16(columnCount);
+    for (let index = 0; index < columnCount; index++) this.#out.int16(isBinary ? 1 : 0);
+    this.#end(start);
+  }
+
+  copyData(data: Uint8Array): void {
+    const start = this.#begin('d');
+    this.#out.raw(data);
+    this.#end(start);
+  }
+
+  error(error: AlopexError, severity: 'ERROR' | 'FATAL' = 'ERROR'): void {
+    this.#fields('E', error, severity);
+  }
+
+  notice(error: AlopexError, severity: string): void {
+    this.#fields('N', error, severity);
+  }
+
+  #fields(letter: string, error: AlopexError, severity: string): void {
+    const { fields } = error;
+    const start = this.#begin(letter);
+    const field = (code: string, value: string | number | undefined): void => {
+      if (value === undefined) return;
+      this.#out.uint8(code.charCodeAt(0));
+      this.#text(String(value).replaceAll('\0', ''));
+    };
+    field('S', severity);
+    field('V', severity);
+    field('C', error.code);
+    field('M', error.message);
+    field('D', fields.detail);
+    field('H', fields.hint);
+    field('P', fields.position);
+    field('W', fields.where);
+    field('s', fields.schema);
+    field('t', fields.table);
+    field('c', fields.column);
+    field('d', fields.dataType);
+    field('n', fields.constraint);
+    this.#out.uint8(0);
+    this.#end(start);
+  }
+}
+
+export type FieldEncoder = (value: Datum, out: ByteWriter) => void;
+
+export function formatOf(formats: readonly number[], index: number): number {
+  return formats.length === 0 ? 0 : formats.length === 1 ? formats[0]! : formats[index]!;
+}
+
+/** One encoder a column: resolved once for a result, run for each row. */
+export function fieldEncoders(
+  columns: readonly OutputColumn[],
+  formats: readonly number[],
+  context: FunctionContext,
+): readonly FieldEncoder[] {
+  return columns.map(({ type }, index) => {
+    const codec = codecOf(type.oid);
+    if (formatOf(formats, index) === 1) return (value, out) => out.raw(codec.encode(value, type));
+    return (value, out) => {
+      out.utf8(codec.format(value, type, context));
+    };
+  });
+}

@@ -1,0 +1,205 @@
+import { ByteReader, ByteReaderError } from '../../base/bytes/reader.ts';
+import { AlopexError } from '../../base/errors.ts';
+
+/** The first packet of a connection. */
+export type StartupPacket =
+  | {
+      readonly kind: 'startup';
+      readonly majorVersion: number;
+      readonly minorVersion: number;
+      readonly parameters: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'ssl-request' }
+  | { readonly kind: 'gss-request' }
+  | { readonly kind: 'cancel-request'; readonly processId: number; readonly secret: number };
+
+/** A client's message, decoded (PostgreSQL manual, 55.7 Message Formats). */
+export type FrontendMessage =
+  | { readonly kind: 'query'; readonly text: string }
+  | {
+      readonly kind: 'parse';
+      readonly name: string;
+      readonly text: string;
+      readonly parameterTypes: readonly number[];
+    }
+  | {
+      readonly kind: 'bind';
+      readonly portal: string;
+      readonly statement: string;
+      readonly parameterFormats: readonly number[];
+      readonly parameters: readonly (Uint8Array | null)[];
+      readonly resultFormats: readonly number[];
+    }
+  | { readonly kind: 'describe'; readonly target: 'statement' | 'portal'; readonly name: string }
+  | { readonly kind: 'execute'; readonly portal: string; readonly rowsMax: number }
+  | { readonly kind: 'close'; readonly target: 'statement' | 'portal'; readonly name: string }
+  | { readonly kind: 'flush' }
+  | { readonly kind: 'sync' }
+  | { readonly kind: 'terminate' }
+  | { readonly kind: 'copy-data'; readonly data: Uint8Array }
+  | { readonly kind: 'copy-done' }
+  | { readonly kind: 'copy-fail'; readonly message: string }
+  | { readonly kind: 'function-call' }
+  /** PasswordMessage, SASLInitialResponse, SASLResponse: which one, the state of the handshake tells. */
+  | { readonly kind: 'password'; readonly body: Uint8Array };
+
+const kindsByByte: ReadonlyMap<number, FrontendMessage['kind']> = new Map(
+  (
+    [
+      ['Q', 'query'],
+      ['P', 'parse'],
+      ['B', 'bind'],
+      ['D', 'describe'],
+      ['E', 'execute'],
+      ['C', 'close'],
+      ['H', 'flush'],
+      ['S', 'sync'],
+      ['X', 'terminate'],
+      ['d', 'copy-data'],
+      ['c', 'copy-done'],
+      ['f', 'copy-fail'],
+      ['F', 'function-call'],
+      ['p', 'password'],
+    ] as const
+  ).map(([letter, kind]) => [letter.charCodeAt(0), kind]),
+);
+
+export function protocolViolation(message: string): AlopexError {
+  return new AlopexError('protocol_violation', message);
+}
+
+export function messageKind(type: number): FrontendMessage['kind'] {
+  const kind = kindsByByte.get(type);
+  if (kind === undefined) throw protocolViolation(`invalid frontend message type ${type}`);
+  return kind;
+}
+
+/** The body of a message, without type and length. Views into it are kept. */
+export function decodeMessage(kind: FrontendMessage['kind'], body: Uint8Array): FrontendMessage {
+  const reader = new ByteReader(body);
+  try {
+    const message = decodeBody(kind, reader);
+    if (reader.remaining > 0) throw protocolViolation('invalid message format');
+    return message;
+  } catch (error) {
+    if (error instanceof ByteReaderError) throw protocolViolation('insufficient data left in message');
+    throw error;
+  }
+}
+
+function decodeBody(kind: FrontendMessage['kind'], reader: ByteReader): FrontendMessage {
+  switch (kind) {
+    case 'query':
+      return { kind, text: cString(reader) };
+    case 'parse':
+      return {
+        kind,
+        name: cString(reader),
+        text: cString(reader),
+        parameterTypes: list(reader, () => reader.uint32()),
+      };
+    case 'bind':
+      return decodeBind(reader);
+    case 'describe':
+    case 'close':
+      return { kind, target: target(reader), name: cString(reader) };
+    case 'execute':
+      return { kind, portal: cString(reader), rowsMax: Math.max(0, reader.int32()) };
+    case 'copy-data':
+      return { kind, data: reader.raw(reader.remaining) };
+    case 'copy-fail':
+      return { kind, message: cString(reader) };
+    case 'password':
+      return { kind, body: reader.raw(reader.remaining) };
+    case 'function-call':
+      reader.skip(reader.remaining);
+      return { kind };
+    case 'flush':
+    case 'sync':
+    case 'terminate':
+    case 'copy-done':
+      return { kind };
+  }
+}
+
+function decodeBind(reader: ByteReader): FrontendMessage {
+  const portal = cString(reader);
+  const statement = cString(reader);
+  const parameterFormats = list(reader, () => reader.int16());
+  const parameters = list(reader, () => {
+    const length = reader.int32();
+    return length === -1 ? null : reader.raw(length);
+  });
+  const resultFormats = list(reader, () => reader.int16());
+  if (parameterFormats.length > 1 && parameterFormats.length !== parameters.length) {
+    throw protocolViolation(
+      `bind message has ${parameterFormats.length} parameter formats but ${parameters.length} parameters`,
+    );
+  }
+  for (const format of [...parameterFormats, ...resultFormats]) {
+    if (format !== 0 && format !== 1) {
+      throw new AlopexError('invalid_parameter_value', `unsupported format code: ${format}`);
+    }
+  }
+  return { kind: 'bind', portal, statement, parameterFormats, parameters, resultFormats };
+}
+
+function list<Item>(reader: ByteReader, read: () => Item): readonly Item[] {
+  const count = reader.uint16();
+  const items: Item[] = [];
+  for (let index = 0; index < count; index++) items.push(read());
+  return items;
+}
+
+function target(reader: ByteReader): 'statement' | 'portal' {
+  const letter = String.fromCharCode(reader.uint8());
+  if (letter === 'S') return 'statement';
+  if (letter === 'P') return 'portal';
+  throw protocolViolation(`invalid target "${letter}" of a Describe or Close message`);
+}
+
+function cString(reader: ByteReader): string {
+  const end = reader.bytes.indexOf(0, reader.position);
+  if (end < 0 || end >= reader.end) throw protocolViolation('invalid string in message');
+  const text = reader.utf8(end - reader.position);
+  reader.skip(1);
+  if (text.includes('\ufffd'))
+    throw new AlopexError('character_not_in_repertoire', 'invalid byte sequence for encoding "UTF8"');
+  return text;
+}
+
+const cancelCode = 80_877_102;
+const sslCode = 80_877_103;
+const gssCode = 80_877_104;
+
+/** The first packet, without its length. */
+export function decodeStartup(body: Uint8Array): StartupPacket {
+  const reader = new ByteReader(body);
+  try {
+    const code = reader.int32();
+    if (code === sslCode) return { kind: 'ssl-request' };
+    if (code === gssCode) return { kind: 'gss-request' };
+    if (code === cancelCode)
+      return { kind: 'cancel-request', processId: reader.int32(), secret: reader.int32() };
+    const majorVersion = code >>> 16;
+    const minorVersion = code & 0xffff;
+    if (majorVersion !== 3) {
+      throw new AlopexError(
+        'feature_not_supported',
+        `unsupported frontend protocol ${majorVersion}.${minorVersion}: server supports 3.0 to 3.0`,
+      );
+    }
+    const parameters: Record<string, string> = {};
+    for (;;) {
+      const name = cString(reader);
+      if (name === '') break;
+      parameters[name] = cString(reader);
+    }
+    if (reader.remaining > 0)
+      throw protocolViolation('invalid startup packet layout: expected terminator as last byte');
+    return { kind: 'startup', majorVersion, minorVersion, parameters };
+  } catch (error) {
+    if (error instanceof ByteReaderError) throw protocolViolation('invalid startup packet layout');
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { Timestamp } from '../../base/ids.ts';
+import type { ReadView } from '../../materializers/rows/contract.ts';
+import type { Overlay } from '../../materializers/rows/overlay.ts';
+import type { CatalogSnapshot } from '../catalog/definition.ts';
+import type { LockOwner } from './locks.ts';
+import type { ReadSpans } from './spans.ts';
+
+/** READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL. */
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+
+export type Savepoint = {
+  readonly name: string;
+  /** Pending rows of later commands go. */
+  readonly command: number;
+  readonly locksHeld: number;
+  readonly catalog: CatalogSnapshot | null;
+};
+
+/** Savepoints that may be open at once in one transaction. */
+export const savepointsMax = 10_000;
+
+/**
+ * One transaction's state. Its writes stand in `pending` until the commit appends them to the log.
+ *
+ * Invariants:
+ * - `command` only rises; a statement reads pending rows of commands before its own.
+ * - `snapshot` is null until the first statement, and, under read committed, between statements.
+ * - `catalog` is not null exactly while it changed the catalog, and then it holds the catalog lock.
+ */
+export type Transaction = {
+  readonly id: number;
+  isolation: Isolation;
+  isReadOnly: boolean;
+  /** Microseconds since 1970: now() and current_timestamp. */
+  readonly startedMicros: number;
+  readonly owner: LockOwner;
+  readonly pending: Overlay;
+  /** The lock table's generation at the start: a commit under another has lost its locks. */
+  readonly generation: number;
+  command: number;
+  snapshot: Timestamp | null;
+  catalog: CatalogSnapshot | null;
+  readonly savepoints: Savepoint[];
+  /** Of one wait, in milliseconds; 0: no limit. */
+  lockTimeoutMs: number;
+  /** What it read, under serializable; else null. */
+  spans: ReadSpans | null;
+  /** State outside the log that follows a commit: called when it is durable. */
+  readonly afterCommit: (() => void)[];
+  state: 'active' | 'committed' | 'aborted';
+};
+
+/** What a statement of the transaction sees, `snapshot` being set. */
+export function readView(transaction: Transaction, snapshot: Timestamp): ReadView {
+  return {
+    at: snapshot,
+    pending: transaction.pending.isEmpty ? null : { rows: transaction.pending, command: transaction.command },
+  };
+}
+
+export function findSavepoint(transaction: Transaction, name: string): number {
+  for (let index = transaction.savepoints.length - 1; index >= 0; index--) {
+    if (transaction.savepoints[index]!.name === name) return index;
+  }
+  throw new AlopexError('invalid_savepoint_specification', `savepoint "${name}" does not exist`);
+}

@@ -1,0 +1,449 @@
+import type { Clock } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import { nextTimestamp } from '../../base/hlc.ts';
+import type { Offset, Timestamp } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import { narrow } from '../../base/values/numeric.ts';
+import { objectsLayout, sequencesLayout } from '../../log/events/system.ts';
+import type { Log } from '../../log/log.ts';
+import type { ReadView, RowReader } from '../../materializers/rows/contract.ts';
+import type { Rows } from '../../materializers/rows/fold.ts';
+import { primaryKeyOf } from '../../materializers/rows/key.ts';
+import { Overlay } from '../../materializers/rows/overlay.ts';
+import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
+import { applyChanges, toRow } from '../catalog/snapshot.ts';
+import { encodeCommit, encodeLargeCommit, encodeMarker, writtenKeys } from './commit.ts';
+import { type LockMode, LockTable, lockOwner } from './locks.ts';
+import { recordingReader } from './recording-reader.ts';
+import { ReadSpans, RecentWrites } from './spans.ts';
+import { findSavepoint, type Isolation, readView, savepointsMax, type Transaction } from './transaction.ts';
+
+/** A commit that stands in the log, and waits for its flush. */
+type Undecided = {
+  readonly transaction: Transaction;
+  readonly end: Offset;
+  readonly timestamp: Timestamp;
+  readonly resolve: () => void;
+  readonly reject: (error: AlopexError) => void;
+};
+
+/** Pending rows of more bytes in memory are committed as many batches; about 1 MiB of the log. */
+const largeCommitBytes = 4 * 1024 * 1024;
+
+/** Bytes of pending rows that all transactions together may hold in memory. */
+export const pendingBytesMax = 1024 * 1024 * 1024;
+
+/**
+ * The transactions of one range's leader.
+ *
+ * A commit is one synchronous step: validate, take the next timestamp, append to the log, apply to the memtable.
+ * It becomes visible, frees its locks and is answered when the log says that it is committed.
+ *
+ * Invariants:
+ * - timestamps rise in the order of the log; `visible` <= `assigned`;
+ * - every row version at or below `visible` is durable;
+ * - `catalog` is the catalog at `visible`.
+ */
+export class Transactions {
+  readonly #rows: Rows;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #locks = new LockTable();
+  readonly #recent = new RecentWrites();
+  readonly #active = new Set<Transaction>();
+  readonly #undecided: Undecided[] = [];
+  #assigned: Timestamp;
+  #visible: Timestamp;
+  #catalog: CatalogSnapshot;
+  /** Transaction ids start where the clock stands, so that no two runs of a database share one. */
+  #nextId: number;
+  #generation = 1;
+
+  constructor(options: {
+    readonly rows: Rows;
+    readonly log: Log;
+    readonly clock: Clock;
+    readonly catalog: CatalogSnapshot;
+  }) {
+    this.#rows = options.rows;
+    this.#log = options.log;
+    this.#clock = options.clock;
+    this.#catalog = options.catalog;
+    this.#visible = options.rows.applied.timestamp;
+    this.#assigned = this.#visible;
+    this.#nextId = nextTimestamp(this.#visible, options.clock.wallMs());
+  }
+
+  /** Everything at or below it is committed and durable: what a new statement reads at. */
+  get visible(): Timestamp {
+    return this.#visible;
+  }
+  get catalog(): CatalogSnapshot {
+    return this.#catalog;
+  }
+  get active(): ReadonlySet<Transaction> {
+    return this.#active;
+  }
+
+  begin(isolation: Isolation, isReadOnly: boolean): Transaction {
+    const id = this.#nextId++;
+    const transaction: Transaction = {
+      id,
+      isolation,
+      isReadOnly,
+      startedMicros: Math.round(this.#clock.wallMs() * 1000),
+      owner: lockOwner(id),
+      pending: new Overlay(),
+      generation: this.#generation,
+      command: 1,
+      snapshot: null,
+      catalog: null,
+      savepoints: [],
+      lockTimeoutMs: 0,
+      afterCommit: [],
+      spans: isolation === 'serializable' ? new ReadSpans() : null,
+      state: 'active',
+    };
+    this.#active.add(transaction);
+    return transaction;
+  }
+
+  /** Begins a statement: its snapshot, which read committed takes anew each time. */
+  snapshot(transaction: Transaction): Timestamp {
+    if (transaction.snapshot === null) {
+      transaction.snapshot = this.#visible;
+      if (transaction.spans !== null) this.#recent.begin(transaction.id, this.#visible);
+    }
+    return transaction.snapshot;
+  }
+
+  /** Ends a statement: what it wrote is seen by the next one. */
+  endStatement(transaction: Transaction): void {
+    transaction.command++;
+    if (transaction.isolation === 'read committed') transaction.snapshot = null;
+  }
+
+  /** 25001 once a statement has run: its snapshot was taken under the other level. */
+  setIsolation(transaction: Transaction, isolation: Isolation): void {
+    if (transaction.isolation === isolation) return;
+    if (transaction.command > 1 || transaction.snapshot !== null) {
+      throw new AlopexError(
+        'active_sql_transaction',
+        'SET TRANSACTION ISOLATION LEVEL must be called before any query',
+      );
+    }
+    transaction.isolation = isolation;
+    transaction.spans = isolation === 'serializable' ? new ReadSpans() : null;
+  }
+
+  catalogOf(transaction: Transaction): CatalogSnapshot {
+    return transaction.catalog ?? this.#catalog;
+  }
+
+  view(transaction: Transaction): ReadView {
+    return readView(transaction, this.snapshot(transaction));
+  }
+
+  /** All that is committed now, and all that the transaction itself wrote, this command included. */
+  newestView(transaction: Transaction): ReadView {
+    return { at: this.#visible, pending: { rows: transaction.pending, command: transaction.command + 1 } };
+  }
+
+  /** Reads of a statement; a serializable transaction's are remembered. */
+  reader(transaction: Transaction): RowReader {
+    return transaction.spans === null
+      ? this.#rows.reader
+      : recordingReader(this.#rows.reader, transaction.spans);
+  }
+
+  /** Null: held now. See LockTable. */
+  lock(transaction: Transaction, key: string, mode: LockMode, nowait = false): Promise<void> | null {
+    const waited = this.#locks.acquire(transaction.owner, key, mode, nowait);
+    return waited === null || transaction.lockTimeoutMs === 0
+      ? waited
+      : this.#waitAtMost(transaction, waited);
+  }
+
+  async #waitAtMost(transaction: Transaction, waited: Promise<void>): Promise<void> {
+    const timer = this.#clock.setTimer(transaction.lockTimeoutMs, () =>
+      this.cancelWait(
+        transaction,
+        new AlopexError('lock_not_available', 'canceling statement due to lock timeout'),
+      ),
+    );
+    try {
+      await waited;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  cancelWait(transaction: Transaction, error: AlopexError): void {
+    this.#locks.cancelWait(transaction.owner, error);
+  }
+
+  indexName(transaction: Transaction, index: number): string | null {
+    const object = this.catalogOf(transaction).byId(index);
+    return object?.kind === 'index' ? object.name : null;
+  }
+
+  /** A hidden row id: larger than every one before it, also across restarts, for a commit's timestamp is larger still. */
+  nextRowId(): number {
+    this.#assigned = nextTimestamp(this.#assigned, this.#clock.wallMs());
+    return this.#assigned;
+  }
+
+  notePending(transaction: Transaction): void {
+    if (transaction.pending.sizeBytes <= pendingBytesMax) return;
+    throw new AlopexError(
+      'out_of_memory',
+      `a transaction's pending rows are limited to ${pendingBytesMax} bytes`,
+    );
+  }
+
+  /** A sequence's bound, in the log before any commit that uses its numbers. Resolves when it is durable. */
+  writeSequence(id: number, last: bigint, isCalled: boolean): Promise<void> {
+    const transaction = this.begin('read committed', false);
+    const row = [id, narrow(last), isCalled];
+    transaction.pending.put(
+      sequencesLayout,
+      primaryKeyOf(sequencesLayout, row),
+      row,
+      null,
+      transaction.command,
+    );
+    return this.commit(transaction);
+  }
+
+  // ---- catalog changes
+
+  /** Before the first change: one transaction at a time changes the catalog. Then the catalog is current. */
+  async lockCatalog(transaction: Transaction): Promise<void> {
+    const waited = this.lock(transaction, 'catalog', 'access exclusive');
+    if (waited !== null) await waited;
+    transaction.catalog ??= this.#catalog;
+  }
+
+  changeCatalog(transaction: Transaction, changes: readonly CatalogChange[]): void {
+    invariant(transaction.catalog !== null, 'the catalog is changed under its lock');
+    for (const change of changes) {
+      const row = toRow(change.object);
+      const key = primaryKeyOf(objectsLayout, row);
+      const existing = transaction.catalog.byId(change.object.id);
+      const before = existing === undefined ? null : toRow(existing);
+      transaction.pending.put(
+        objectsLayout,
+        key,
+        change.kind === 'put' ? row : null,
+        before,
+        transaction.command,
+      );
+      transaction.catalog = applyChanges(transaction.catalog, [change]);
+    }
+  }
+
+  /** The first commit of a database: the catalog that it begins with. */
+  writeCatalog(): Promise<void> {
+    const transaction = this.begin('read committed', false);
+    for (const object of this.#catalog.all()) {
+      const row = toRow(object);
+      transaction.pending.put(
+        objectsLayout,
+        primaryKeyOf(objectsLayout, row),
+        row,
+        null,
+        transaction.command,
+      );
+    }
+    return this.commit(transaction);
+  }
+
+  // ---- savepoints
+
+  savepoint(transaction: Transaction, name: string): void {
+    if (transaction.savepoints.length >= savepointsMax) {
+      throw new AlopexError(
+        'program_limit_exceeded',
+        `a transaction cannot have more than ${savepointsMax} savepoints`,
+      );
+    }
+    transaction.savepoints.push({
+      name,
+      command: transaction.command,
+      locksHeld: transaction.owner.acquired.length,
+      catalog: transaction.catalog,
+    });
+    transaction.command++;
+  }
+
+  releaseSavepoint(transaction: Transaction, name: string): void {
+    transaction.savepoints.length = findSavepoint(transaction, name);
+  }
+
+  rollbackToSavepoint(transaction: Transaction, name: string): void {
+    const index = findSavepoint(transaction, name);
+    const savepoint = transaction.savepoints[index]!;
+    transaction.savepoints.length = index + 1;
+    transaction.pending.rollbackTo(savepoint.command);
+    transaction.catalog = savepoint.catalog;
+    transaction.command++;
+    this.#locks.release(transaction.owner, savepoint.locksHeld);
+  }
+
+  // ---- the end
+
+  rollback(transaction: Transaction): void {
+    if (transaction.state !== 'active') return;
+    this.#end(transaction, 'aborted');
+  }
+
+  /** Resolves when the commit is durable and visible. A failure has rolled back, except for 40003. */
+  async commit(transaction: Transaction): Promise<void> {
+    invariant(transaction.state === 'active', 'a transaction ends once');
+    if (transaction.pending.isEmpty) {
+      this.#end(transaction, 'committed');
+      return;
+    }
+    let undecided: Promise<void>;
+    try {
+      const isLarge = transaction.pending.sizeBytes > largeCommitBytes;
+      undecided = isLarge ? (await this.#appendLarge(transaction)).flushed : this.#append(transaction);
+    } catch (error) {
+      this.#end(transaction, 'aborted');
+      throw error;
+    }
+    await undecided;
+  }
+
+  /** One batch: validated, placed, applied, all in this turn of the loop. */
+  #append(transaction: Transaction): Promise<void> {
+    this.#validate(transaction);
+    const wallMs = this.#clock.wallMs();
+    const commit = nextTimestamp(this.#assigned, wallMs);
+    const catalog = this.catalogOf(transaction);
+    const batch = encodeCommit({ log: this.#log, transaction, catalog, timestamp: commit, wallMs });
+    if (batch === null) {
+      this.#end(transaction, 'committed');
+      return Promise.resolve();
+    }
+    this.#place(batch);
+    return this.#decideAt(transaction, commit);
+  }
+
+  /**
+   * Batches of one producer, as fast as the disk takes them, then the marker that decides. The promise within is
+   * the marker's flush.
+   */
+  async #appendLarge(transaction: Transaction): Promise<{ readonly flushed: Promise<void> }> {
+    const catalog = this.catalogOf(transaction);
+    try {
+      for (const batch of encodeLargeCommit({ log: this.#log, transaction, catalog, clock: this.#clock })) {
+        this.#place(batch);
+        if (this.#log.endOffset > this.#log.highWatermark) await this.#log.committed(this.#log.endOffset);
+      }
+      this.#validate(transaction);
+      const wallMs = this.#clock.wallMs();
+      const commit = nextTimestamp(this.#assigned, wallMs);
+      this.#place(encodeMarker(this.#log, transaction, wallMs, commit));
+      return { flushed: this.#decideAt(transaction, commit) };
+    } catch (error) {
+      this.#abandonLarge(transaction);
+      throw error;
+    }
+  }
+
+  /** Best effort: without its marker the transaction is undecided, and aborted at the next start. */
+  #abandonLarge(transaction: Transaction): void {
+    try {
+      this.#place(encodeMarker(this.#log, transaction, this.#clock.wallMs(), null));
+    } catch (error) {
+      if (!(error instanceof AlopexError)) throw error;
+    }
+  }
+
+  #place(batch: Uint8Array): void {
+    this.#log.append(batch);
+    this.#rows.applyCommit(batch);
+  }
+
+  /** 40001 where the commit cannot stand in the order of the log. */
+  #validate(transaction: Transaction): void {
+    if (transaction.generation !== this.#generation) {
+      throw new AlopexError(
+        'serialization_failure',
+        'could not serialize access: the leader of the range changed',
+      );
+    }
+    if (transaction.spans !== null) {
+      const snapshot = this.snapshot(transaction);
+      this.#recent.end(transaction.id);
+      this.#recent.validate(transaction.spans, snapshot);
+    }
+  }
+
+  #decideAt(transaction: Transaction, commit: Timestamp): Promise<void> {
+    this.#assigned = commit;
+    if (this.#recent.isWatched) this.#recent.add(commit, writtenKeys(transaction.pending));
+    const end = this.#log.endOffset;
+    return new Promise((resolve, reject) => {
+      this.#undecided.push({ transaction, end, timestamp: commit, resolve, reject });
+    });
+  }
+
+  #end(transaction: Transaction, state: 'committed' | 'aborted'): void {
+    transaction.state = state;
+    this.#active.delete(transaction);
+    if (transaction.spans !== null) this.#recent.end(transaction.id);
+    this.#locks.release(transaction.owner);
+  }
+
+  // ---- what the log says
+
+  onCommitted(highWatermark: Offset): void {
+    let count = 0;
+    for (const commit of this.#undecided) {
+      if (commit.end > highWatermark) break;
+      count++;
+      this.#visible = commit.timestamp;
+      if (commit.transaction.catalog !== null) this.#catalog = commit.transaction.catalog;
+    }
+    for (const commit of this.#undecided.splice(0, count)) {
+      for (const follow of commit.transaction.afterCommit) follow();
+      this.#end(commit.transaction, 'committed');
+      commit.resolve();
+    }
+  }
+
+  /** The disk was full: these commits are not in the log, and nothing of them stays. */
+  onRefused(offset: Offset, error: Error): void {
+    this.#rows.truncateTo(offset);
+    this.#fail(
+      (commit) => commit.end > offset,
+      () => new AlopexError('disk_full', `could not write the log: ${error.message}`, { cause: error }),
+    );
+  }
+
+  /** A failed fsync: whether these commits are durable is unknown. */
+  onPoisoned(error: Error): void {
+    this.#generation++;
+    this.#fail(
+      () => true,
+      () =>
+        new AlopexError(
+          'statement_completion_unknown',
+          `the log failed while it was flushed: ${error.message}`,
+          { cause: error },
+        ),
+    );
+  }
+
+  #fail(isLost: (commit: Undecided) => boolean, reason: () => AlopexError): void {
+    const kept = this.#undecided.filter((commit) => !isLost(commit));
+    const lost = this.#undecided.filter(isLost);
+    this.#undecided.splice(0, this.#undecided.length, ...kept);
+    for (const commit of lost) {
+      this.#end(commit.transaction, 'aborted');
+      commit.reject(reason());
+    }
+  }
+}

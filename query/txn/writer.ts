@@ -1,0 +1,519 @@
+import { equalBytes, prefixEnd } from '../../base/bytes/compare.ts';
+import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
+import { AlopexError } from '../../base/errors.ts';
+import { type IndexId, indexId, type Timestamp } from '../../base/ids.ts';
+import { unreachable } from '../../base/unreachable.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
+import { keyPseudoColumn, type RowReader } from '../../materializers/rows/contract.ts';
+import { indexPrefixOf, primaryKeyOf } from '../../materializers/rows/key.ts';
+import type { RelationDefinition } from '../catalog/definition.ts';
+import type {
+  ExecutionContext,
+  ModifyResult,
+  RowEvaluator,
+  RowSource,
+  StatementWriter,
+} from '../exec/contract.ts';
+import type { LockTarget, Modification, OnConflict } from '../plan/logical.ts';
+import type { FunctionContext } from '../types/function.ts';
+import type { RowLockMode } from './locks.ts';
+import { keySpace } from './spans.ts';
+import type { Transaction } from './transaction.ts';
+import type { Transactions } from './transactions.ts';
+import { notNullViolation, uniqueViolation } from './violations.ts';
+
+type Row = readonly Datum[];
+type Kind<K extends Modification['kind']> = Extract<Modification, { readonly kind: K }>;
+
+/** The newest version of a row that a writer may base its change on. */
+type Current = { readonly values: Row; readonly version: number };
+
+/**
+ * INSERT, UPDATE, DELETE and FOR UPDATE of one statement. Each row is locked first, then read again where it may
+ * have changed since the statement's snapshot: read committed goes on with the newest version if it still
+ * matches, the stronger levels answer 40001. Everything that a constraint needs is read here, before commit.
+ */
+export class TableWriter implements StatementWriter {
+  readonly #transactions: Transactions;
+  readonly #transaction: Transaction;
+  readonly #reader: RowReader;
+  readonly #snapshot: Timestamp;
+  /** How values look in errors. */
+  readonly #functions: FunctionContext;
+
+  constructor(
+    transactions: Transactions,
+    transaction: Transaction,
+    reader: RowReader,
+    snapshot: Timestamp,
+    functions: FunctionContext,
+  ) {
+    this.#functions = functions;
+    this.#transactions = transactions;
+    this.#transaction = transaction;
+    this.#reader = reader;
+    this.#snapshot = snapshot;
+  }
+
+  async modify(
+    modification: Modification,
+    input: RowSource,
+    evaluate: RowEvaluator,
+    context: ExecutionContext,
+  ): Promise<ModifyResult> {
+    if (this.#transaction.isReadOnly) {
+      const command = modification.kind.toUpperCase();
+      throw new AlopexError(
+        'read_only_sql_transaction',
+        `cannot execute ${command} in a read-only transaction`,
+      );
+    }
+    const locked = this.#lockTable(modification.table);
+    if (locked !== null) await locked;
+    const apply = this.#rowModifier(modification, evaluate);
+    const returning = modification.returning?.map((expression) => evaluate.compile(expression)) ?? null;
+    const returned: Row[] = [];
+    let affectedRows = 0;
+    try {
+      for (;;) {
+        const pulled = input.next();
+        const rows = pulled instanceof Promise ? await pulled : pulled;
+        if (rows === null) break;
+        for (const row of rows) {
+          const applied = apply(row);
+          const result = applied instanceof Promise ? await applied : applied;
+          if (result === null) continue;
+          affectedRows++;
+          if (returning !== null) returned.push(returning.map((expression) => expression(result)));
+        }
+        context.checkCancelled();
+        const slice = context.slice();
+        if (slice !== null) await slice;
+      }
+    } finally {
+      input.close();
+    }
+    return { affectedRows, returned };
+  }
+
+  /** The row that RETURNING sees, or null where nothing was changed. */
+  #rowModifier(
+    modification: Modification,
+    evaluate: RowEvaluator,
+  ): (row: Row) => Row | null | Promise<Row | null> {
+    switch (modification.kind) {
+      case 'insert': {
+        const onConflict = modification.onConflict;
+        if (onConflict === null)
+          return (row) => this.#insert(modification.table, this.#withRowId(modification.table, row));
+        const resolve = this.#conflictResolver(modification.table, onConflict, evaluate);
+        return (row) =>
+          this.#insertOrResolve(
+            modification.table,
+            this.#withRowId(modification.table, row),
+            onConflict,
+            resolve,
+          );
+      }
+      case 'update':
+        return this.#updater(modification, evaluate);
+      case 'delete':
+        return this.#deleter(modification, evaluate);
+      default:
+        return unreachable(modification);
+    }
+  }
+
+  // ---- locks
+
+  #lockTable(table: RelationDefinition): Promise<void> | null {
+    return this.#transactions.lock(this.#transaction, `table/${table.id}`, 'row exclusive');
+  }
+
+  #lockRow(
+    layout: TableLayout,
+    index: IndexId,
+    key: Uint8Array,
+    mode: RowLockMode,
+    nowait = false,
+  ): Promise<void> | null {
+    return this.#transactions.lock(
+      this.#transaction,
+      `${keySpace(layout.storage, index)}/${bytesToLatin1(key)}`,
+      mode,
+      nowait,
+    );
+  }
+
+  // ---- reads
+
+  /** The newest row of a key: committed by anybody, or pending here. */
+  #newest(layout: TableLayout, key: Uint8Array): Current | null | Promise<Current | null> {
+    const columns = layout.columns.map((column) => column.id);
+    const view = this.#transactions.newestView(this.#transaction);
+    return this.#reader.get(layout, key, view, columns);
+  }
+
+  /** Whether any row, committed or pending, has this key of a unique index. */
+  async #entryOwner(layout: TableLayout, index: IndexLayout, prefix: Uint8Array): Promise<Uint8Array | null> {
+    const scan = this.#reader.scan({
+      layout,
+      index: index.id,
+      ranges: [{ from: prefix, to: prefixEnd(prefix) }],
+      reverse: false,
+      view: this.#transactions.newestView(this.#transaction),
+      columns: [keyPseudoColumn],
+      zones: [],
+      rowsWanted: 1,
+    });
+    try {
+      for (;;) {
+        const batch = scan.next();
+        if (batch instanceof Promise) {
+          await batch;
+          continue;
+        }
+        if (batch === null) return null;
+        const row = batch.selection === null ? 0 : batch.selection[0];
+        if (batch.rowCount === 0 || row === undefined) continue;
+        const column = batch.columns[0]!;
+        return column.kind === 'datum' ? (column.values[row] as Uint8Array) : null;
+      }
+    } finally {
+      scan.close();
+    }
+  }
+
+  // ---- insert
+
+  #withRowId(table: RelationDefinition, row: Row): Row {
+    const hidden = table.columns.findIndex((column) => column.isHidden);
+    if (hidden < 0) return row;
+    const id = table.columns[hidden]!.attribute;
+    const place = table.layout.columns.findIndex((column) => column.id === id);
+    return row.with(place, this.#transactions.nextRowId());
+  }
+
+  #insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
+    const { layout } = table;
+    this.#checkNotNull(table, row);
+    const key = primaryKeyOf(layout, row);
+    if (table.primaryKey === null) return this.#insertChecked(table, key, row, null);
+    const locked = this.#lockRow(layout, indexId(0), key, 'update');
+    if (locked !== null) return locked.then(() => this.#insertLocked(table, key, row));
+    return this.#insertLocked(table, key, row);
+  }
+
+  #insertLocked(table: RelationDefinition, key: Uint8Array, row: Row): Row | Promise<Row> {
+    const { layout } = table;
+    const existing = this.#newest(layout, key);
+    if (existing instanceof Promise)
+      return existing.then((found) => this.#insertChecked(table, key, row, found));
+    return this.#insertChecked(table, key, row, existing);
+  }
+
+  #insertChecked(
+    table: RelationDefinition,
+    key: Uint8Array,
+    row: Row,
+    existing: Current | null,
+  ): Row | Promise<Row> {
+    const { layout } = table;
+    if (existing !== null) throw this.#uniqueViolation(table, null, row);
+    const unique = layout.indexes.filter((index) => index.unique);
+    if (unique.length === 0) {
+      this.#put(layout, key, row, null);
+      return row;
+    }
+    return this.#checkUnique(table, unique, key, row, null).then(() => {
+      this.#put(layout, key, row, null);
+      return row;
+    });
+  }
+
+  /** Locks the entries of a new row, and refuses those that another row has. `previous`: the row it replaces. */
+  async #checkUnique(
+    table: RelationDefinition,
+    indexes: readonly IndexLayout[],
+    key: Uint8Array,
+    row: Row,
+    previous: Row | null,
+  ): Promise<void> {
+    for (const index of indexes) {
+      const prefix = indexPrefixOf(table.layout, index, row);
+      if (prefix === null) continue;
+      const before = previous === null ? null : indexPrefixOf(table.layout, index, previous);
+      if (before !== null && equalBytes(before, prefix)) continue;
+      const locked = this.#lockRow(table.layout, index.id, prefix, 'update');
+      if (locked !== null) await locked;
+      const owner = await this.#entryOwner(table.layout, index, prefix);
+      if (owner !== null && !equalBytes(owner, key)) throw this.#uniqueViolation(table, index, row);
+    }
+  }
+
+  #uniqueViolation(table: RelationDefinition, index: IndexLayout | null, row: Row): AlopexError {
+    const name =
+      index === null ? table.primaryKey?.name : this.#transactions.indexName(this.#transaction, index.id);
+    return uniqueViolation(table, index, name ?? table.name, row, this.#functions);
+  }
+
+  #checkNotNull(table: RelationDefinition, row: Row): void {
+    for (let place = 0; place < row.length; place++) {
+      if (row[place] !== null) continue;
+      const column = table.columns[table.layout.columns[place]!.id - 1]!;
+      if (column.notNull) throw notNullViolation(table, column, row, this.#functions);
+    }
+  }
+
+  #put(layout: TableLayout, key: Uint8Array, row: Row | null, before: Row | null): void {
+    this.#transaction.pending.put(layout, key, row, before, this.#transaction.command);
+    this.#transactions.notePending(this.#transaction);
+  }
+
+  // ---- on conflict
+
+  async #insertOrResolve(
+    table: RelationDefinition,
+    row: Row,
+    onConflict: OnConflict,
+    resolve: ConflictResolver,
+  ): Promise<Row | null> {
+    this.#checkNotNull(table, row);
+    const { layout } = table;
+    const key = primaryKeyOf(layout, row);
+    const conflictKey = await this.#conflictingKey(table, key, row, onConflict);
+    if (conflictKey === null) return this.#insert(table, row);
+    if (onConflict.action.kind === 'nothing') return null;
+    const locked = this.#lockRow(layout, indexId(0), conflictKey, 'update');
+    if (locked !== null) await locked;
+    const existing = await this.#newest(layout, conflictKey);
+    if (existing === null) return this.#insertOrResolve(table, row, onConflict, resolve);
+    if (existing.version === -this.#transaction.command) {
+      throw new AlopexError(
+        'cardinality_violation',
+        'ON CONFLICT DO UPDATE command cannot affect row a second time',
+        {
+          hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
+        },
+      );
+    }
+    this.#refuseNewer(existing.version);
+    const changed = resolve(existing.values, row);
+    if (changed === null) return null;
+    await this.#replace(table, conflictKey, existing.values, changed);
+    return changed;
+  }
+
+  async #conflictingKey(
+    table: RelationDefinition,
+    key: Uint8Array,
+    row: Row,
+    onConflict: OnConflict,
+  ): Promise<Uint8Array | null> {
+    const { layout } = table;
+    if (onConflict.index === null || onConflict.index === 0) {
+      const locked = this.#lockRow(layout, indexId(0), key, 'update');
+      if (locked !== null) await locked;
+      if ((await this.#newest(layout, key)) !== null) return key;
+      if (onConflict.index === 0) return null;
+    }
+    for (const index of layout.indexes) {
+      if (!index.unique || (onConflict.index !== null && onConflict.index !== index.id)) continue;
+      const prefix = indexPrefixOf(layout, index, row);
+      if (prefix === null) continue;
+      const locked = this.#lockRow(layout, index.id, prefix, 'update');
+      if (locked !== null) await locked;
+      const owner = await this.#entryOwner(layout, index, prefix);
+      if (owner !== null) return owner;
+    }
+    return null;
+  }
+
+  #conflictResolver(
+    table: RelationDefinition,
+    onConflict: OnConflict,
+    evaluate: RowEvaluator,
+  ): ConflictResolver {
+    const { action } = onConflict;
+    if (action.kind === 'nothing') return () => null;
+    const condition = action.condition === null ? null : evaluate.compile(action.condition);
+    const assign = compileAssignments(table, action.assignments, evaluate);
+    return (existing, excluded) => {
+      const both = [...existing, ...excluded];
+      if (condition !== null && condition(both) !== true) return null;
+      return assign(both, existing);
+    };
+  }
+
+  // ---- update and delete
+
+  #updater(modification: Kind<'update'>, evaluate: RowEvaluator): (row: Row) => Promise<Row | null> {
+    const { table } = modification;
+    const assign = compileAssignments(table, modification.assignments, evaluate);
+    const target = this.#targetLocker(table, modification.recheck, evaluate, 'no key update');
+    return async (input) => {
+      const found = await target(input);
+      if (found === null) return null;
+      const { key, row, values } = found;
+      const changed = assign(row, values);
+      await this.#replace(table, key, values, changed);
+      return overwrite(row, changed);
+    };
+  }
+
+  #deleter(modification: Kind<'delete'>, evaluate: RowEvaluator): (row: Row) => Promise<Row | null> {
+    const { table } = modification;
+    const target = this.#targetLocker(table, modification.recheck, evaluate, 'update');
+    return async (input) => {
+      const found = await target(input);
+      if (found === null) return null;
+      this.#put(table.layout, found.key, null, found.values);
+      return found.row;
+    };
+  }
+
+  /** Writes the new row in place of the old one, under another key where the key changed. */
+  async #replace(table: RelationDefinition, key: Uint8Array, before: Row, after: Row): Promise<void> {
+    this.#checkNotNull(table, after);
+    const { layout } = table;
+    const newKey = primaryKeyOf(layout, after);
+    const unique = layout.indexes.filter((index) => index.unique);
+    if (equalBytes(newKey, key)) {
+      if (unique.length > 0) await this.#checkUnique(table, unique, key, after, before);
+      this.#put(layout, key, after, before);
+      return;
+    }
+    const locked = this.#lockRow(layout, indexId(0), newKey, 'update');
+    if (locked !== null) await locked;
+    if ((await this.#newest(layout, newKey)) !== null) throw this.#uniqueViolation(table, null, after);
+    if (unique.length > 0) await this.#checkUnique(table, unique, key, after, before);
+    this.#put(layout, key, null, before);
+    this.#put(layout, newKey, after, null);
+  }
+
+  /** Locks an input row's target and brings it up to date: the key, the row to go on with, the table's part of it. */
+  #targetLocker(
+    table: RelationDefinition,
+    recheck: Kind<'update'>['recheck'],
+    evaluate: RowEvaluator,
+    mode: RowLockMode,
+  ): (input: Row) => Promise<Target | null> {
+    const width = table.layout.columns.length;
+    const matches = recheck === null ? null : evaluate.compile(recheck);
+    return async (input) => {
+      const key = input[width] as Uint8Array;
+      const version = input[width + 1] as number;
+      const current = await this.#lockCurrent(table, key, version, mode, false);
+      if (current === null) return null;
+      if (current === 'unchanged') return { key, row: input, values: input.slice(0, width) };
+      const row = overwrite(input, current.values);
+      if (matches !== null && matches(row) !== true) return null;
+      return { key, row, values: current.values };
+    };
+  }
+
+  /**
+   * Locks a row that the statement's snapshot showed in `version`. 'unchanged': it still is that version.
+   * Null: it is gone, or was changed by this very command already.
+   */
+  async #lockCurrent(
+    table: RelationDefinition,
+    key: Uint8Array,
+    version: number,
+    mode: RowLockMode,
+    nowait: boolean,
+  ): Promise<Current | 'unchanged' | null> {
+    const { layout } = table;
+    const before = this.#transactions.visible;
+    const waited = this.#lockRow(layout, indexId(0), key, mode, nowait);
+    if (waited !== null) await waited;
+    const mayHaveChanged =
+      waited !== null || before !== this.#snapshot || this.#transactions.visible !== this.#snapshot;
+    if (!mayHaveChanged && !this.#transaction.pending.isTouched(layout, key, this.#transaction.command))
+      return 'unchanged';
+    const current = await this.#newest(layout, key);
+    if (current === null) {
+      if (version > 0) this.#refuseDeleted(table, key);
+      return null;
+    }
+    if (current.version === version) return 'unchanged';
+    if (current.version === -this.#transaction.command) return null;
+    this.#refuseNewer(current.version);
+    return current;
+  }
+
+  /** The stronger levels do not go on with a version that their snapshot did not show. */
+  #refuseNewer(version: number): void {
+    if (this.#transaction.isolation === 'read committed' || version <= this.#snapshot) return;
+    throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent update');
+  }
+
+  #refuseDeleted(table: RelationDefinition, key: Uint8Array): void {
+    if (this.#transaction.isolation === 'read committed') return;
+    if (this.#transaction.pending.isTouched(table.layout, key, this.#transaction.command)) return;
+    throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent delete');
+  }
+
+  // ---- SELECT … FOR UPDATE
+
+  async lock(
+    target: LockTarget,
+    row: Row,
+    strength: string,
+    wait: string,
+    recheck: (row: Row) => boolean,
+  ): Promise<Row | null> {
+    const { table } = target;
+    const key = row[target.keyColumn];
+    if (!(key instanceof Uint8Array)) return row;
+    const locked = this.#lockTable(table);
+    if (locked !== null) await locked;
+    try {
+      const current = await this.#lockCurrent(
+        table,
+        key,
+        row[target.versionColumn] as number,
+        strength as RowLockMode,
+        wait !== 'wait',
+      );
+      if (current === null) return null;
+      if (current === 'unchanged') return row;
+      const fresh = row.slice();
+      const start = target.keyColumn - table.layout.columns.length;
+      for (const [place, value] of current.values.entries()) fresh[start + place] = value;
+      fresh[target.versionColumn] = current.version;
+      return recheck(fresh) ? fresh : null;
+    } catch (error) {
+      if (wait === 'skip locked' && error instanceof AlopexError && error.condition === 'lock_not_available')
+        return null;
+      throw error;
+    }
+  }
+}
+
+type Target = { readonly key: Uint8Array; readonly row: Row; readonly values: Row };
+type ConflictResolver = (existing: Row, excluded: Row) => Row | null;
+
+/** The input row with the table's columns replaced by those of a stored row. */
+function overwrite(input: Row, stored: Row): Row {
+  const row = input.slice();
+  for (let place = 0; place < stored.length; place++) row[place] = stored[place]!;
+  return row;
+}
+
+function compileAssignments(
+  table: RelationDefinition,
+  assignments: Kind<'update'>['assignments'],
+  evaluate: RowEvaluator,
+): (row: Row, stored: Row) => Row {
+  const compiled = assignments.map(({ attribute, value }) => ({
+    place: table.layout.columns.findIndex((column) => column.id === attribute),
+    value: evaluate.compile(value),
+  }));
+  return (row, stored) => {
+    const changed = stored.slice();
+    for (const { place, value } of compiled) changed[place] = value(row);
+    return changed;
+  };
+}
