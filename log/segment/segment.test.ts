@@ -413,6 +413,25 @@ describe('log/segment', () => {
     await machine.run(async (env) => expect((await open(env)).endOffset).to.equal(7));
   });
 
+  it('refused_batches_never_come_back', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const machine = machineOf(seed);
+      const { disk } = machine;
+      disk.loss = 'everything';
+      await machine.run(async (env) => {
+        const log = await open(env, {});
+        await commit(log, 1);
+        // A part of them reaches the file before the disk is full.
+        disk.faults.at(disk.boundaries, { kind: 'fail', operation: 'write', errno: 'ENOSPC' });
+        expect((await errorOf(() => commit(log, 10))).condition).to.equal('disk_full');
+        expect(log.endOffset).to.equal(1);
+        await commit(log, 1);
+      });
+      machine.restart();
+      await machine.run(async (env) => expect((await open(env)).endOffset, `seed ${seed}`).to.equal(2));
+    }
+  });
+
   it('newer_format_is_refused_by_name', async () => {
     const machine = machineOf();
     await closedLog(machine, 5);
