@@ -1,17 +1,29 @@
 import type { Env } from '../../base/env/env.ts';
-import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { indexId, type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import { readEvents } from '../../log/events/row-event.ts';
+import { datumAt } from '../../base/values/column.ts';
+import type { JsonObject } from '../../log/events/layout-json.ts';
+import { objectsLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
-import { decodeControl } from '../../log/record/control.ts';
-import { decodeHeader } from '../../log/record/header.ts';
-import type { BatchHeader, ControlRecord } from '../../log/record/record.ts';
-import { RecordReader } from '../../log/record/record-reader.ts';
+import { encodeControlBatch } from '../../log/record/control.ts';
+import { emptyManifest, type Manifest, readManifest, writeManifest } from '../manifest/manifest.ts';
+import { compactTask } from '../worker/compact.ts';
+import { flushTask } from '../worker/flush.ts';
+import { openSstableFile, sstablePath } from '../worker/sstable-file.ts';
+import {
+  afterCompaction,
+  type CompactionPlan,
+  planCompaction,
+  planFullCompaction,
+} from './compaction-plan.ts';
 import type { Applied, RowReader } from './contract.ts';
-import { foldEvent } from './event-fold.ts';
+import { type LiveFile, LiveFiles } from './files.ts';
 import { Layouts } from './layouts.ts';
+import { LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
-import { noFiles, RowStore } from './store.ts';
+import { PageCache } from './sstable/cache.ts';
+import { RowStore } from './store.ts';
 
 export type RowsOptions = {
   readonly env: Env;
@@ -21,90 +33,103 @@ export type RowsOptions = {
   readonly log: Log;
   /** Bytes of decoded pages that are kept in memory. */
   readonly cacheBytes: number;
+  /** A memtable larger than this is flushed. */
+  readonly memtableBytesMax?: number;
+  /** Of a flush or compaction that ran by itself; what it would have done is tried again later. */
+  readonly onProblem?: (error: AlopexError) => void;
+  /** The oldest timestamp that somebody reads at, or null: versions that it sees are kept. */
+  readonly oldestView?: () => Timestamp | null;
 };
 
 /** Bytes of the log that are read at a time while the tail is replayed. */
 const replayBytes = 4 * 1024 * 1024;
-
-type UndecidedBatch = { readonly batch: Uint8Array; readonly header: BatchHeader };
+const memtableBytesMax = 64 * 1024 * 1024;
 
 /**
  * The rows fold: tables and their indexes at one position of the log. The leader applies each batch as it appends
- * it, above the high watermark too; views decide who sees what.
+ * it, above the high watermark too; views decide who sees what. Files cover the log up to the manifest's position,
+ * memtables what comes after.
+ *
+ * Invariants: files never cover what lies above the high watermark; one job (flush, compaction) runs at a time.
  */
 export class Rows {
-  readonly layouts = new Layouts();
-  readonly #log: Log;
+  readonly #options: RowsOptions;
+  readonly #cache: PageCache;
+  readonly #fold: LogFold;
   readonly #store: RowStore;
-  readonly #active = new Trees();
-  #applied: Applied;
-  /** Batches of transactions that have not ended, by producer. */
-  readonly #undecided = new Map<number, UndecidedBatch[]>();
+  #files: LiveFiles;
+  /** Layouts at the manifest's position: where the next flush begins. */
+  #flushedLayouts: JsonObject;
   /** Where applied stood before each batch above the high watermark. */
   #steps: Applied[] = [];
+  /** Ends with the jobs that were begun. */
+  #jobs: Promise<void> = Promise.resolve();
+  #isFlushDue = false;
+  #isClosed = false;
 
-  constructor(options: RowsOptions, applied: Applied) {
-    this.#log = options.log;
-    this.#applied = applied;
-    this.#store = new RowStore({ memtables: [this.#active], files: noFiles });
+  private constructor(options: RowsOptions, cache: PageCache, files: LiveFiles, layouts: Layouts) {
+    const { manifest } = files;
+    this.#options = options;
+    this.#cache = cache;
+    this.#files = files;
+    this.#flushedLayouts = layouts.toJson();
+    this.#fold = new LogFold(layouts, new Trees(), {
+      offset: manifest.applied,
+      timestamp: manifest.timestamp,
+    });
+    this.#store = new RowStore({ memtables: [this.#fold.memtable], files });
+  }
+
+  /** Opens the fold at its last snapshot, removes files that no manifest names, and replays the tail of the log. */
+  static async open(options: RowsOptions): Promise<Rows> {
+    const { env, directory, log } = options;
+    const { disk } = env;
+    await disk.makeDirectory(directory);
+    const manifest = (await readManifest(disk, directory)) ?? {
+      ...emptyManifest,
+      applied: log.startOffset,
+      replayFrom: log.startOffset,
+    };
+    if (manifest.replayFrom < log.startOffset || manifest.applied > log.endOffset) {
+      throw new AlopexError(
+        'data_corrupted',
+        `${directory} covers the log up to offset ${manifest.applied}, and the log has offsets ${log.startOffset} to ${log.endOffset}`,
+      );
+    }
+    await removeGarbage(options, manifest);
+    const cache = new PageCache(options.cacheBytes);
+    const opened = await Promise.all(manifest.files.map((record) => openFile(options, record, cache)));
+    const files = new LiveFiles(manifest, opened, (file) => retire(options, file));
+    const rows = new Rows(options, cache, files, await layoutsOf(files));
+    await rows.#replay();
+    return rows;
   }
 
   get reader(): RowReader {
     return this.#store;
   }
+  get layouts(): Layouts {
+    return this.#fold.layouts;
+  }
   get applied(): Applied {
-    return this.#applied;
+    return this.#fold.applied;
+  }
+  /** The log below it is not needed to open the fold again. */
+  get replayFrom(): Offset {
+    return this.#files.manifest.replayFrom;
   }
 
   /** Applies a whole batch, which the log has at `applied.offset`: rows, a part of a transaction, or a control batch. */
   applyCommit(batch: Uint8Array): void {
-    const header = decodeHeader(batch);
-    invariant(header.baseOffset === this.#applied.offset, 'batches are applied in the order of the log');
     this.#settle();
-    this.#steps.push(this.#applied);
-    const next = offset(header.lastOffset + 1);
-    let newest = this.#applied.timestamp;
-    if (header.isControl) newest = this.#applyControl(batch, header);
-    else if (header.isTransactional) this.#undecidedOf(header.producerId).push({ batch, header });
-    else newest = this.#applyEvents(batch, header, null);
-    this.#applied = { offset: next, timestamp: newest };
-  }
-
-  /** The newest timestamp after it. `commitTimestamp`: of a transaction's batches, whose events have none. */
-  #applyEvents(batch: Uint8Array, header: BatchHeader, commitTimestamp: Timestamp | null): Timestamp {
-    let newest = this.#applied.timestamp;
-    for (const event of readEvents(batch, header)) {
-      const at = commitTimestamp ?? event.timestamp;
-      invariant(at >= newest, 'timestamps rise in the order of the log');
-      newest = at;
-      foldEvent(event, at, this.layouts, this.#active);
-    }
-    return newest;
-  }
-
-  #applyControl(batch: Uint8Array, header: BatchHeader): Timestamp {
-    const control = controlOf(batch, header);
-    if (control.kind !== 'commit' && control.kind !== 'abort') return this.#applied.timestamp;
-    const batches = this.#undecided.get(header.producerId) ?? [];
-    this.#undecided.delete(header.producerId);
-    if (control.kind === 'abort') return this.#applied.timestamp;
-    const at = timestamp(control.timestamp);
-    for (const each of batches) this.#applyEvents(each.batch, each.header, at);
-    return at;
-  }
-
-  #undecidedOf(producer: number): UndecidedBatch[] {
-    let batches = this.#undecided.get(producer);
-    if (batches === undefined) {
-      batches = [];
-      this.#undecided.set(producer, batches);
-    }
-    return batches;
+    this.#steps.push(this.#fold.applied);
+    this.#fold.applyBatch(batch);
+    this.maybeFlush();
   }
 
   #settle(): void {
-    const { highWatermark } = this.#log;
-    this.layouts.settle(highWatermark);
+    const { highWatermark } = this.#options.log;
+    this.#fold.layouts.settle(highWatermark);
     if (this.#steps.length > 0 && this.#steps[0]!.offset < highWatermark) {
       this.#steps = this.#steps.filter((step) => step.offset >= highWatermark);
     }
@@ -115,38 +140,239 @@ export class Rows {
     const step = this.#steps.find((each) => each.offset >= to);
     if (step === undefined) return;
     this.#steps = this.#steps.filter((each) => each.offset < to);
-    this.layouts.truncateTo(to);
-    this.#active.truncate(step.timestamp);
-    for (const [producer, batches] of this.#undecided) {
-      this.#undecided.set(
-        producer,
-        batches.filter(({ header }) => header.baseOffset < to),
-      );
-    }
-    this.#applied = step;
+    for (const memtable of this.#store.state.memtables) memtable.truncate(step.timestamp);
+    this.#fold.truncateTo(to, step);
   }
 
-  /** Applies what the log has beyond `applied`. */
-  async replay(): Promise<void> {
-    while (this.#applied.offset < this.#log.highWatermark) {
-      const batches = await this.#log.read(this.#applied.offset, replayBytes);
-      for (const batch of batches) this.applyCommit(batch);
+  async #replay(): Promise<void> {
+    const { log } = this.#options;
+    let next = this.#files.manifest.replayFrom;
+    while (next < log.highWatermark) {
+      for (const batch of await log.read(next, replayBytes)) next = this.#fold.replayBatch(batch);
     }
     this.#settle();
   }
 
-  async close(): Promise<void> {}
+  // ---- flush
+
+  /** Starts a flush where the memtable has reached its limit. */
+  maybeFlush(): void {
+    if (this.#isFlushDue || this.#isClosed) return;
+    if (this.#fold.memtable.sizeBytes < (this.#options.memtableBytesMax ?? memtableBytesMax)) return;
+    this.#isFlushDue = true;
+    this.flush().then(
+      () => this.#compactWhereDue(),
+      (error: unknown) => this.#report(error),
+    );
+  }
+
+  #report(error: unknown): void {
+    this.#options.onProblem?.(asAlopexError(error));
+  }
+
+  /** Moves what the memtables have into files. Resolves when the snapshot is durable. */
+  flush(): Promise<void> {
+    return this.#job(() => this.#flush());
+  }
+
+  #job(run: () => Promise<void>): Promise<void> {
+    const job = this.#jobs.then(() => {
+      if (this.#isClosed) throw new AlopexError('admin_shutdown', 'the rows fold is closed');
+      return run();
+    });
+    this.#jobs = job.catch(() => {});
+    return job;
+  }
+
+  async #flush(): Promise<void> {
+    const { env, log, directory } = this.#options;
+    const { manifest } = this.#files;
+    if (this.#fold.applied.offset === manifest.applied) {
+      this.#isFlushDue = false;
+      return;
+    }
+    const point = this.#cut();
+    await log.committed(log.endOffset);
+    const { file } = await env.workers.run(flushTask, {
+      logDirectory: log.directory,
+      directory,
+      applied: manifest.applied,
+      replayFrom: manifest.replayFrom,
+      to: point.applied.offset,
+      layouts: this.#flushedLayouts,
+      fileNumber: manifest.nextFile,
+    });
+    await this.#install({
+      ...manifest,
+      applied: point.applied.offset,
+      timestamp: point.applied.timestamp,
+      replayFrom: point.replayFrom,
+      nextFile: manifest.nextFile + 1,
+      files:
+        file === null
+          ? manifest.files
+          : [...manifest.files, { ...file, level: 0, order: point.applied.offset }],
+      dropped: this.#droppedStorages(manifest, point.applied.timestamp),
+    });
+    this.#flushedLayouts = point.layouts;
+    const { memtables } = this.#store.state;
+    const kept = memtables.slice(0, memtables.indexOf(point.memtable));
+    this.#store.state = { memtables: kept, files: this.#files };
+  }
+
+  /** Appends a flush point, and cuts the memtable there: what is applied from now on goes into a new one. */
+  #cut() {
+    const { log, env } = this.#options;
+    const batch = encodeControlBatch(
+      { kind: 'flush-point', horizon: this.#fold.applied.timestamp },
+      { baseOffset: log.endOffset, epoch: log.epoch, timestampMs: Math.floor(env.clock.wallMs()) },
+    );
+    log.append(batch);
+    this.applyCommit(batch);
+    const { memtable, applied, replayFrom } = this.#fold;
+    const layouts = this.#fold.layouts.toJson();
+    this.#fold.memtable = new Trees();
+    this.#store.state = {
+      ...this.#store.state,
+      memtables: [this.#fold.memtable, ...this.#store.state.memtables],
+    };
+    this.#isFlushDue = false;
+    return { memtable, applied, replayFrom, layouts };
+  }
+
+  #droppedStorages(manifest: Manifest, at: Timestamp): Manifest['dropped'] {
+    const known = new Map(manifest.dropped);
+    for (const { sstable } of this.#files.files) {
+      for (const { storage } of sstable.sections) {
+        if (!this.#fold.layouts.isCurrent(storage) && !known.has(storage)) known.set(storage, at);
+      }
+    }
+    return [...known];
+  }
+
+  /** Makes a manifest durable, and its files those that reads see. */
+  async #install(manifest: Manifest): Promise<void> {
+    const { env, directory } = this.#options;
+    const known = new Map(this.#files.files.map((file) => [file.record.number, file]));
+    const opened: LiveFile[] = [];
+    for (const record of manifest.files) {
+      const live = known.get(record.number);
+      if (live === undefined) opened.push(await openFile(this.#options, record, this.#cache));
+      else opened.push(live.record === record ? live : Object.assign(live, { record }));
+    }
+    await env.disk.syncDirectory(directory);
+    await writeManifest(env.disk, directory, manifest);
+    const previous = this.#files;
+    this.#files = new LiveFiles(manifest, opened, (file) => retire(this.#options, file));
+    this.#store.state = { memtables: this.#store.state.memtables, files: this.#files };
+    previous.release();
+  }
+
+  // ---- compaction
+
+  #compactWhereDue(): void {
+    const plan = planCompaction(this.#files);
+    if (plan === null || this.#isClosed) return;
+    this.#job(async () => {
+      const current = planCompaction(this.#files);
+      if (current !== null) await this.#compact(current);
+    }).then(
+      () => this.#compactWhereDue(),
+      (error: unknown) => this.#report(error),
+    );
+  }
+
+  /** Merges all files into the last level, and drops what no reader can ask for. */
+  compact(): Promise<void> {
+    return this.#job(async () => {
+      const plan = planFullCompaction(this.#files);
+      if (plan !== null) await this.#compact(plan);
+    });
+  }
+
+  async #compact(plan: CompactionPlan): Promise<void> {
+    const { env, directory, oldestView } = this.#options;
+    const { manifest } = this.#files;
+    const { layouts } = this.#fold;
+    const output = await env.workers.run(compactTask, {
+      directory,
+      plan,
+      firstFile: manifest.nextFile,
+      now: Math.min(manifest.timestamp, oldestView?.() ?? manifest.timestamp),
+      layouts: layouts.toJson(),
+      dropped: manifest.dropped,
+    });
+    await this.#install(afterCompaction(manifest, plan, output));
+  }
+
+  /** After the jobs that run. What is not in files is in the log. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#jobs;
+    await Promise.all(this.#files.files.map((file) => file.close()));
+  }
 }
 
-function controlOf(batch: Uint8Array, header: BatchHeader): ControlRecord {
-  const records = new RecordReader(batch, header);
-  records.next();
-  return decodeControl(records);
+export function openRows(options: RowsOptions): Promise<Rows> {
+  return Rows.open(options);
 }
 
-/** Opens the fold at its last snapshot, and replays the tail of the log. */
-export async function openRows(options: RowsOptions): Promise<Rows> {
-  const rows = new Rows(options, { offset: options.log.startOffset, timestamp: timestamp(0) });
-  await rows.replay();
-  return rows;
+async function openFile(
+  { env, directory }: RowsOptions,
+  record: LiveFile['record'],
+  cache: PageCache,
+): Promise<LiveFile> {
+  const { sstable, close } = await openSstableFile(env.disk, directory, record, cache);
+  return { record, sstable, users: 0, close };
+}
+
+/** A file that no set has: closes and removes it. What fails here is garbage for the next opening. */
+function retire({ env, directory, onProblem }: RowsOptions, file: LiveFile): void {
+  file
+    .close()
+    .then(() => env.disk.remove(sstablePath(directory, file.record.number)))
+    .catch((error: unknown) => onProblem?.(asAlopexError(error)));
+}
+
+async function removeGarbage({ env, directory }: RowsOptions, manifest: Manifest): Promise<void> {
+  const named = new Set(manifest.files.map(({ number }) => sstablePath(directory, number)));
+  for (const { name, kind } of await env.disk.list(directory)) {
+    const path = `${directory}/${name}`;
+    if (kind === 'file' && name.endsWith('.sst') && !named.has(path)) await env.disk.remove(path);
+  }
+}
+
+/** Layouts as the catalog's rows in the files say. */
+async function layoutsOf(files: LiveFiles): Promise<Layouts> {
+  const layouts = new Layouts();
+  const store = new RowStore({ memtables: [], files });
+  const scan = store.scan({
+    layout: objectsLayout,
+    index: indexId(0),
+    ranges: [{ from: null, to: null }],
+    reverse: false,
+    view: { at: timestamp(Number.MAX_SAFE_INTEGER), pending: null },
+    columns: objectsLayout.columns.map(({ id }) => id),
+    zones: [],
+    rowsWanted: null,
+  });
+  for (;;) {
+    const batch = scan.next();
+    if (batch === null) break;
+    if (batch instanceof Promise) {
+      await batch;
+      continue;
+    }
+    const count = batch.selection?.length ?? batch.rowCount;
+    for (let place = 0; place < count; place++) {
+      const row = batch.selection === null ? place : batch.selection[place]!;
+      layouts.foldRow(
+        batch.columns.map((column) => datumAt(column, row)),
+        offset(0),
+      );
+    }
+  }
+  scan.close();
+  invariant(layouts.tables.size > 0, 'the system tables have layouts');
+  return layouts;
 }

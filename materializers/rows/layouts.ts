@@ -3,7 +3,13 @@ import type { Offset, SchemaId, StorageId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { RowEvent } from '../../log/events/event.ts';
 import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
-import { eventSchemaFromJson, type JsonObject, tableLayoutFromJson } from '../../log/events/layout-json.ts';
+import {
+  eventSchemaFromJson,
+  eventSchemaToJson,
+  type JsonObject,
+  tableLayoutFromJson,
+  tableLayoutToJson,
+} from '../../log/events/layout-json.ts';
 import { rowCodec } from '../../log/events/row.ts';
 import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
 
@@ -22,8 +28,41 @@ export class Layouts {
     [objectsLayout.storage, objectsLayout],
     [sequencesLayout.storage, sequencesLayout],
   ]);
+  /** The storage that each table has now, by the id of its object. */
+  readonly #current = new Map<number, StorageId>();
   /** Changes above the high watermark, which may yet be truncated. */
   #undo: Undo[] = [];
+
+  static fromJson(json: JsonObject): Layouts {
+    const layouts = new Layouts();
+    for (const each of json.schemas as readonly JsonObject[]) {
+      const schema = eventSchemaFromJson(each);
+      layouts.#schemas.set(schema.id, schema);
+    }
+    for (const each of json.tables as readonly JsonObject[]) {
+      const layout = tableLayoutFromJson(each);
+      layouts.#tables.set(layout.storage, layout);
+    }
+    for (const [id, storage] of json.current as readonly (readonly [number, StorageId])[]) {
+      layouts.#current.set(id, storage);
+    }
+    return layouts;
+  }
+
+  toJson(): JsonObject {
+    return {
+      schemas: Array.from(this.#schemas.values(), eventSchemaToJson),
+      tables: Array.from(this.#tables.values(), tableLayoutToJson),
+      current: [...this.#current],
+    };
+  }
+
+  /** Whether a table has its rows there. */
+  isCurrent(storage: StorageId): boolean {
+    if (storage === objectsLayout.storage || storage === sequencesLayout.storage) return true;
+    for (const current of this.#current.values()) if (current === storage) return true;
+    return false;
+  }
 
   get tables(): ReadonlyMap<StorageId, TableLayout> {
     return this.#tables;
@@ -48,13 +87,14 @@ export class Layouts {
 
   /** Folds a change of `alopex.objects`. */
   fold(event: RowEvent): void {
-    if (event.row === null) return;
-    this.foldRow(rowCodec(this.schema(event.schema)).decode(event.row), event.offset);
+    const codec = rowCodec(this.schema(event.schema));
+    if (event.row !== null) this.foldRow(codec.decode(event.row), event.offset);
+    else this.#remove(this.#current, Number(codec.decodeKey(event.key)[0]), event.offset);
   }
 
   /** A row of `alopex.objects`. */
   foldRow(row: readonly Datum[], at: Offset): void {
-    const [, kind, , definition] = row;
+    const [id, kind, , definition] = row;
     if (kind !== 'schema' && kind !== 'table') return;
     const json = JSON.parse(String(definition)) as JsonObject;
     if (kind === 'schema') {
@@ -63,6 +103,7 @@ export class Layouts {
     } else {
       const layout = tableLayoutFromJson(json.layout ?? null);
       this.#put(this.#tables, layout.storage, layout, at);
+      this.#put(this.#current, Number(id), layout.storage, at);
     }
   }
 
@@ -71,6 +112,13 @@ export class Layouts {
     map.set(id, value);
     const run = previous === undefined ? () => map.delete(id) : () => map.set(id, previous);
     this.#undo.push({ offset: at, run: () => void run() });
+  }
+
+  #remove<Id, Value>(map: Map<Id, Value>, id: Id, at: Offset): void {
+    const previous = map.get(id);
+    if (previous === undefined) return;
+    map.delete(id);
+    this.#undo.push({ offset: at, run: () => void map.set(id, previous) });
   }
 
   /** Forgets what was folded from `offset` on. */

@@ -85,6 +85,8 @@ class Model {
     { timestamp: timestamp(0), table: new Map() },
   ];
   version: 1 | 2 = 1;
+  /** Flushes that go on while other steps run. */
+  readonly beside: Promise<void>[] = [];
   #clock = 1000;
 
   constructor(env: Env) {
@@ -105,6 +107,7 @@ class Model {
   }
 
   async reopen(): Promise<void> {
+    await Promise.all(this.beside);
     await this.rows.close();
     await this.log.close();
     await this.open();
@@ -244,8 +247,15 @@ async function checkQuery(model: Model, query: Query, pending: readonly Change[]
 }
 
 const idsMax = 60;
-const rowValues = fc.tuple(fc.option(fc.string({ maxLength: 6 })), fc.option(fc.integer({ min: 0, max: 5 })));
-const change: fc.Arbitrary<Change> = fc.tuple(fc.nat(idsMax), fc.option(rowValues, { freq: 3 }));
+const name: fc.Arbitrary<string | null> = fc.option(fc.string({ maxLength: 6 }));
+const value: fc.Arbitrary<number | null> = fc.option(fc.integer({ min: 0, max: 5 }));
+const values: fc.Arbitrary<readonly [string | null, number | null] | null> = fc.option(
+  fc.tuple(name, value),
+  {
+    freq: 3,
+  },
+);
+const change: fc.Arbitrary<Change> = fc.tuple(fc.nat(idsMax), values);
 const changes = fc.array(change, { minLength: 1, maxLength: 12 });
 const query: fc.Arbitrary<Query> = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -263,7 +273,7 @@ type Step =
     }
   | { readonly kind: 'bulk'; readonly from: number; readonly count: number }
   | { readonly kind: 'query'; readonly query: Query; readonly pending: readonly Change[] }
-  | { readonly kind: 'reopen' | 'alter' };
+  | { readonly kind: 'reopen' | 'alter' | 'flush' | 'compact' | 'flush beside' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -292,6 +302,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('alter' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('flush' as const, 'compact' as const, 'flush beside' as const),
+    }),
+  },
 );
 
 async function runStep(model: Model, step: Step): Promise<void> {
@@ -323,6 +339,13 @@ async function runStep(model: Model, step: Step): Promise<void> {
       return checkQuery(model, step.query, step.pending);
     case 'reopen':
       return model.reopen();
+    case 'flush':
+      return model.rows.flush();
+    case 'compact':
+      return model.rows.compact();
+    case 'flush beside':
+      model.beside.push(model.rows.flush());
+      return undefined;
     case 'alter':
       return model.version === 1 ? model.define(2) : undefined;
   }

@@ -1,0 +1,116 @@
+import { crc32c } from '../../base/bytes/crc32c.ts';
+import { ByteReader } from '../../base/bytes/reader.ts';
+import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
+import { ByteWriter } from '../../base/bytes/writer.ts';
+import type { Disk } from '../../base/env/env.ts';
+import { AlopexError, corrupted } from '../../base/errors.ts';
+import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+
+/**
+ * What a snapshot of the rows fold is: its files, and the position that they cover. The one thing that says which
+ * files count; the rest in the folder is garbage.
+ */
+export type Manifest = {
+  /** First offset that the files do not cover. */
+  readonly applied: Offset;
+  /** Of the newest commit below `applied`. */
+  readonly timestamp: Timestamp;
+  /** Where a replay starts: `applied`, or the first batch of a transaction that was undecided there. */
+  readonly replayFrom: Offset;
+  /** File numbers from it on are free. */
+  readonly nextFile: number;
+  readonly files: readonly ManifestFile[];
+  /** Versions of a storage below its horizon may be gone. */
+  readonly horizons: readonly (readonly [storage: number, horizon: number])[];
+  /** Storages that no table has any more, with a timestamp at which that was so. */
+  readonly dropped: readonly (readonly [storage: number, since: number])[];
+};
+
+export type ManifestFile = {
+  readonly number: number;
+  /** Bytes. */
+  readonly length: number;
+  /** 0: files may overlap, and a higher `order` is newer. From 1 on: the files of a level do not overlap. */
+  readonly level: number;
+  readonly order: number;
+};
+
+export const emptyManifest: Manifest = {
+  applied: offset(0),
+  timestamp: timestamp(0),
+  replayFrom: offset(0),
+  nextFile: 1,
+  files: [],
+  horizons: [],
+  dropped: [],
+};
+
+/** `ALOPEXMF`, format version, length and CRC-32C of the JSON that follows; all big-endian. */
+const magic = 'ALOPEXMF';
+const formatVersion = 1;
+const headerBytes = 20;
+const manifestBytesMax = 256 * 1024 * 1024;
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const body = stringToUtf8(JSON.stringify(manifest));
+  const writer = new ByteWriter(headerBytes + body.length);
+  writer.utf8(magic);
+  writer.uint32(formatVersion);
+  writer.uint32(body.length);
+  writer.uint32(crc32c(body));
+  writer.raw(body);
+  return writer.toBytes();
+}
+
+/** Throws data_corrupted, or feature_not_supported for a newer version, naming the file. */
+export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
+  if (bytes.length < headerBytes) throw corrupted(path, bytes.length, 'it ends within its header');
+  const reader = new ByteReader(bytes);
+  if (reader.utf8(magic.length) !== magic) throw corrupted(path, 0, 'it is no manifest');
+  const version = reader.uint32();
+  const length = reader.uint32();
+  const checksum = reader.uint32();
+  const body = bytes.subarray(headerBytes);
+  if (body.length === length && crc32c(body) === checksum) {
+    if (version <= formatVersion) return JSON.parse(utf8ToString(body)) as Manifest;
+    throw new AlopexError(
+      'feature_not_supported',
+      `${path} has format version ${version}; this program reads up to version ${formatVersion}`,
+    );
+  }
+  throw corrupted(path, headerBytes, 'checksum mismatch');
+}
+
+export function manifestPath(directory: string): string {
+  return `${directory}/MANIFEST`;
+}
+
+/** Null where the folder has none: a fold that never made a snapshot. */
+export async function readManifest(disk: Disk, directory: string): Promise<Manifest | null> {
+  const path = manifestPath(directory);
+  if (!(await disk.exists(path))) return null;
+  const file = await disk.open(path, 'read');
+  try {
+    return decodeManifest(await file.read(0, manifestBytesMax), path);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Replaces the manifest, whole: written beside, flushed, renamed into place. Resolves when it is durable; the
+ * files that it names were made durable before.
+ */
+export async function writeManifest(disk: Disk, directory: string, manifest: Manifest): Promise<void> {
+  const temporary = `${manifestPath(directory)}.new`;
+  if (await disk.exists(temporary)) await disk.remove(temporary);
+  const file = await disk.open(temporary, 'create');
+  try {
+    await file.writeDurably(0, [encodeManifest(manifest)]);
+  } finally {
+    await file.close();
+  }
+  await disk.syncDirectory(directory);
+  await disk.rename(temporary, manifestPath(directory));
+  await disk.syncDirectory(directory);
+}

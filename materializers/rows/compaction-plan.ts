@@ -1,0 +1,94 @@
+import { compareBytes } from '../../base/bytes/compare.ts';
+import type { Manifest, ManifestFile } from '../manifest/manifest.ts';
+import type { LiveFile, LiveFiles } from './files.ts';
+
+/** Files that are merged into files of one level. */
+export type CompactionPlan = {
+  readonly inputs: readonly ManifestFile[];
+  readonly level: number;
+  /** No file beneath has keys of theirs: a deletion that no reader can see hides nothing, and can go. */
+  readonly isBottom: boolean;
+};
+
+/** What a compaction made. */
+export type CompactionOutput = {
+  readonly files: readonly { readonly number: number; readonly length: number }[];
+  readonly nextFile: number;
+  /** For each storage: versions below may be gone now. */
+  readonly horizons: readonly (readonly [storage: number, horizon: number])[];
+};
+
+/** Level 0 is merged when it has so many files: each is a run that reads have to look into. */
+const levelZeroFilesMax = 4;
+/** Bytes of level 1; each deeper level holds ten times those of the one above it. */
+const levelOneBytesMax = 256 * 1024 * 1024;
+const levelFactor = 10;
+
+/** The compaction that is most due, or null. */
+export function planCompaction(set: LiveFiles): CompactionPlan | null {
+  const levelZero = set.files.filter(({ record }) => record.level === 0);
+  if (levelZero.length >= levelZeroFilesMax) return planInto(set, levelZero, 1);
+  for (let level = 1; level <= deepest(set); level++) {
+    const files = set.files.filter(({ record }) => record.level === level);
+    const bytes = files.reduce((sum, { record }) => sum + record.length, 0);
+    if (bytes <= levelOneBytesMax * levelFactor ** (level - 1)) continue;
+    const oldest = files.reduce((left, right) => (left.record.number < right.record.number ? left : right));
+    return planInto(set, [oldest], level + 1);
+  }
+  return null;
+}
+
+/** Everything into one level, or null where there is nothing. */
+export function planFullCompaction(set: LiveFiles): CompactionPlan | null {
+  if (set.files.length === 0) return null;
+  return {
+    inputs: set.files.map(({ record }) => record),
+    level: Math.max(1, deepest(set)),
+    isBottom: true,
+  };
+}
+
+function planInto(set: LiveFiles, upper: readonly LiveFile[], level: number): CompactionPlan {
+  const overlapping = (file: LiveFile): boolean => upper.some((each) => overlap(each, file));
+  const inputs = [...upper, ...set.files.filter((file) => file.record.level === level && overlapping(file))];
+  const isBottom = !set.files.some(
+    (file) => file.record.level > level && inputs.some((input) => overlap(input, file)),
+  );
+  return { inputs: inputs.map(({ record }) => record), level, isBottom };
+}
+
+function deepest(set: LiveFiles): number {
+  return set.files.reduce((level, { record }) => Math.max(level, record.level), 0);
+}
+
+function overlap(left: LiveFile, right: LiveFile): boolean {
+  return left.sstable.sections.some((section) => {
+    const other = right.sstable.section(section.storage, section.index);
+    return (
+      other !== null &&
+      compareBytes(section.firstKey, other.lastKey) <= 0 &&
+      compareBytes(other.firstKey, section.lastKey) <= 0
+    );
+  });
+}
+
+export function afterCompaction(
+  manifest: Manifest,
+  plan: CompactionPlan,
+  output: CompactionOutput,
+): Manifest {
+  const gone = new Set(plan.inputs.map(({ number }) => number));
+  const horizons = new Map(manifest.horizons);
+  for (const [storage, horizon] of output.horizons) {
+    horizons.set(storage, Math.max(horizon, horizons.get(storage) ?? 0));
+  }
+  return {
+    ...manifest,
+    nextFile: output.nextFile,
+    files: [
+      ...manifest.files.filter(({ number }) => !gone.has(number)),
+      ...output.files.map((file) => ({ ...file, level: plan.level, order: 0 })),
+    ],
+    horizons: [...horizons],
+  };
+}

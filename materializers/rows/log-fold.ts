@@ -1,0 +1,116 @@
+import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import { readEvents } from '../../log/events/row-event.ts';
+import { decodeControl } from '../../log/record/control.ts';
+import { decodeHeader } from '../../log/record/header.ts';
+import type { BatchHeader, ControlRecord } from '../../log/record/record.ts';
+import { RecordReader } from '../../log/record/record-reader.ts';
+import type { Applied } from './contract.ts';
+import { foldEvent } from './event-fold.ts';
+import type { Layouts } from './layouts.ts';
+import type { Trees } from './memtable.ts';
+
+type UndecidedBatch = { readonly batch: Uint8Array; readonly header: BatchHeader };
+
+/**
+ * Folds the batches of a log into a memtable: the one fold of rows, in the process that serves reads and in the
+ * workers that make files.
+ */
+export class LogFold {
+  readonly layouts: Layouts;
+  /** Where changes go; replaced when a memtable is cut. */
+  memtable: Trees;
+  #applied: Applied;
+  /** Batches of transactions that have not ended, by producer. */
+  readonly #undecided = new Map<number, UndecidedBatch[]>();
+
+  constructor(layouts: Layouts, memtable: Trees, applied: Applied) {
+    this.layouts = layouts;
+    this.memtable = memtable;
+    this.#applied = applied;
+  }
+
+  get applied(): Applied {
+    return this.#applied;
+  }
+
+  /** Where a replay would have to start: the first batch of an undecided transaction, or `applied`. */
+  get replayFrom(): Offset {
+    let from = this.#applied.offset;
+    for (const batches of this.#undecided.values()) {
+      const first = batches[0]?.header.baseOffset;
+      if (first !== undefined && first < from) from = first;
+    }
+    return from;
+  }
+
+  /**
+   * Applies a batch of a replay, which may start before `applied`: of what lies there, only transactions that were
+   * undecided at `applied` are remembered. Returns the next offset.
+   */
+  replayBatch(batch: Uint8Array): Offset {
+    const header = decodeHeader(batch);
+    if (header.baseOffset >= this.#applied.offset) this.applyBatch(batch);
+    else if (header.isControl) this.#undecided.delete(header.producerId);
+    else if (header.isTransactional) this.#remember({ batch, header });
+    return offset(header.lastOffset + 1);
+  }
+
+  /** Applies the batch at `applied.offset`: rows, a part of a transaction, or a control batch. */
+  applyBatch(batch: Uint8Array): void {
+    const header = decodeHeader(batch);
+    invariant(header.baseOffset === this.#applied.offset, 'batches are applied in the order of the log');
+    let newest = this.#applied.timestamp;
+    if (header.isControl) newest = this.#applyControl(batch, header);
+    else if (header.isTransactional) this.#remember({ batch, header });
+    else newest = this.#applyEvents(batch, header, null);
+    this.#applied = { offset: offset(header.lastOffset + 1), timestamp: newest };
+  }
+
+  /** The newest timestamp after it. `commitTimestamp`: of a transaction's batches, whose events have none. */
+  #applyEvents(batch: Uint8Array, header: BatchHeader, commitTimestamp: Timestamp | null): Timestamp {
+    let newest = this.#applied.timestamp;
+    for (const event of readEvents(batch, header)) {
+      const at = commitTimestamp ?? event.timestamp;
+      invariant(at >= newest, 'timestamps rise in the order of the log');
+      newest = at;
+      foldEvent(event, at, this.layouts, this.memtable);
+    }
+    return newest;
+  }
+
+  #applyControl(batch: Uint8Array, header: BatchHeader): Timestamp {
+    const control = controlOf(batch, header);
+    if (control.kind !== 'commit' && control.kind !== 'abort') return this.#applied.timestamp;
+    const batches = this.#undecided.get(header.producerId) ?? [];
+    this.#undecided.delete(header.producerId);
+    if (control.kind === 'abort') return this.#applied.timestamp;
+    const at = timestamp(control.timestamp);
+    for (const each of batches) this.#applyEvents(each.batch, each.header, at);
+    return at;
+  }
+
+  #remember(undecided: UndecidedBatch): void {
+    const producer = undecided.header.producerId;
+    const batches = this.#undecided.get(producer);
+    if (batches === undefined) this.#undecided.set(producer, [undecided]);
+    else batches.push(undecided);
+  }
+
+  /** Forgets what was applied from `to` on; `applied` is where the fold then stands. */
+  truncateTo(to: Offset, applied: Applied): void {
+    this.layouts.truncateTo(to);
+    for (const [producer, batches] of this.#undecided) {
+      const kept = batches.filter(({ header }) => header.baseOffset < to);
+      if (kept.length === 0) this.#undecided.delete(producer);
+      else this.#undecided.set(producer, kept);
+    }
+    this.#applied = applied;
+  }
+}
+
+function controlOf(batch: Uint8Array, header: BatchHeader): ControlRecord {
+  const records = new RecordReader(batch, header);
+  records.next();
+  return decodeControl(records);
+}

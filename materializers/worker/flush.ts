@@ -1,0 +1,117 @@
+import { latin1ToBytes } from '../../base/bytes/utf8.ts';
+import type { Env, WorkerTask } from '../../base/env/env.ts';
+import {
+  type ColumnId,
+  indexId,
+  type Offset,
+  offset,
+  type StorageId,
+  type Timestamp,
+} from '../../base/ids.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { JsonObject } from '../../log/events/layout-json.ts';
+import { openLogReader } from '../../log/segment/reader.ts';
+import { Layouts } from '../rows/layouts.ts';
+import { LogFold } from '../rows/log-fold.ts';
+import { Trees } from '../rows/memtable.ts';
+import type { SectionColumn } from '../rows/sstable/format.ts';
+import type { Tree } from '../rows/tree.ts';
+import { isDeleted, type Version, VersionReader } from '../rows/version.ts';
+import { SstableFileWriter, type WrittenFile } from './sstable-file.ts';
+
+export type FlushInput = {
+  readonly logDirectory: string;
+  readonly directory: string;
+  /** Where the files stand: what they cover, and where the replay starts. */
+  readonly applied: number;
+  readonly replayFrom: number;
+  /** The flush point: the file covers the log below it. */
+  readonly to: number;
+  /** Layouts and schemas at `applied`. */
+  readonly layouts: JsonObject;
+  readonly fileNumber: number;
+};
+
+/** Null where the span has no row changes. */
+export type FlushOutput = { readonly file: WrittenFile | null };
+
+export const flushTask: WorkerTask<FlushInput, FlushOutput> = {
+  module: import.meta.url,
+  name: 'flushRows',
+  run: flushRows,
+};
+
+const readBytes = 4 * 1024 * 1024;
+
+/** Reads a span of the log from its files, folds it, and writes what came out as one SSTable. */
+export async function flushRows(env: Env, input: FlushInput): Promise<FlushOutput> {
+  const fold = new LogFold(Layouts.fromJson(input.layouts), new Trees(), {
+    offset: offset(input.applied),
+    timestamp: 0 as Timestamp,
+  });
+  const reader = await openLogReader(env.disk, input.logDirectory);
+  try {
+    const limit = offset(input.to);
+    let next: Offset = offset(input.replayFrom);
+    while (next < limit) {
+      const batches = await reader.read(next, limit, readBytes);
+      for (const batch of batches) next = fold.replayBatch(batch);
+    }
+  } finally {
+    await reader.close();
+  }
+  const file = await writeTrees(env, input, fold.memtable, fold.layouts);
+  return { file };
+}
+
+async function writeTrees(
+  env: Env,
+  input: FlushInput,
+  trees: Trees,
+  layouts: Layouts,
+): Promise<WrittenFile | null> {
+  const all = [...trees.all()];
+  if (all.length === 0) return null;
+  const writer = await SstableFileWriter.create(env.disk, input.directory, input.fileNumber);
+  try {
+    for (const [storage, index, tree] of all) {
+      const columns = index === indexId(0) ? columnsOf(tree, storage, layouts) : [];
+      writer.beginSection({ storage, index, columns });
+      const missing = new Map(layouts.table(storage).columns.map((column) => [column.id, column.missing]));
+      const wanted = columns.map(({ id }) => ({ id, missing: missing.get(id) ?? null }));
+      const versions = new VersionReader(wanted);
+      for (const [key, newest] of tree.entries()) {
+        const bytes = latin1ToBytes(key);
+        for (let version: Version | null = newest; version !== null; version = version.older) {
+          const deleted = isDeleted(version);
+          const values: readonly Datum[] | null =
+            deleted || index !== indexId(0) ? null : versions.read(version);
+          const timestamp = version.timestamp as Timestamp;
+          const writing = writer.add({ storage, index, key: bytes, timestamp, deleted, values });
+          if (writing !== null) await writing;
+        }
+      }
+    }
+    return await writer.finish();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
+/** Every column of any schema that a row of the tree was written with, by id. */
+function columnsOf(tree: Tree, storage: StorageId, layouts: Layouts): readonly SectionColumn[] {
+  const columns = new Map<ColumnId, SectionColumn>();
+  const seen = new Set<number>();
+  for (const [, newest] of tree.entries()) {
+    for (let version: Version | null = newest; version !== null; version = version.older) {
+      if (version.kind !== 'encoded' || seen.has(version.schema.id)) continue;
+      seen.add(version.schema.id);
+      for (const { column, type } of version.schema.fields) columns.set(column, { id: column, type });
+    }
+  }
+  if (columns.size === 0) {
+    for (const { id, type } of layouts.table(storage).columns) columns.set(id, { id, type });
+  }
+  return [...columns.values()].sort((left, right) => left.id - right.id);
+}

@@ -1,0 +1,110 @@
+import type { Disk, DiskFile } from '../../base/env/env.ts';
+import type { Timestamp } from '../../base/ids.ts';
+import { PageCache } from '../rows/sstable/cache.ts';
+import type { SectionHeader } from '../rows/sstable/format.ts';
+import { openSstable, type Sstable } from '../rows/sstable/reader.ts';
+import { type SstableEntry, SstableWriter } from '../rows/sstable/writer.ts';
+
+export type WrittenFile = { readonly number: number; readonly length: number };
+
+export function sstablePath(directory: string, number: number): string {
+  return `${directory}/${String(number).padStart(8, '0')}.sst`;
+}
+
+/** Bytes that are gathered before they are handed to the disk. */
+const writeBytes = 1024 * 1024;
+
+/** Writes one SSTable to the disk, entry by entry. Nothing is left of a file that was not finished. */
+export class SstableFileWriter {
+  readonly #file: DiskFile;
+  readonly #number: number;
+  readonly #writer: SstableWriter;
+  #position = 0;
+  #chunks: Uint8Array[] = [];
+  #chunkBytes = 0;
+
+  private constructor(file: DiskFile, number: number) {
+    this.#file = file;
+    this.#number = number;
+    this.#writer = new SstableWriter({ fileNumber: number, compression: null });
+  }
+
+  static async create(disk: Disk, directory: string, number: number): Promise<SstableFileWriter> {
+    const path = sstablePath(directory, number);
+    if (await disk.exists(path)) await disk.remove(path);
+    return new SstableFileWriter(await disk.open(path, 'create'), number);
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#writer.length;
+  }
+
+  beginSection(header: SectionHeader): void {
+    this.#writer.beginSection(header);
+  }
+
+  /** A promise where bytes were handed to the disk: await it before the next entry. */
+  add(entry: SstableEntry): Promise<void> | null {
+    const chunks = this.#writer.add(entry);
+    for (const chunk of chunks) {
+      this.#chunks.push(chunk);
+      this.#chunkBytes += chunk.length;
+    }
+    return this.#chunkBytes >= writeBytes ? this.#write() : null;
+  }
+
+  async #write(): Promise<void> {
+    const chunks = this.#chunks;
+    const position = this.#position;
+    this.#position += this.#chunkBytes;
+    this.#chunks = [];
+    this.#chunkBytes = 0;
+    await this.#file.write(position, chunks);
+  }
+
+  /** The file is durable; its name is, once the folder is flushed. */
+  async finish(): Promise<WrittenFile> {
+    const { chunks, metadata } = this.#writer.finish();
+    this.#chunks.push(...chunks);
+    await this.#file.writeDurably(this.#position, this.#chunks);
+    await this.#file.close();
+    return { number: this.#number, length: metadata.length };
+  }
+
+  /** After a failure: the file stays as garbage, for the next opening to remove. */
+  async abandon(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+export type OpenSstable = { readonly sstable: Sstable; close(): Promise<void> };
+
+/** `cache`: of the process that serves reads; a worker has a small one for what it reads once. */
+export async function openSstableFile(
+  disk: Disk,
+  directory: string,
+  file: WrittenFile,
+  cache: PageCache = new PageCache(8 * 1024 * 1024),
+  commitTimestamp?: Timestamp,
+): Promise<OpenSstable> {
+  const name = sstablePath(directory, file.number);
+  const source = await disk.open(name, 'read');
+  try {
+    const sstable = await openSstable(source, {
+      name,
+      length: file.length,
+      cache,
+      compressions: [],
+      ...(commitTimestamp === undefined ? {} : { commitTimestamp }),
+    });
+    const close = async (): Promise<void> => {
+      sstable.close();
+      await source.close();
+    };
+    return { sstable, close };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
