@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { parseKilobytes } from '../../api/database/settings.ts';
+import { AlopexError } from '../../base/errors.ts';
+
+/** What the server is started with: command line over environment (ALOPEX_*) over configuration file over default. */
+export type ServerOptions = {
+  readonly port: number;
+  readonly data: string;
+  /** Addresses to listen on. */
+  readonly listen: readonly string[];
+  readonly auth: 'trust' | 'scram';
+  /** Sets the password of role alopex at the start. */
+  readonly password: string | null;
+  readonly tlsCertificate: string | null;
+  readonly tlsKey: string | null;
+  readonly cacheBytes: number;
+  readonly connectionsMax: number;
+  readonly logLevel: string;
+  /** Defaults of session settings: `settings` of the configuration file. */
+  readonly settings: Readonly<Record<string, string>>;
+};
+
+export type OptionInfo = {
+  readonly name: string;
+  readonly argument: string;
+  readonly description: string;
+  readonly default: string;
+};
+
+/** Every option, by its name on the command line; `port` is also ALOPEX_PORT, and `port` in the file. */
+export const optionInfos: readonly OptionInfo[] = [
+  { name: 'port', argument: 'number', description: 'port of the Postgres wire protocol', default: '5432' },
+  {
+    name: 'data',
+    argument: 'directory',
+    description: 'directory of the database; made when missing',
+    default: './data',
+  },
+  {
+    name: 'listen',
+    argument: 'addresses',
+    description: 'addresses to listen on, separated by commas',
+    default: '127.0.0.1,::1',
+  },
+  {
+    name: 'auth',
+    argument: 'trust|scram',
+    description: 'trust lets loopback in without a password; scram asks everybody',
+    default: 'trust',
+  },
+  {
+    name: 'password',
+    argument: 'text',
+    description: 'sets the password of role alopex (better: ALOPEX_PASSWORD)',
+    default: '',
+  },
+  {
+    name: 'tls-certificate',
+    argument: 'file',
+    description: 'certificate chain in PEM: offers TLS, and demands it from all but loopback',
+    default: '',
+  },
+  { name: 'tls-key', argument: 'file', description: 'private key of the certificate, in PEM', default: '' },
+  { name: 'cache', argument: 'size', description: 'memory for decoded pages', default: '256MB' },
+  {
+    name: 'max-connections',
+    argument: 'number',
+    description: 'sessions at once; the next gets 53300',
+    default: '10000',
+  },
+  {
+    name: 'log-level',
+    argument: 'level',
+    description: 'trace, debug, info, warn, error or silent',
+    default: 'info',
+  },
+];
+
+export type OptionSource = Readonly<Record<string, string | undefined>>;
+
+/** `given`: options of the command line by name. Throws F0000 naming the option that is wrong. */
+export function serverOptions(given: OptionSource, environment: OptionSource): ServerOptions {
+  const configPath = given.config ?? environment.ALOPEX_CONFIG;
+  const file = configPath === undefined ? {} : readConfig(configPath);
+  const text = (name: string): string => {
+    const info = optionInfos.find((one) => one.name === name)!;
+    const variable = `ALOPEX_${name.toUpperCase().replaceAll('-', '_')}`;
+    return given[name] ?? environment[variable] ?? optionOf(file, name) ?? info.default;
+  };
+  const orNull = (name: string): string | null => (text(name) === '' ? null : text(name));
+  const auth = text('auth');
+  if (auth !== 'trust' && auth !== 'scram') throw wrong('auth', auth, 'trust or scram');
+  return {
+    port: wholeNumber('port', text('port'), 0, 65_535),
+    data: text('data'),
+    listen: text('listen')
+      .split(',')
+      .map((address) => address.trim())
+      .filter((address) => address !== ''),
+    auth,
+    password: orNull('password'),
+    tlsCertificate: orNull('tls-certificate'),
+    tlsKey: orNull('tls-key'),
+    cacheBytes: sizeBytes('cache', text('cache')),
+    connectionsMax: wholeNumber('max-connections', text('max-connections'), 1, 1_000_000),
+    logLevel: text('log-level'),
+    settings: settingsOf(file),
+  };
+}
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** A JSON object: options by name, and `settings`, an object of session settings. */
+function readConfig(path: string): Config {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new AlopexError(
+      'config_file_error',
+      `could not read configuration file "${path}": ${(error as Error).message}`,
+    );
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new AlopexError('config_file_error', `configuration file "${path}" is not a JSON object`);
+  }
+  const unknown = Object.keys(parsed).find(
+    (key) => key !== 'settings' && !optionInfos.some(({ name }) => name === key),
+  );
+  if (unknown !== undefined) {
+    throw new AlopexError(
+      'config_file_error',
+      `unknown option "${unknown}" in configuration file "${path}"`,
+      {
+        hint: `Options are ${optionInfos.map(({ name }) => name).join(', ')} and settings.`,
+      },
+    );
+  }
+  return parsed as Config;
+}
+
+function optionOf(file: Config, name: string): string | undefined {
+  const value = file[name];
+  if (value === undefined) return undefined;
+  return Array.isArray(value) ? value.join(',') : String(value);
+}
+
+function settingsOf(file: Config): Readonly<Record<string, string>> {
+  const { settings } = file;
+  if (typeof settings !== 'object' || settings === null) return {};
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
+}
+
+function wholeNumber(name: string, text: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isInteger(value) || value < minimum || value > maximum) {
+    throw wrong(name, text, `a whole number from ${minimum} to ${maximum}`);
+  }
+  return value;
+}
+
+function sizeBytes(name: string, text: string): number {
+  const kilobytes = parseKilobytes(text);
+  if (kilobytes === null || kilobytes <= 0) throw wrong(name, text, 'a size such as 256MB');
+  return kilobytes * 1024;
+}
+
+function wrong(name: string, value: string, expected: string): AlopexError {
+  return new AlopexError('config_file_error', `option ${name} is "${value}", and must be ${expected}`);
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { Engine } from '../../api/database/engine.ts';
+import { checkedSetting } from '../../api/database/settings.ts';
+import { PgServer } from '../../api/pgwire/server.ts';
+import type { TlsOptions } from '../../api/pgwire/tls.ts';
+import type { NetworkAddress } from '../../base/env/env.ts';
+import { realEnv } from '../../base/env/real/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { ServerOptions } from './options.ts';
+import { setPassword } from './password.ts';
+
+/** A server that runs: the database of one directory behind its listeners. */
+export class Server {
+  readonly #engine: Engine;
+  readonly #postgres: PgServer;
+
+  private constructor(engine: Engine, postgres: PgServer) {
+    this.#engine = engine;
+    this.#postgres = postgres;
+  }
+
+  static async start(options: ServerOptions, log: Logger): Promise<Server> {
+    const tls = tlsOptions(options);
+    const settings = checkedSettings(options);
+    const env = realEnv();
+    const onProblem = (problem: AlopexError): void => {
+      log.error({ code: problem.code, detail: problem.detail }, problem.message);
+    };
+    const engine = await Engine.open({
+      env,
+      path: resolve(options.data),
+      cacheBytes: options.cacheBytes,
+      connectionsMax: options.connectionsMax,
+      settings: {
+        ...settings,
+        max_connections: String(options.connectionsMax),
+        ssl: tls === null ? 'off' : 'on',
+      },
+      onProblem,
+    });
+    try {
+      if (options.password !== null) await setPassword(engine, options.password);
+      const postgres = await PgServer.listen({
+        env,
+        host: engine,
+        addresses: options.listen.map((host) => ({ host, port: options.port })),
+        authentication: options.auth,
+        tls,
+        onProblem,
+      });
+      return new Server(engine, postgres);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  get addresses(): readonly NetworkAddress[] {
+    return this.#postgres.addresses;
+  }
+
+  /** Ends the connections, and leaves the directory as a clean stop does. */
+  async stop(): Promise<void> {
+    await this.#postgres.close();
+    await this.#engine.close();
+  }
+}
+
+function tlsOptions(options: ServerOptions): TlsOptions | null {
+  const { tlsCertificate, tlsKey } = options;
+  if (tlsCertificate === null && tlsKey === null) return null;
+  if (tlsCertificate === null || tlsKey === null) {
+    throw new AlopexError('config_file_error', 'tls-certificate and tls-key go together');
+  }
+  return { certificate: readPem(tlsCertificate), key: readPem(tlsKey) };
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new AlopexError('config_file_error', `could not read "${path}": ${(error as Error).message}`);
+  }
+}
+
+function checkedSettings(options: ServerOptions): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options.settings).map(([name, value]) => {
+      const checked = checkedSetting(name, value);
+      return [checked.name, checked.value];
+    }),
+  );
+}
