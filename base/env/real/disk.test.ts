@@ -93,8 +93,25 @@ describe('real disk: directory lock', () => {
     }));
 });
 
-describe('real disk: flush thread', () => {
-  it('does not keep a process alive that has nothing else to do, and finishes what it was given', () =>
+describe('threads and the life of a process', () => {
+  it('keep it alive while they work, and not when they are done', () =>
+    inDirectory(async (directory) => {
+      const tasks = new URL('../conformance/tasks.ts', import.meta.url).href;
+      const child = start(
+        directory,
+        `const { waitTask } = await import(${JSON.stringify(tasks)});
+         await env.workers.run(waitTask, 1);
+         env.workers.run(waitTask, 200).then(() => console.log('finished'));`,
+      );
+      let printed = '';
+      child.stdout!.on('data', (chunk) => {
+        printed += chunk;
+      });
+      await once(child, 'close');
+      expect(printed).to.equal('finished\n');
+    }));
+
+  it('flush what they were given before it ends', () =>
     inDirectory(async (directory) => {
       const child = start(
         directory,

@@ -152,6 +152,17 @@ describe('simulated disk: directories', () => {
     }
   });
 
+  it('keeps no entry by syncing another directory', async () => {
+    const machine = machineOf(1, 'nothing');
+    await crashed(machine, async (env) => {
+      await createdAndRenamed(env);
+      await env.disk.makeDirectory('/other');
+      await env.disk.syncDirectory('/other');
+      await env.disk.syncDirectory('/');
+    });
+    expect(machine.disk.files()).to.deep.equal([]);
+  });
+
   it('keeps a directory that was made', async () => {
     const machine = machineOf(1, 'nothing');
     await crashed(machine, ({ disk }) => disk.makeDirectory('/data/b/c'));

@@ -45,7 +45,8 @@ export class Endpoint implements Connection {
 
   write(bytes: Uint8Array): boolean {
     if (this.#closed !== null || this.#ending !== 'no') return false;
-    this.#outbox.push(bytes.slice());
+    // Not a copy, as a socket keeps none: bytes that the caller reuses too early arrive changed.
+    this.#outbox.push(bytes);
     this.#bufferedBytes += bytes.length;
     this.#deliver();
     const taken = this.#bufferedBytes <= bufferedBytesMax;

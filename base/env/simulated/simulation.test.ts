@@ -94,6 +94,18 @@ describe('simulation', () => {
     expect(await thrownBy(machine.run(() => Promise.reject(thrown)))).to.equal(thrown);
   });
 
+  it('lets what is due at one time happen in the order of asking', async () => {
+    const machine = new Simulation(1).machine('a');
+    const fired: number[] = [];
+    await machine.run(async ({ clock }) => {
+      for (let index = 0; index < 20; index++) clock.setTimer(5, () => fired.push(index));
+      await new Promise<void>((resolve) => {
+        clock.setTimer(5, resolve);
+      });
+    });
+    expect(fired).to.deep.equal(Array.from({ length: 20 }, (_, index) => index));
+  });
+
   it('ends the timers and tasks of a machine with its life, and those of others go on', async () => {
     const simulation = new Simulation(1);
     const [left, right] = [simulation.machine('left'), simulation.machine('right')];
