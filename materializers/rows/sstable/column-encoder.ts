@@ -212,7 +212,9 @@ function encodeInt4(values: readonly Datum[], count: number): Chunk {
 /** Rows that are null repeat the value before them, which widens neither the range nor the deltas. */
 function integerChunk(encoding: number, values: readonly Datum[], count: number): Chunk {
   const integers = new Float64Array(count);
-  let last = (values.find((value) => value !== null) ?? 0) as number;
+  let first = 0;
+  while (first < count && values[first] === null) first++;
+  let last = first < count ? (values[first] as number) : 0;
   for (let row = 0; row < count; row++) {
     const value = values[row] as number | null;
     if (value !== null) last = value;

@@ -156,6 +156,15 @@ describe('materializers/rows/sstable: limits of a group', () => {
     );
   });
 
+  it('keeps nothing of the group before in one of nulls alone', async () => {
+    const columns = [column(1, { kind: 'int8' }), text, column(3, { kind: 'float8' })];
+    const entries = rows(groupRowsMax + 3, (row) =>
+      row < groupRowsMax ? [2n ** 60n + BigInt(row), `row ${row}`, row / 3] : [null, null, null],
+    );
+    const seen = await scanRows(await sectionOf(columns, entries), now);
+    expect(seen.map(({ values }) => values)).to.deep.equal(entries.map(({ values }) => values));
+  });
+
   it('goes on with a key that has more versions than a group', async () => {
     const hot = Array.from({ length: 10_000 }, (_, version) => ({
       key: key(1),

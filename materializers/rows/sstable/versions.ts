@@ -76,7 +76,7 @@ export class VersionPage {
     let count = 0;
     let isDecided = hiddenFirstKey;
     for (let row = start; row < end; row++) {
-      if (row !== 0 && (repeats === null || repeats[row] === 0)) isDecided = false;
+      if (repeats === null || repeats[row] === 0) isDecided = false;
       if (isDecided || timestamps[row]! > at) continue;
       isDecided = true;
       if (withDeleted || deleted === null || deleted[row] === 0) rows[count++] = row;

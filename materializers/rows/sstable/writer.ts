@@ -31,8 +31,8 @@ const nothing: readonly Uint8Array[] = [];
  * Makes an SSTable of entries that come in the order of the file: (storage, index) ascending, key ascending,
  * timestamp descending. No I/O: the chunks that `add` and `finish` return are the file, one after another, and
  * what has been returned is not held. Keys and values are copied by the end of their row group, so the caller
- * may use a key's buffer again, and must not change a value before. 1.0-1.5 M rows/s of five columns
- * (benchmark workload of docs/formats/sstable.md).
+ * may use a key's buffer again, and must not change a value before. 0.7-1.0 M rows/s of five columns
+ * (the workload of docs/formats/sstable.md).
  */
 export class SstableWriter {
   readonly #output: PageOutput;
