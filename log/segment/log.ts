@@ -77,8 +77,10 @@ class SegmentLog implements SegmentedLog {
   readonly #marks: MarkKeeper;
   readonly #waits: Waits;
   readonly #reads: SegmentReads;
-  readonly #sealed: SealedSegment[];
+  #sealed: readonly SealedSegment[];
   #active: ActiveSegment;
+  /** Both, for readers. */
+  #segments: readonly SegmentName[];
   /** At the high watermark. */
   #undecided: Undecided;
   #highWatermark: Offset;
@@ -92,8 +94,9 @@ class SegmentLog implements SegmentedLog {
     this.#disk = options.disk;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#listener = options.listener ?? null;
-    this.#sealed = [...recovered.sealed];
+    this.#sealed = recovered.sealed;
     this.#active = recovered.active;
+    this.#segments = [...this.#sealed, this.#active];
     this.#undecided = recovered.undecided;
     this.#highWatermark = this.#active.endOffset;
     this.#epoch = this.#active.epoch;
@@ -181,7 +184,8 @@ class SegmentLog implements SegmentedLog {
     const kept = this.#sealed.findIndex((segment) => segment.endOffset > end);
     const count = kept < 0 ? this.#sealed.length : kept;
     if (count === 0 || this.#undecidedIsUnmarkable) return;
-    const dropped = this.#sealed.splice(0, count);
+    const dropped = this.#sealed.slice(0, count);
+    this.#setSegments(this.#sealed.slice(count), this.#active);
     // The mark first: a segment below its start is garbage, wherever the removals are interrupted.
     await this.#marks.write();
     for (const segment of dropped) await removeSegment(this.#disk, this.directory, segment);
@@ -297,8 +301,8 @@ class SegmentLog implements SegmentedLog {
   async #roll(name: SegmentName): Promise<void> {
     const previous = this.#active;
     await previous.shrink();
-    this.#active = await createSegment(this.#disk, this.directory, name, this.#undecided.transactions);
-    this.#sealed.push(previous.sealed);
+    const next = await createSegment(this.#disk, this.directory, name, this.#undecided.transactions);
+    this.#setSegments([...this.#sealed, previous.sealed], next);
     await previous.file.close();
     await writeIndex(this.#disk, this.directory, previous, this.#undecided);
   }
@@ -306,8 +310,7 @@ class SegmentLog implements SegmentedLog {
   async #applyTruncation(plan: Truncation): Promise<void> {
     const before = this.#active;
     const end = plan.active.endOffset;
-    this.#sealed.splice(plan.sealed.length);
-    this.#active = plan.active;
+    this.#setSegments(plan.sealed, plan.active);
     this.#undecided = plan.undecided;
     this.#highWatermark = end;
     this.#epoch = plan.active.epoch;
@@ -322,6 +325,12 @@ class SegmentLog implements SegmentedLog {
     await this.#disk.syncDirectory(this.directory);
   }
 
+  #setSegments(sealed: readonly SealedSegment[], active: ActiveSegment): void {
+    this.#sealed = sealed;
+    this.#active = active;
+    this.#segments = [...sealed, active];
+  }
+
   get #undecidedIsUnmarkable(): boolean {
     return this.#active.undecidedAtStart.length > markedTransactionsMax;
   }
@@ -334,7 +343,7 @@ class SegmentLog implements SegmentedLog {
     const log = this;
     return {
       get segments(): readonly SegmentName[] {
-        return [...log.#sealed, log.#active];
+        return log.#segments;
       },
       indexOf(segment: SegmentName): SparseIndex | null {
         return segment.base === log.#active.base && segment.epoch === log.#active.epoch

@@ -1,5 +1,5 @@
 import type { Disk } from '../../base/env/env.ts';
-import { corrupted } from '../../base/errors.ts';
+import { type AlopexError, corrupted } from '../../base/errors.ts';
 import { epoch, type Offset, offset } from '../../base/ids.ts';
 import { createMark, type Mark, type MarkFile, markPath, openMark, readMark } from './mark.ts';
 import { isBefore, type SegmentName, segmentNames, segmentPath } from './name.ts';
@@ -108,8 +108,7 @@ async function openTail(
   }
   const sealed: SealedSegment[] = [];
   const undecided = new Undecided(mark.undecided);
-  let opened = await openActive(disk, directory, first, undecided, mark.offset);
-  assertMarked(opened, mark);
+  let opened = await openActive(disk, directory, first, undecided, mark);
   for (const [at, next] of names.entries()) {
     if (at === 0) continue;
     const { active, walked } = opened;
@@ -121,7 +120,7 @@ async function openTail(
     await active.file.close();
     await writeIndex(disk, directory, active, undecided);
     sealed.push(active.sealed);
-    opened = await openActive(disk, directory, next, undecided, mark.offset);
+    opened = await openActive(disk, directory, next, undecided, mark);
   }
   return { sealed, active: opened.active, undecided, cut: cutOf(directory, opened, []), dropped: [] };
 }
@@ -139,33 +138,37 @@ async function openActive(
   directory: string,
   name: SegmentName,
   undecided: Undecided,
-  marked: Offset,
+  mark: Mark,
 ): Promise<Opened> {
   const file = await disk.open(segmentPath(directory, name), 'write');
   const active = new ActiveSegment(name, file, undecided.transactions, await file.size());
   let markedPosition: number | null = null;
   const walked = await walkBatches(file, name, segmentStart(name), endless, (_, header, position) => {
-    if (header.baseOffset === marked) markedPosition = position;
+    if (header.baseOffset === mark.offset) markedPosition = position;
     active.note(header);
     undecided.observe(header);
     return true;
   });
-  if (walked.offset === marked) markedPosition = walked.position;
-  return { active, walked, markedPosition };
+  if (walked.offset === mark.offset) markedPosition = walked.position;
+  const opened = { active, walked, markedPosition };
+  const problem =
+    name.base === mark.segmentBase && name.epoch === mark.segmentEpoch ? unmarked(opened, mark) : null;
+  if (problem === null) return opened;
+  await file.close();
+  throw problem;
 }
 
-/** What is below the mark is there, and ends where the mark says. */
-function assertMarked({ active, walked, markedPosition }: Opened, mark: Mark): void {
+/** Null where what is below the mark is there, and ends where the mark says. */
+function unmarked({ active, walked, markedPosition }: Opened, mark: Mark): AlopexError | null {
   const { path } = active.file;
   const { stop } = walked;
   if (walked.offset < mark.offset) {
-    if (stop.kind === 'damage') throw corrupted(path, stop.byteOffset, stop.problem);
+    if (stop.kind === 'damage') return corrupted(path, stop.byteOffset, stop.problem);
     const problem = `it ends at offset ${walked.offset}, and offsets below ${mark.offset} are known durable`;
-    throw corrupted(path, walked.position, problem);
+    return corrupted(path, walked.position, problem);
   }
-  if (markedPosition !== mark.position) {
-    throw corrupted(path, mark.position, `offset ${mark.offset} does not begin here, as the mark says`);
-  }
+  if (markedPosition === mark.position) return null;
+  return corrupted(path, mark.position, `offset ${mark.offset} does not begin here, as the mark says`);
 }
 
 function cutOf(directory: string, { active, walked }: Opened, dropped: readonly SegmentName[]): Cut | null {
