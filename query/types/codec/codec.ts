@@ -4,7 +4,7 @@ import { SqlArray, SqlRow } from '../../../base/values/datum.ts';
 import { formatType } from '../format-type.ts';
 import type { FunctionContext, TypeCodec } from '../function.ts';
 import { elementType, findType, isArrayType } from '../registry.ts';
-import type { TypeOid } from '../type.ts';
+import type { SqlType, TypeOid } from '../type.ts';
 import { oids } from '../type.ts';
 import { arrayCodec } from './array.ts';
 import { byteaCodec, uuidCodec } from './bytea.ts';
@@ -62,13 +62,13 @@ const codecs = new Map<TypeOid, TypeCodec>([
   [4191, regCodec('regcollation')],
   [oids.int2vector, blankSeparated(oids.int2, int2Codec)],
   [oids.oidvector, blankSeparated(oids.oid, unsignedCodec('oid'))],
-  [oids.record, recordCodec()],
 ]);
 
 /** Text and binary forms of a type; 0A000 where a type has none here. */
 export function codecOf(oid: TypeOid): TypeCodec {
   const known = codecs.get(oid);
   if (known !== undefined) return known;
+  if (findType(oid)?.category === 'P') return untypedCodec;
   if (!isArrayType(oid)) throw unsupported(`type ${formatType({ oid, modifier: -1 })}`);
   const element = elementType(oid);
   const codec = arrayCodec(element, () => codecOf(element));
@@ -96,19 +96,16 @@ export function zeroBased(items: readonly Datum[]): SqlArray {
   return new SqlArray(items, [{ length: items.length, lowerBound: 0 }]);
 }
 
-function recordCodec(): TypeCodec {
-  return {
-    parse() {
-      throw unsupported('input of anonymous composite types');
-    },
-    format: (value, _type, context) => formatRow(value as SqlRow, (field) => formatUntyped(field, context)),
-    decode() {
-      throw unsupported('input of anonymous composite types');
-    },
-    encode(value) {
-      throw unsupported(`binary output of a row of ${(value as SqlRow).fields.length} fields`);
-    },
-  };
+/** Rows, and polymorphic values whose type nobody asked for: output alone, in text. */
+const untypedCodec: TypeCodec = {
+  parse: (_, type) => refuse('input', type),
+  format: (value, _type, context) => formatUntyped(value, context),
+  decode: (_, type) => refuse('binary input', type),
+  encode: (_, type) => refuse('binary output', type),
+};
+
+function refuse(direction: string, type: SqlType): never {
+  throw unsupported(`${direction} of type ${formatType(type)}`);
 }
 
 /** A row value keeps no types: each field prints as the datum shows what it is. */

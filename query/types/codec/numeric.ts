@@ -18,7 +18,7 @@ function encode(value: Numeric): Uint8Array {
   const isNegative = value.units < 0;
   const padding = (4 - (value.scale % 4)) % 4;
   let text = (isNegative ? -value.units : value.units).toString() + '0'.repeat(padding);
-  if (value.units == 0) text = '';
+  if (value.units === 0) text = '';
   text = text.padStart(Math.ceil(text.length / 4) * 4, '0');
   const digits: number[] = [];
   for (let at = 0; at < text.length; at += 4) digits.push(Number(text.slice(at, at + 4)));

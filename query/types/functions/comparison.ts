@@ -58,10 +58,20 @@ function plain(prefix: string): Record<string, Evaluate> {
   };
 }
 
+/** The order alone, for names whose equality is another function. */
+function orderOnly<Value>(
+  prefix: string,
+  compare: (left: Value, right: Value) => number,
+): Record<string, Evaluate> {
+  return Object.fromEntries(
+    Object.entries(ordered(prefix, compare)).filter(([name]) => !/(?:eq|ne)$/.test(name)),
+  );
+}
+
 /** Text and its kin: equality needs no order. */
 function textual(equalityPrefix: string, orderPrefix: string): Record<string, Evaluate> {
   return {
-    ...ordered(orderPrefix, compareText),
+    ...orderOnly(orderPrefix, compareText),
     [`${equalityPrefix}eq`]: (left: string, right: string) => left === right,
     [`${equalityPrefix}ne`]: (left: string, right: string) => left !== right,
   };
@@ -171,8 +181,8 @@ export const comparisonFunctions: Implementations = {
     ...ordered('jsonb_', jsonbCompare),
     ...ordered('vector_', compareVectors),
     ...ordered('oidvector', compareFunction(oids.oidvector)),
-    ...ordered('text_pattern_', compareText),
-    ...ordered('bpchar_pattern_', comparePadded),
+    ...orderOnly('text_pattern_', compareText),
+    ...orderOnly('bpchar_pattern_', comparePadded),
     xideq: (left: number, right: number) => left === right,
     xidneq: (left: number, right: number) => left !== right,
     cideq: (left: number, right: number) => left === right,

@@ -3,7 +3,7 @@ import type { AggregateFunction, ArgumentType, FunctionContext } from '../functi
 
 /**
  * What carries out a function of pg_proc. Implementations are named by pg_proc.prosrc (many functions share
- * one), or by `name(types)` where the signature decides. Signatures stand in `procedures.ts`.
+ * one), or by `name(types)` where the signature decides. Signatures stand in `procedures-a-i.ts`.
  */
 // biome-ignore lint/suspicious/noExplicitAny: arguments are as the signature says; the binder has checked them.
 export type Evaluate = (...args: any[]) => Datum;

@@ -48,13 +48,13 @@ function multiplyInt8(left: Integer, right: Integer): Integer {
 }
 
 function divideInt8(left: Integer, right: Integer): Integer {
-  if (right == 0) throw divisionByZero();
+  if (right === 0) throw divisionByZero();
   if (typeof left === 'number' && typeof right === 'number') return Math.trunc(left / right) + 0;
   return checkInt8(BigInt(left) / BigInt(right));
 }
 
 function remainderInt8(left: Integer, right: Integer): Integer {
-  if (right == 0) throw divisionByZero();
+  if (right === 0) throw divisionByZero();
   if (typeof left === 'number' && typeof right === 'number') return (left % right) + 0;
   return narrow(BigInt(left) % BigInt(right));
 }
@@ -129,7 +129,7 @@ function gcd(left: Integer, right: Integer): Integer {
 }
 
 function lcm(left: Integer, right: Integer): bigint {
-  if (left == 0 || right == 0) return 0n;
+  if (left === 0 || right === 0) return 0n;
   const product = (BigInt(left) / greatestCommonDivisor(BigInt(left), BigInt(right))) * BigInt(right);
   return product < 0n ? -product : product;
 }

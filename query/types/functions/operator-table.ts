@@ -2,10 +2,19 @@
  * pg_operator, for the operators that are carried out here: the operator, then oid, left type (`-`: none), right
  * type and function of each of its forms.
  */
-export const operatorTable = String.raw`
+export const operatorTable = `
+!~  1056 bpchar text bpcharregexne; 640 name text nameregexne; 642 text text textregexne
+!~*  1235 bpchar text bpcharicregexne; 1227 name text nameicregexne; 1229 text text texticregexne
+!~~  1212 bpchar text bpcharnlike; 2017 bytea bytea byteanlike; 1208 name text namenlike
+!~~  1210 text text textnlike
+!~~*  1630 bpchar text bpcharicnlike; 1626 name text nameicnlike; 1628 text text texticnlike
 #  1876 int2 int2 int2xor; 1882 int4 int4 int4xor; 1888 int8 int8 int8xor
+#-  3287 jsonb _text jsonb_delete_path
+#>  3966 json _text json_extract_path; 3213 jsonb _text jsonb_extract_path
+#>>  3967 json _text json_extract_path_text; 3206 jsonb _text jsonb_extract_path_text
 %  529 int2 int2 int2mod; 530 int4 int4 int4mod; 439 int8 int8 int8mod; 1762 numeric numeric numeric_mod
 &  1874 int2 int2 int2and; 1880 int4 int4 int4and; 1886 int8 int8 int8and
+&&  2750 anyarray anyarray arrayoverlap
 *  589 float4 float4 float4mul; 1119 float4 float8 float48mul; 1129 float8 float4 float84mul
 *  594 float8 float8 float8mul; 1584 float8 interval mul_d_interval; 526 int2 int2 int2mul
 *  544 int2 int4 int24mul; 824 int2 int8 int28mul; 545 int4 int2 int42mul; 514 int4 int4 int4mul
@@ -33,9 +42,14 @@ export const operatorTable = String.raw`
 -  1127 float8 float4 float84mi; 592 float8 float8 float8mi; 554 int2 int2 int2mi; 556 int2 int4 int24mi
 -  823 int2 int8 int28mi; 557 int4 int2 int42mi; 555 int4 int4 int4mi; 693 int4 int8 int48mi
 -  819 int8 int2 int82mi; 689 int8 int4 int84mi; 685 int8 int8 int8mi; 1338 interval interval interval_mi
+-  3398 jsonb _text jsonb_delete; 3286 jsonb int4 jsonb_delete; 3285 jsonb text jsonb_delete
 -  1759 numeric numeric numeric_sub; 1801 time interval time_mi_interval; 1399 time time time_mi_time
 -  2068 timestamp interval timestamp_mi_interval; 2067 timestamp timestamp timestamp_mi
 -  1329 timestamptz interval timestamptz_mi_interval; 1328 timestamptz timestamptz timestamptz_mi
+->  3964 json int4 json_array_element; 3962 json text json_object_field; 3212 jsonb int4 jsonb_array_element
+->  3211 jsonb text jsonb_object_field
+->>  3965 json int4 json_array_element_text; 3963 json text json_object_field_text
+->>  3481 jsonb int4 jsonb_array_element_text; 3477 jsonb text jsonb_object_field_text
 /  588 float4 float4 float4div; 1118 float4 float8 float48div; 1128 float8 float4 float84div
 /  593 float8 float8 float8div; 527 int2 int2 int2div; 546 int2 int4 int24div; 825 int2 int8 int28div
 /  547 int4 int2 int42div; 528 int4 int4 int4div; 695 int4 int8 int48div; 821 int8 int2 int82div
@@ -81,6 +95,7 @@ export const operatorTable = String.raw`
 <>  2539 timestamp timestamptz timestamp_ne_timestamptz; 2389 timestamptz date timestamptz_ne_date
 <>  2545 timestamptz timestamp timestamptz_ne_timestamp; 1321 timestamptz timestamptz timestamptz_ne
 <>  2973 uuid uuid uuid_ne; 3316 xid int4 xidneqint4; 3315 xid xid xidneq
+<@  2752 anyarray anyarray arraycontained; 3250 jsonb jsonb jsonb_contained
 =  974 aclitem aclitem aclitemeq; 1070 anyarray anyarray array_eq; 91 bool bool booleq
 =  1054 bpchar bpchar bpchareq; 1955 bytea bytea byteaeq; 92 char char chareq; 385 cid cid cideq
 =  1093 date date date_eq; 2347 date timestamp date_eq_timestamp; 2360 date timestamptz date_eq_timestamptz
@@ -122,17 +137,28 @@ export const operatorTable = String.raw`
 >=  2387 timestamptz date timestamptz_ge_date; 2543 timestamptz timestamp timestamptz_ge_timestamp
 >=  1325 timestamptz timestamptz timestamptz_ge; 2977 uuid uuid uuid_ge
 >>  1879 int2 int4 int2shr; 1885 int4 int4 int4shr; 1891 int8 int4 int8shr
+?  3247 jsonb text jsonb_exists
+?&  3249 jsonb _text jsonb_exists_all
+?|  3248 jsonb _text jsonb_exists_any
 @  590 - float4 float4abs; 595 - float8 float8abs; 682 - int2 int2abs; 773 - int4 int4abs; 473 - int8 int8abs
 @  1763 - numeric numeric_abs
+@>  2751 anyarray anyarray arraycontains; 3246 jsonb jsonb jsonb_contains
 ^  965 float8 float8 dpow; 1038 numeric numeric numeric_power
 ^@  3877 text text starts_with
 |  1875 int2 int2 int2or; 1881 int4 int4 int4or; 1887 int8 int8 int8or
 |/  596 - float8 dsqrt
+||  374 anycompatible anycompatiblearray array_prepend; 349 anycompatiblearray anycompatible array_append
+||  375 anycompatiblearray anycompatiblearray array_cat; 2780 anynonarray text anytextcat
+||  2018 bytea bytea byteacat; 3284 jsonb jsonb jsonb_concat; 2779 text anynonarray textanycat
 ||  654 text text textcat
 ||/  597 - float8 dcbrt
-~  1877 - int2 int2not; 1883 - int4 int4not; 1889 - int8 int8not
+~  1877 - int2 int2not; 1883 - int4 int4not; 1889 - int8 int8not; 1055 bpchar text bpcharregexeq
+~  639 name text nameregexeq; 641 text text textregexeq
+~*  1234 bpchar text bpcharicregexeq; 1226 name text nameicregexeq; 1228 text text texticregexeq
 ~<=~  2327 bpchar bpchar bpchar_pattern_le; 2315 text text text_pattern_le
 ~<~  2326 bpchar bpchar bpchar_pattern_lt; 2314 text text text_pattern_lt
 ~>=~  2329 bpchar bpchar bpchar_pattern_ge; 2317 text text text_pattern_ge
 ~>~  2330 bpchar bpchar bpchar_pattern_gt; 2318 text text text_pattern_gt
+~~  1211 bpchar text bpcharlike; 2016 bytea bytea bytealike; 1207 name text namelike; 1209 text text textlike
+~~*  1629 bpchar text bpchariclike; 1625 name text nameiclike; 1627 text text texticlike
 `;

@@ -6,7 +6,8 @@ import { oids } from '../type.ts';
 import type { ArgumentTypes, Implementation } from './define.ts';
 import { implementations } from './implementations.ts';
 import { operatorTable } from './operator-table.ts';
-import { procedures } from './procedures.ts';
+import { proceduresToI } from './procedures-a-i.ts';
+import { proceduresFromJ } from './procedures-j-z.ts';
 import { vectorOperatorTable, vectorProcedures } from './vector-table.ts';
 
 type Signature = {
@@ -157,7 +158,7 @@ const byName = new Map<string, AnyFunction[]>();
 const byOid = new Map<number, AnyFunction>();
 const scalarBySignature = new Map<string, ScalarFunction>();
 
-for (const text of `${procedures};${vectorProcedures}`.split(';')) {
+for (const text of `${proceduresToI};${proceduresFromJ};${vectorProcedures}`.split(';')) {
   if (text.trim() === '') continue;
   const made = makeFunction(parseSignature(text.trim()));
   const overloads = byName.get(made.name);
@@ -180,9 +181,16 @@ function makeOperator(symbol: string, form: string): Operator {
   const leftType = left === '-' ? null : typeNamed(left);
   const rightType = typeNamed(right);
   const types = leftType === null ? [rightType] : [leftType, rightType];
-  const scalar = scalarBySignature.get(`${name}(${types})`);
+  const scalar = scalarBySignature.get(`${name}(${types})`) ?? arrayForm(name, types);
   invariant(scalar !== undefined, `operator ${symbol} has no function ${name}(${left}, ${right})`);
   return { oid: Number(oid), name: symbol, left: leftType, right: rightType, function: scalar };
+}
+
+/** A variadic function that takes its last arguments as one array: how operators (`#>`) call it. */
+function arrayForm(name: string, types: readonly TypeOid[]): ScalarFunction | undefined {
+  const last = types.at(-1)!;
+  const variadic = scalarBySignature.get(`${name}(${types.with(-1, elementType(last))})`);
+  return variadic === undefined ? undefined : { ...variadic, arguments: types, isVariadic: false };
 }
 
 /** Functions, aggregates and table functions of that name, in pg_catalog's order. */

@@ -1,4 +1,4 @@
-/** pgvector's functions and operators, in the form of `procedures.ts` and `operator-table.ts`; the oids are ours. */
+/** pgvector's functions and operators, in the form of `procedures-a-i.ts` and `operator-table.ts`; the oids are ours. */
 export const vectorProcedures = `
 16100 vector_add(vector, vector) vector; 16101 vector_sub(vector, vector) vector;
 16102 vector_mul(vector, vector) vector; 16103 vector_concat(vector, vector) vector;

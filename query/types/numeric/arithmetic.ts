@@ -100,7 +100,7 @@ export function divisionScale(left: Numeric, right: Numeric): number {
 
 export function divideNumeric(left: Numeric, right: Numeric): Numeric {
   if (left.special !== null || right.special !== null) return divideSpecial(left, right);
-  if (right.units == 0) throw divisionByZero();
+  if (right.units === 0) throw divisionByZero();
   return divideToScale(left, right, divisionScale(left, right));
 }
 
@@ -116,14 +116,14 @@ function divideSpecial(left: Numeric, right: Numeric): Numeric {
   if (left.special === 'NaN' || right.special === 'NaN') return Numeric.nan;
   if (left.special === null) return Numeric.of(0, 0);
   if (right.special !== null) return Numeric.nan;
-  if (right.units == 0) throw divisionByZero();
+  if (right.units === 0) throw divisionByZero();
   return infinityOf(signOf(left) * signOf(right));
 }
 
 /** Towards zero, no decimals: div(). */
 export function quotientNumeric(left: Numeric, right: Numeric): Numeric {
   if (left.special !== null || right.special !== null) return divideSpecial(left, right);
-  if (right.units == 0) throw divisionByZero();
+  if (right.units === 0) throw divisionByZero();
   const scale = Math.max(left.scale, right.scale);
   const dividend = BigInt(left.units) * powerOfTen(scale - left.scale);
   return checked(dividend / (BigInt(right.units) * powerOfTen(scale - right.scale)), 0);
@@ -133,10 +133,10 @@ export function quotientNumeric(left: Numeric, right: Numeric): Numeric {
 export function remainderNumeric(left: Numeric, right: Numeric): Numeric {
   if (left.special !== null || right.special !== null) {
     if (left.special === null && right.special !== 'NaN') return left;
-    if (left.special !== 'NaN' && right.special === null && right.units == 0) throw divisionByZero();
+    if (left.special !== 'NaN' && right.special === null && right.units === 0) throw divisionByZero();
     return Numeric.nan;
   }
-  if (right.units == 0) throw divisionByZero();
+  if (right.units === 0) throw divisionByZero();
   const scale = Math.max(left.scale, right.scale);
   const dividend = BigInt(left.units) * powerOfTen(scale - left.scale);
   return Numeric.of(dividend % (BigInt(right.units) * powerOfTen(scale - right.scale)), scale);
@@ -164,7 +164,7 @@ export function floorNumeric(value: Numeric): Numeric {
   if (
     value.special !== null ||
     value.units >= 0 ||
-    BigInt(whole.units) * powerOfTen(value.scale) == value.units
+    BigInt(whole.units) * powerOfTen(value.scale) === BigInt(value.units)
   ) {
     return whole;
   }
@@ -184,7 +184,7 @@ export function trimScale(value: Numeric): Numeric {
 /** The fewest decimals that show the value exactly; null for NaN and the infinities. */
 export function minimumScale(value: Numeric): number | null {
   if (value.special !== null) return null;
-  if (value.units == 0) return 0;
+  if (value.units === 0) return 0;
   const digits = value.units.toString();
   let zeros = 0;
   while (zeros < value.scale && digits[digits.length - 1 - zeros] === '0') zeros++;
@@ -192,7 +192,7 @@ export function minimumScale(value: Numeric): number | null {
 }
 
 export function isZero(value: Numeric): boolean {
-  return value.special === null && value.units == 0;
+  return value.special === null && value.units === 0;
 }
 
 export function greatestCommonDivisor(left: bigint, right: bigint): bigint {

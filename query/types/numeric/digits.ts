@@ -43,7 +43,7 @@ export function divideRounded(dividend: bigint, divisor: bigint): bigint {
 
 /** Digits of the units without their sign; zero has none. */
 export function digitCount(units: number | bigint): number {
-  if (units == 0) return 0;
+  if (units === 0 || units === 0n) return 0;
   return (units < 0 ? -units : units).toString().length;
 }
 
@@ -52,7 +52,7 @@ export function digitCount(units: number | bigint): number {
  * that digit, decide how many decimals division shows.
  */
 export function leadingDigit(value: Numeric): { readonly weight: number; readonly digit: number } {
-  if (value.units == 0) return { weight: 0, digit: 0 };
+  if (value.units === 0) return { weight: 0, digit: 0 };
   const digits = (value.units < 0 ? -value.units : value.units).toString();
   const exponent = digits.length - value.scale - 1;
   const weight = Math.floor(exponent / 4);

@@ -151,7 +151,7 @@ export function log10Numeric(value: Numeric): Numeric {
 
 export function expNumeric(value: Numeric): Numeric {
   if (value.special !== null) return value.special === '-Infinity' ? zero : value;
-  const estimate = numericToFloat(value) * 0.434294481903252;
+  const estimate = numericToFloat(value) * Math.LOG10E;
   if (estimate >= 131_072) throw overflow();
   const bounded = Math.min(Math.max(estimate, -1000), 1000);
   const scale = clampDisplayScale(Math.max(significantDigitsMin - Math.trunc(bounded), value.scale));
@@ -193,7 +193,7 @@ export function powerNumeric(base: Numeric, exponent: Numeric): Numeric {
 
 function powerReal(base: Numeric, exponent: Numeric, isWhole: boolean): Numeric {
   const magnitude = base.units < 0 ? Numeric.of(-base.units, base.scale) : base;
-  const estimate = approximateLn(magnitude) * numericToFloat(exponent) * 0.434294481903252;
+  const estimate = approximateLn(magnitude) * numericToFloat(exponent) * Math.LOG10E;
   if (estimate > 131_072) throw overflow();
   if (estimate < -16_384) return Numeric.of(0, clampDisplayScale(Math.max(significantDigitsMin, base.scale)));
   const bounded = Math.min(Math.max(estimate, -1000), 1000);
@@ -220,7 +220,7 @@ function powerWhole(base: Numeric, exponent: number, exponentScale: number): Num
   if (exponent === 0) return roundNumeric(one, clampDisplayScale(Math.max(significantDigitsMin, plain)));
   if (isZero(base)) return Numeric.of(0, clampDisplayScale(Math.max(significantDigitsMin, plain)));
   const magnitude = base.units < 0 ? Numeric.of(-base.units, base.scale) : base;
-  const estimate = approximateLn(magnitude) * 0.434294481903252 * exponent;
+  const estimate = approximateLn(magnitude) * Math.LOG10E * exponent;
   if (estimate > 131_072) throw overflow();
   const scale = clampDisplayScale(Math.max(significantDigitsMin - Math.trunc(estimate), plain));
   if (estimate + 1 < -scale) return Numeric.of(0, scale);

@@ -200,7 +200,7 @@ export function fromLocal(micros: number | bigint, zone: TimeZone): number | big
   if (before === after && zone.offsetAt(local - before) === before) return shift(micros, -before);
   const fitsAfter = zone.offsetAt(local - after) === after;
   const fitsBefore = zone.offsetAt(local - before) === before;
-  if (fitsAfter && fitsBefore) return shift(micros, -(after < before ? after : before));
+  if (fitsAfter && fitsBefore) return shift(micros, -Math.min(after, before));
   if (fitsBefore) return shift(micros, -before);
   if (fitsAfter) return shift(micros, -after);
   return shift(micros, -Math.min(before, after));

@@ -1,0 +1,193 @@
+import type { Datum } from '../../../base/values/datum.ts';
+import { SqlArray } from '../../../base/values/datum.ts';
+import { Numeric } from '../../../base/values/numeric.ts';
+import { codecOf } from '../codec/codec.ts';
+import type { RegTypeName } from '../codec/reg.ts';
+import { regLookups } from '../codec/reg.ts';
+import { formatType } from '../format-type.ts';
+import type { CatalogLookups, FunctionContext } from '../function.ts';
+import { multiplyNumeric, roundNumeric } from '../numeric/arithmetic.ts';
+import { parseNumericText } from '../numeric/text.ts';
+import { invalidParameter } from '../problems.ts';
+import { findType } from '../registry.ts';
+import { oids } from '../type.ts';
+import type { ArgumentTypes, Evaluate, Implementations } from './define.ts';
+import { contextual, pure, typedContextual } from './define.ts';
+
+/** Functions over the catalog, which psql and other tools call. Whatever asks for a privilege has it. */
+const privilegeNames = [
+  'table',
+  'any_column',
+  'schema',
+  'database',
+  'function',
+  'sequence',
+  'language',
+  'type',
+  'tablespace',
+  'foreign_data_wrapper',
+  'server',
+  'parameter',
+];
+const identities = ['name', 'name_name', 'name_id', 'id', 'id_name', 'id_id'];
+const columnIdentities = ['name', 'id'].flatMap((role) =>
+  ['name', 'id'].flatMap((table) => ['name', 'attnum'].map((column) => `${role}_${table}_${column}`)),
+);
+const ownColumnIdentities = ['name_name', 'name_attnum', 'id_name', 'id_attnum'];
+
+/** has_table_privilege and its kin are named by what their arguments are: a name or an oid each. */
+function privileges(): Record<string, Evaluate> {
+  const functions: Record<string, Evaluate> = {};
+  const granted: Evaluate = () => true;
+  for (const name of privilegeNames) {
+    for (const identity of identities) functions[`has_${name}_privilege_${identity}`] = granted;
+  }
+  for (const identity of [...columnIdentities, ...ownColumnIdentities]) {
+    functions[`has_column_privilege_${identity}`] = granted;
+  }
+  for (const identity of identities) functions[`pg_has_role_${identity}`] = granted;
+  return functions;
+}
+
+/** format_type(oid, modifier): an unmodified char(n) is `bpchar`, and without any modifier `character`. */
+function formatTypeOf(context: FunctionContext, oid: number | null, modifier: number | null): string | null {
+  if (oid === null) return null;
+  if (findType(oid) === undefined) return context.catalog.typeName(oid) ?? (oid === 0 ? '-' : '???');
+  if (modifier === -1 && oid === oids.bpchar) return 'bpchar';
+  return formatType({ oid, modifier: modifier ?? -1 });
+}
+
+const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** The next unit is taken from 10240 on; halves round away from zero. */
+function prettySize(size: number | bigint): string {
+  let value = BigInt(size);
+  const magnitude = (amount: bigint) => (amount < 0n ? -amount : amount);
+  let unit = 0;
+  if (magnitude(value) < 10_240n) return `${value} bytes`;
+  value >>= 9n;
+  for (unit = 1; unit < units.length - 1 && magnitude(value) >= 20_479n; unit++) value >>= 10n;
+  return `${(value + (value < 0n ? -1n : 1n)) / 2n} ${units[unit]}`;
+}
+
+function sizeBytes(text: string): number | bigint {
+  const match = /^\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*([a-z]*)\s*$/i.exec(text);
+  const number = match === null ? null : parseNumericText(match[1]!);
+  if (match === null || number === null) throw invalidParameter(`invalid size: "${text}"`);
+  const unit =
+    match[2] === '' ? 0 : units.findIndex((name) => name.toLowerCase() === match[2]!.toLowerCase());
+  if (unit < 0) throw invalidParameter(`invalid size: "${text}"`);
+  return roundNumeric(multiplyNumeric(number, Numeric.of(1024n ** BigInt(unit), 0)), 0).units;
+}
+
+/** to_regclass and its kin: null where there is no such object. */
+function finder(typeName: RegTypeName): Evaluate {
+  const { find } = regLookups[typeName] as { find: (text: string, catalog: CatalogLookups) => number | null };
+  return (context: FunctionContext, text: string) => {
+    if (/^\d+$/.test(text)) return Number(text);
+    try {
+      return find(text, context.catalog);
+    } catch {
+      return null;
+    }
+  };
+}
+
+const nothing: Evaluate = () => null;
+const yes: Evaluate = () => true;
+
+function columnSize([type]: ArgumentTypes): Evaluate {
+  const { length } = findType(type!.oid) ?? { length: -1 };
+  const codec = codecOf(type!.oid);
+  return (_context: FunctionContext, value: Datum) =>
+    length > 0 ? length : codec.encode(value, type!).length + 4;
+}
+
+export const catalogFunctions: Implementations = {
+  ...pure({
+    ...privileges(),
+    'pg_size_pretty(int8)': prettySize,
+    'pg_size_pretty(numeric)': (size: Numeric) => prettySize(roundNumeric(size, 0).units),
+    pg_size_bytes: sizeBytes,
+    PG_encoding_to_char: (encoding: number) => (encoding === 6 ? 'UTF8' : encoding === 0 ? 'SQL_ASCII' : ''),
+    PG_char_to_encoding: (name: string) => (/^utf-?8$/i.test(name) ? 6 : -1),
+    pg_encoding_max_length_sql: (encoding: number) => (encoding === 6 ? 4 : null),
+    'obj_description(oid,name)': nothing,
+    'obj_description(oid)': nothing,
+    'shobj_description(oid,name)': nothing,
+    'col_description(oid,int4)': nothing,
+    pg_get_viewdef_ext: nothing,
+    pg_get_viewdef: nothing,
+    pg_get_ruledef: nothing,
+    pg_get_ruledef_ext: nothing,
+    pg_get_triggerdef: nothing,
+    pg_get_triggerdef_ext: nothing,
+    pg_get_functiondef: nothing,
+    pg_get_function_arguments: nothing,
+    pg_get_function_identity_arguments: nothing,
+    pg_get_function_result: nothing,
+    pg_get_function_arg_default: nothing,
+    pg_get_function_sqlbody: nothing,
+    pg_get_partkeydef: nothing,
+    pg_get_partition_constraintdef: nothing,
+    pg_get_statisticsobjdef: nothing,
+    pg_get_statisticsobjdef_columns: nothing,
+    pg_relation_filenode: (oid: number) => oid,
+    pg_relation_filepath: nothing,
+    pg_type_is_visible: yes,
+    pg_function_is_visible: yes,
+    pg_operator_is_visible: yes,
+    pg_opclass_is_visible: yes,
+    pg_opfamily_is_visible: yes,
+    pg_collation_is_visible: yes,
+    pg_conversion_is_visible: yes,
+    pg_ts_config_is_visible: yes,
+    pg_ts_dict_is_visible: yes,
+    pg_ts_parser_is_visible: yes,
+    pg_ts_template_is_visible: yes,
+    pg_relation_is_publishable: yes,
+    pg_relation_is_updatable: () => 28,
+    pg_column_is_updatable: yes,
+    pg_tablespace_location: () => '',
+    pg_get_replica_identity_index: nothing,
+    row_security_active_name: () => false,
+    row_security_active: () => false,
+    oidvectortypes: (types: SqlArray) =>
+      types.items.map((oid) => formatType({ oid: oid as number, modifier: -1 })).join(', '),
+    pg_sequence_last_value: nothing,
+    pg_blocking_pids: () => SqlArray.of([]),
+    pg_indexam_has_property: () => false,
+    pg_index_has_property: () => false,
+    pg_index_column_has_property: () => false,
+    pg_advisory_unlock_all: () => '',
+  }),
+  ...contextual({
+    format_type: formatTypeOf,
+    pg_get_userbyid: (context, oid: number) => context.catalog.roleName(oid) ?? `unknown (OID=${oid})`,
+    pg_table_is_visible: (context, oid: number) => context.catalog.isTableVisible(oid),
+    pg_get_indexdef: (context, oid: number) => context.catalog.indexDefinition(oid, 0),
+    pg_get_indexdef_ext: (context, oid: number, column: number) =>
+      context.catalog.indexDefinition(oid, column),
+    pg_get_constraintdef: (context, oid: number) => context.catalog.constraintDefinition(oid),
+    pg_get_constraintdef_ext: (context, oid: number) => context.catalog.constraintDefinition(oid),
+    /** Defaults are kept as the text that PostgreSQL prints. */
+    pg_get_expr: (_context, text: string) => text,
+    pg_get_expr_ext: (_context, text: string) => text,
+    pg_get_serial_sequence: (context, table: string, column: string) =>
+      context.catalog.serialSequence(table, column),
+    pg_relation_size: (context, oid: number) => context.catalog.relationSizeBytes(oid),
+    'pg_relation_size(regclass)': (context, oid: number) => context.catalog.relationSizeBytes(oid),
+    pg_total_relation_size: (context, oid: number) => context.catalog.relationSizeBytes(oid),
+    pg_table_size: (context, oid: number) => context.catalog.relationSizeBytes(oid),
+    pg_indexes_size: () => 0,
+    pg_database_size_name: () => 0,
+    pg_database_size_oid: () => 0,
+    to_regclass: finder('regclass'),
+    to_regtype: finder('regtype'),
+    to_regproc: finder('regproc'),
+    to_regprocedure: finder('regprocedure'),
+    to_regnamespace: finder('regnamespace'),
+    to_regrole: finder('regrole'),
+  }),
+  ...typedContextual({ pg_column_size: columnSize }),
+};
