@@ -2,7 +2,7 @@ import type { CatalogLookups } from '../types/function.ts';
 import { functionByOid, functionsByName } from '../types/functions/registry.ts';
 import { quoteIdentifier, splitQualifiedName } from '../types/identifier.ts';
 import { findType, typeByName } from '../types/registry.ts';
-import type { CatalogSnapshot } from './definition.ts';
+import type { CatalogSnapshot, RelationDefinition } from './definition.ts';
 import {
   columnDefaultText,
   constraintDefinitionText,
@@ -10,12 +10,20 @@ import {
   isVisible,
   namespaceName,
 } from './definition-text.ts';
+import { allSequences } from './pg-catalog/relation-rows.ts';
 import { allTypeFunctions } from './pg-catalog/type-functions.ts';
 import { quoteQualified } from './qualified-name.ts';
 import { shapeNamed, shapeOf } from './shape.ts';
 
-/** What functions ask of the catalog, over one snapshot. Cheap to make: it holds only what it is given. */
-export function catalogLookups(catalog: CatalogSnapshot, searchPath: readonly string[]): CatalogLookups {
+/**
+ * What functions ask of the catalog, over one snapshot. Cheap to make: it holds only what it is given. `sizeBytes` is
+ * storage's answer for a table; without it sizes are unknown.
+ */
+export function catalogLookups(
+  catalog: CatalogSnapshot,
+  searchPath: readonly string[],
+  sizeBytes: (table: RelationDefinition) => number | null = () => null,
+): CatalogLookups {
   const path = searchPath.includes('pg_catalog') ? searchPath : ['pg_catalog', ...searchPath];
   return {
     relationOid: (schema, name) => relationOid(catalog, schema === null ? path : [schema], name),
@@ -43,8 +51,10 @@ export function catalogLookups(catalog: CatalogSnapshot, searchPath: readonly st
       return table?.kind === 'table' ? columnDefaultText(catalog, path, table, column) : null;
     },
     serialSequence: (table, column) => serialSequence(catalog, path, table, column),
-    // Sizes are storage's to know.
-    relationSizeBytes: () => null,
+    relationSizeBytes: (oid) => {
+      const relation = catalog.byId(oid);
+      return relation?.kind === 'table' ? sizeBytes(relation) : null;
+    },
   };
 }
 
@@ -91,7 +101,7 @@ function isTableVisible(catalog: CatalogSnapshot, path: readonly string[], oid: 
   );
 }
 
-/** `public.t_id_seq`, or null where the column has no sequence. */
+/** `public.t_id_seq`, or null where no sequence is owned by the column. */
 function serialSequence(
   catalog: CatalogSnapshot,
   path: readonly string[],
@@ -102,8 +112,10 @@ function serialSequence(
   const oid = relationOid(catalog, parts.length > 1 ? [parts.at(-2)!] : path, parts.at(-1)!);
   const table = catalog.byId(oid ?? 0);
   if (table?.kind !== 'table') return null;
-  const definition = table.columns.find((each) => each.name === column && !each.isDropped);
-  const sequence = catalog.byId(definition?.ownedSequence ?? 0);
-  if (sequence?.kind !== 'sequence') return null;
+  const attribute = table.columns.find((each) => each.name === column && !each.isDropped)?.attribute;
+  const sequence = allSequences(catalog).find(
+    ({ ownedBy }) => ownedBy?.table === table.id && ownedBy.attribute === attribute,
+  );
+  if (sequence === undefined) return null;
   return quoteQualified(namespaceName(catalog, sequence.namespace), sequence.name);
 }
