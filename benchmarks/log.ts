@@ -25,7 +25,7 @@ const peerFileBytes = 8 * 1024 * 1024;
  * as many commits at once as the log had in a flush. The rounds of both alternate; medians are compared.
  */
 export async function run(): Promise<Row[]> {
-  const directory = mkdtempSync(join(process.env['ALOPEX_BENCH_DIR'] ?? tmpdir(), 'alopex-log-'));
+  const directory = mkdtempSync(join(process.env.ALOPEX_BENCH_DIR ?? tmpdir(), 'alopex-log-'));
   try {
     return [await compare(directory, 64, 0.7), await compare(directory, 1, null)];
   } finally {

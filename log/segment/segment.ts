@@ -8,7 +8,7 @@ import { encodeIndex, type SealedSegment, SparseIndex } from './sparse-index.ts'
 import type { Undecided, UndecidedTransaction } from './undecided.ts';
 
 /** The first reservation of a segment's file. */
-export const allocationBytesMin = 64 * 1024;
+const allocationBytesMin = 64 * 1024;
 /** The most that is reserved at once: what a commit may have to wait for. */
 const allocationStepBytesMax = 4 * 1024 * 1024;
 

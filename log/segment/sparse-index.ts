@@ -7,7 +7,7 @@ import type { BatchHeader } from '../record/record.ts';
 import type { UndecidedTransaction } from './undecided.ts';
 
 /** Bytes of a segment for each entry of its index. */
-export const indexIntervalBytes = 16 * 1024;
+const indexIntervalBytes = 16 * 1024;
 
 /** Where a batch begins: its base offset, and its byte in the segment. */
 export type BatchPosition = { readonly offset: Offset; readonly position: number };

@@ -8,7 +8,7 @@ import type { SegmentName } from './name.ts';
 import type { BatchPosition } from './sparse-index.ts';
 
 /** Why a walk ended before its limit. */
-export type Stop =
+type Stop =
   /** The visitor has enough. */
   | { readonly kind: 'stopped' }
   | { readonly kind: 'limit' }
