@@ -113,7 +113,7 @@ function serialSequence(
   const table = catalog.byId(oid ?? 0);
   if (table?.kind !== 'table') return null;
   const attribute = table.columns.find((each) => each.name === column && !each.isDropped)?.attribute;
-  const sequence = allSequences(catalog).find(
+  const sequence = Array.from(allSequences(catalog)).find(
     ({ ownedBy }) => ownedBy?.table === table.id && ownedBy.attribute === attribute,
   );
   if (sequence === undefined) return null;
