@@ -4,6 +4,7 @@ import { Numeric, narrow } from '../../base/values/numeric.ts';
 import type { AggregateCall } from '../plan/expression.ts';
 import { compareFunction } from '../types/compare.ts';
 import type { AggregateFunction, FunctionContext } from '../types/function.ts';
+import { divideNumeric } from '../types/numeric/arithmetic.ts';
 import { typeInfo } from '../types/registry.ts';
 import { oids } from '../types/type.ts';
 
@@ -37,9 +38,10 @@ function kernelOf(aggregate: AggregateFunction): Accumulator | null {
   const isInteger = kind === 'int4' || kind === 'int8';
   switch (aggregate.kernel) {
     case 'sum':
-      if (isInteger) return new IntegerSum(aggregate.result === oids.numeric);
+      if (isInteger) return new IntegerSum(aggregate.result === oids.numeric ? numericSum : narrow);
       return kind === 'float8' ? new FloatSum(false) : null;
     case 'avg':
+      if (isInteger && aggregate.result === oids.numeric) return new IntegerSum(numericAverage);
       return kind === 'float8' || kind === 'float4' ? new FloatSum(true) : null;
     case 'min':
     case 'max':
@@ -124,18 +126,19 @@ const safeMax = Number.MAX_SAFE_INTEGER;
 
 /** Sum of integers: a double a group while it is exact, the rest as bigints aside. */
 class IntegerSum implements Accumulator {
-  readonly #isNumeric: boolean;
+  readonly #finish: (total: number | bigint, count: number) => Datum;
   #sums = new Float64Array(1);
-  #seen = new Uint8Array(1);
+  #counts = new Float64Array(1);
   readonly #spilled = new Map<number, bigint>();
 
-  constructor(isNumeric: boolean) {
-    this.#isNumeric = isNumeric;
+  /** `finish`: the result of a sum and of how many values it is. */
+  constructor(finish: (total: number | bigint, count: number) => Datum) {
+    this.#finish = finish;
   }
 
   grow(count: number): void {
     this.#sums = grown(this.#sums, count);
-    this.#seen = grown(this.#seen, count);
+    this.#counts = grown(this.#counts, count);
   }
 
   add(
@@ -146,9 +149,10 @@ class IntegerSum implements Accumulator {
   ): void {
     const column = values[0]!;
     if (column.kind !== 'int32' && column.kind !== 'float64') {
-      forEachValue(column, selection, count, ids, (value, group) =>
-        this.#addOne(value as number | bigint, group),
-      );
+      forEachValue(column, selection, count, ids, (value, group) => {
+        this.#addSum(value as number | bigint, group);
+        this.#counts[group]!++;
+      });
       return;
     }
     if (ids === null && selection === null && column.nulls === null && column.kind === 'int32') {
@@ -156,7 +160,8 @@ class IntegerSum implements Accumulator {
       let sum = 0;
       const numbers = column.values;
       for (let row = 0; row < count; row++) sum += numbers[row]!;
-      this.#addOne(sum, 0);
+      this.#addSum(sum, 0);
+      this.#counts[0]! += count;
       return;
     }
     this.#addNumbers(column.values, column.nulls, selection, count, ids);
@@ -170,20 +175,19 @@ class IntegerSum implements Accumulator {
     ids: Int32Array | null,
   ): void {
     const sums = this.#sums;
-    const seen = this.#seen;
+    const counts = this.#counts;
     for (let at = 0; at < count; at++) {
       const row = selection === null ? at : selection[at]!;
       if (nulls !== null && nulls[row] === 1) continue;
       const group = ids === null ? 0 : ids[row]!;
       const sum = sums[group]! + numbers[row]!;
-      seen[group] = 1;
+      counts[group]!++;
       if (sum <= safeMax && sum >= -safeMax) sums[group] = sum;
-      else this.#addOne(numbers[row]!, group);
+      else this.#addSum(numbers[row]!, group);
     }
   }
 
-  #addOne(value: number | bigint, group: number): void {
-    this.#seen[group] = 1;
+  #addSum(value: number | bigint, group: number): void {
     if (typeof value === 'number') {
       const sum = this.#sums[group]! + value;
       if (sum <= safeMax && sum >= -safeMax) {
@@ -194,16 +198,23 @@ class IntegerSum implements Accumulator {
     this.#spilled.set(group, (this.#spilled.get(group) ?? 0n) + BigInt(value));
   }
 
-  total(group: number): number | bigint {
+  #total(group: number): number | bigint {
     const spilled = this.#spilled.get(group);
     return spilled === undefined ? this.#sums[group]! : narrow(spilled + BigInt(this.#sums[group]!));
   }
 
   result(group: number): Datum {
-    if (this.#seen[group] === 0) return null;
-    const total = this.total(group);
-    return this.#isNumeric ? Numeric.of(total, 0) : narrow(total);
+    const count = this.#counts[group]!;
+    return count === 0 ? null : this.#finish(this.#total(group), count);
   }
+}
+
+function numericSum(total: number | bigint): Numeric {
+  return Numeric.of(total, 0);
+}
+
+function numericAverage(total: number | bigint, count: number): Numeric {
+  return divideNumeric(Numeric.of(total, 0), Numeric.of(count, 0));
 }
 
 /** Sum and average of doubles, added in the order of the rows. */

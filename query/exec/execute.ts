@@ -128,7 +128,9 @@ function nestedRuntime(runtime: Runtime, commonTables: Map<number, CommonTable>)
 
 function start(plan: PhysicalPlan, runtime: Runtime): Operator {
   const operator = operatorOf(plan, runtime);
-  return runtime.actuals === null ? operator : new MeasuredOperator(operator, plan, runtime.actuals);
+  return runtime.actuals === null
+    ? operator
+    : new MeasuredOperator(operator, plan, runtime.actuals, () => runtime.context.functions.clockMicros());
 }
 
 function operatorOf(plan: PhysicalPlan, runtime: Runtime): Operator {
@@ -296,9 +298,16 @@ class WithOperator implements Operator {
 class MeasuredOperator implements Operator {
   readonly #operator: Operator;
   readonly #actual: Actual;
+  readonly #clockMicros: () => number;
 
-  constructor(operator: Operator, plan: PhysicalPlan, actuals: Map<PhysicalPlan, Actual>) {
+  constructor(
+    operator: Operator,
+    plan: PhysicalPlan,
+    actuals: Map<PhysicalPlan, Actual>,
+    clockMicros: () => number,
+  ) {
     this.#operator = operator;
+    this.#clockMicros = clockMicros;
     const actual = actuals.get(plan) ?? { rows: 0, loops: 0, milliseconds: 0 };
     actuals.set(plan, actual);
     actual.loops++;
@@ -311,7 +320,9 @@ class MeasuredOperator implements Operator {
   }
 
   next(): ColumnBatch | null | Promise<void> {
+    const start = this.#clockMicros();
     const batch = this.#operator.next();
+    this.#actual.milliseconds += (this.#clockMicros() - start) / 1000;
     if (batch !== null && !(batch instanceof Promise)) {
       this.#actual.rows += batch.selection === null ? batch.rowCount : batch.selection.length;
     }

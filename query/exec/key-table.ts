@@ -11,77 +11,66 @@ const missing = -1;
 
 /** Numbers to dense ids from 0, in order of arrival. NaN is one key; -0 is 0. Open addressing. */
 export class NumberTable {
-  #direct = new Int32Array(directKeys).fill(missing);
-  #slots = new Int32Array(0);
+  #slots = new Int32Array(64).fill(missing);
   #keys = new Float64Array(16);
   readonly #bits = new Float64Array(1);
   readonly #words = new Uint32Array(this.#bits.buffer);
-  #hashed = 0;
   size = 0;
 
   /** The key's id, or -1. */
   find(key: number): number {
-    if (key >= 0 && key < directKeys && (key | 0) === key) return this.#direct[key]!;
-    if (this.#slots.length === 0) return missing;
-    const slot = this.#slotOf(key + 0);
-    return this.#slots[slot]!;
+    return this.#slots[this.#slotOf(key + 0)]!;
   }
 
   /** The key's id, a new one where it has none. */
   add(key: number): number {
-    if (key >= 0 && key < directKeys && (key | 0) === key) {
-      const found = this.#direct[key]!;
-      if (found !== missing) return found;
-      this.#direct[key] = this.size;
-      return this.#append(key);
-    }
-    if (this.#hashed * 2 >= this.#slots.length) this.#grow();
+    if (this.size * 2 >= this.#slots.length) this.#grow();
     const slot = this.#slotOf(key + 0);
     const found = this.#slots[slot]!;
     if (found !== missing) return found;
     this.#slots[slot] = this.size;
-    this.#hashed++;
-    return this.#append(key + 0);
+    if (this.size === this.#keys.length) {
+      const keys = new Float64Array(this.#keys.length * 2);
+      keys.set(this.#keys);
+      this.#keys = keys;
+    }
+    this.#keys[this.size] = key + 0;
+    return this.size++;
   }
 
   keyOf(id: number): number {
     return this.#keys[id]!;
   }
 
-  #append(key: number): number {
-    if (this.size === this.#keys.length) {
-      const keys = new Float64Array(this.#keys.length * 2);
-      keys.set(this.#keys);
-      this.#keys = keys;
-    }
-    this.#keys[this.size] = key;
-    return this.size++;
-  }
-
   /** The slot that holds the key, or the empty one where it belongs. */
   #slotOf(key: number): number {
-    this.#bits[0] = key;
-    const mask = this.#slots.length - 1;
-    const isKeyNaN = Number.isNaN(key);
-    let hash = Math.imul(this.#words[0]! ^ Math.imul(this.#words[1]!, 0x9e3779b1), 0x85ebca6b);
-    hash ^= hash >>> 15;
-    let slot = hash & mask;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = this.#hashOf(key) & mask;
     for (;;) {
-      const id = this.#slots[slot]!;
+      const id = slots[slot]!;
       if (id === missing) return slot;
       const held = this.#keys[id]!;
-      if (held === key || (isKeyNaN && Number.isNaN(held))) return slot;
+      if (held === key || (Number.isNaN(key) && Number.isNaN(held))) return slot;
       slot = (slot + 1) & mask;
     }
   }
 
-  #grow(): void {
-    this.#slots = new Int32Array(Math.max(64, this.#slots.length * 2)).fill(missing);
-    for (let id = 0; id < this.size; id++) {
-      const key = this.#keys[id]!;
-      if (key >= 0 && key < directKeys && (key | 0) === key) continue;
-      this.#slots[this.#slotOf(key)] = id;
+  /** The finalizer of MurmurHash3 (Appleby) over an int32, or over the two halves of a double. */
+  #hashOf(key: number): number {
+    let hash = key | 0;
+    if (hash !== key) {
+      this.#bits[0] = key;
+      hash = this.#words[0]! ^ Math.imul(this.#words[1]!, 0x9e3779b1);
     }
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return hash ^ (hash >>> 16);
+  }
+
+  #grow(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2).fill(missing);
+    for (let id = 0; id < this.size; id++) this.#slots[this.#slotOf(this.#keys[id]!)] = id;
   }
 }
 
@@ -89,6 +78,8 @@ export class NumberTable {
 class ColumnKeys {
   readonly #key: (value: Datum) => unknown;
   readonly #isNumber: boolean;
+  /** Ids of small whole numbers, by the number. */
+  #direct: Int32Array | null = null;
   readonly #numbers = new NumberTable();
   readonly #others = new Map<unknown, number>();
   /** Ids of `#numbers` to ids of the column. */
@@ -114,12 +105,7 @@ class ColumnKeys {
     ids: Int32Array,
   ): void {
     if (this.#isNumber && (column.kind === 'float64' || column.kind === 'int32')) {
-      const { values, nulls } = column;
-      for (let at = 0; at < count; at++) {
-        const row = selection === null ? at : selection[at]!;
-        ids[row] =
-          nulls !== null && nulls[row] === 1 ? this.#null(insert) : this.#number(values[row]!, insert);
-      }
+      this.#assignNumbers(column.values, column.nulls, selection, count, insert, ids);
       return;
     }
     if (column.kind === 'dictionary') {
@@ -129,6 +115,29 @@ class ColumnKeys {
     for (let at = 0; at < count; at++) {
       const row = selection === null ? at : selection[at]!;
       ids[row] = this.#datum(datumAt(column, row), insert);
+    }
+  }
+
+  #assignNumbers(
+    values: Float64Array | Int32Array,
+    nulls: Uint8Array | null,
+    selection: Uint32Array | null,
+    count: number,
+    insert: boolean,
+    ids: Int32Array,
+  ): void {
+    this.#direct ??= new Int32Array(directKeys).fill(missing);
+    const direct = this.#direct;
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      if (nulls !== null && nulls[row] === 1) {
+        ids[row] = this.#null(insert);
+        continue;
+      }
+      const value = values[row]!;
+      const isDirect = value >= 0 && value < directKeys && (value | 0) === value;
+      const id = isDirect ? direct[value]! : missing;
+      ids[row] = id === missing ? this.#number(value, insert) : id;
     }
   }
 
@@ -161,6 +170,8 @@ class ColumnKeys {
   }
 
   #number(value: number, insert: boolean): number {
+    const isDirect = value >= 0 && value < directKeys && (value | 0) === value;
+    if (isDirect) return this.#directId(value, insert);
     if (!insert) {
       const found = this.#numbers.find(value);
       return found === missing ? missing : this.#numberIds[found]!;
@@ -171,6 +182,15 @@ class ColumnKeys {
     if (id !== missing) return id;
     const appended = this.#append(value);
     this.#numberIds[number] = appended;
+    return appended;
+  }
+
+  #directId(value: number, insert: boolean): number {
+    this.#direct ??= new Int32Array(directKeys).fill(missing);
+    const id = this.#direct[value]!;
+    if (id !== missing || !insert) return id;
+    const appended = this.#append(value);
+    this.#direct[value] = appended;
     return appended;
   }
 

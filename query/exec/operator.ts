@@ -73,4 +73,5 @@ export type CommonTable = {
   close(): void;
 };
 
+/** Filled while a statement runs; the time includes that of the inputs. */
 export type Actual = { rows: number; loops: number; milliseconds: number };

@@ -56,12 +56,19 @@ export function indexOrder(
 
 function vectorOrder(column: ColumnVector, direction: Direction): (left: number, right: number) => number {
   const isNumbers = column.kind === 'float64' || column.kind === 'int32';
-  if (!isNumbers || column.nulls !== null || column.values.some(Number.isNaN)) {
+  if (!isNumbers || column.nulls !== null) {
     const order = datumOrder(direction);
     return (left, right) => order(datumAt(column, left), datumAt(column, right));
   }
   const { values } = column;
   return direction.descending
-    ? (left, right) => values[right]! - values[left]! || 0
-    : (left, right) => values[left]! - values[right]! || 0;
+    ? (left, right) => numberOrder(values[right]!, values[left]!)
+    : (left, right) => numberOrder(values[left]!, values[right]!);
+}
+
+/** NaN is above all, and equals itself. */
+function numberOrder(left: number, right: number): number {
+  if (left < right) return -1;
+  if (left > right) return 1;
+  return left === right ? 0 : Number(Number.isNaN(left)) - Number(Number.isNaN(right));
 }

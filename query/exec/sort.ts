@@ -1,9 +1,10 @@
-import { batchRowsMax, type ColumnBatch, type ColumnVector } from '../../base/values/column.ts';
+import { batchRowsMax, type ColumnBatch, type ColumnVector, datumAt } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
 import type { SortKey } from '../plan/expression.ts';
 import { BatchProjection } from './batch-expressions.ts';
 import type { Operator, Runtime } from './operator.ts';
-import { type Direction, indexOrder } from './order.ts';
-import { gather, RowStore } from './vectors.ts';
+import { type Direction, datumOrder, indexOrder } from './order.ts';
+import { gather, liveCount, RowStore } from './vectors.ts';
 
 /** Rows that are sorted in one go, about 3 ms; larger inputs are merged from such runs while they are read. */
 const runRows = 8192;
@@ -22,6 +23,8 @@ export class SortOperator implements Operator {
   #store: RowStore;
   #runs: Uint32Array[] = [];
   #runStart = 0;
+  /** Once more rows than the limit have come: the first key of the last one of those to keep. */
+  #worst: { readonly key: Datum } | null = null;
   #reserved = 0;
   #output: Iterator<ColumnBatch> | null = null;
 
@@ -68,11 +71,26 @@ export class SortOperator implements Operator {
   }
 
   #consume(batch: ColumnBatch): void {
-    this.#store.append({ ...batch, columns: [...batch.columns, ...this.#keys.apply(batch)] });
+    const keys = this.#keys.apply(batch);
+    const wanted = this.#worst === null ? batch : this.#within(this.#worst, batch, keys[0]!);
+    if (wanted === null) return;
+    this.#store.append({ ...wanted, columns: [...wanted.columns, ...keys] });
     this.#account();
-    if (this.#store.rowCount - this.#runStart < runRows) return;
-    if (this.#store.rowCount > this.#limit * 4 + runRows) this.#trim();
-    else this.#endRun();
+    if (this.#store.rowCount > this.#limit * 2 + batchRowsMax) this.#trim();
+    else if (this.#store.rowCount - this.#runStart >= runRows) this.#endRun();
+  }
+
+  /** The rows whose first key does not come after that of the worst row that is wanted so far. */
+  #within(worst: { readonly key: Datum }, batch: ColumnBatch, key: ColumnVector): ColumnBatch | null {
+    const order = datumOrder(this.#directions[0]!);
+    const count = liveCount(batch);
+    const live = new Uint32Array(count);
+    let kept = 0;
+    for (let at = 0; at < count; at++) {
+      const row = batch.selection === null ? at : batch.selection[at]!;
+      if (order(datumAt(key, row), worst.key) <= 0) live[kept++] = row;
+    }
+    return kept === 0 ? null : { ...batch, selection: live.subarray(0, kept) };
   }
 
   #account(): void {
@@ -90,6 +108,7 @@ export class SortOperator implements Operator {
     this.#store = kept;
     this.#runs = [];
     this.#runStart = 0;
+    this.#worst = { key: datumAt(kept.columns[this.#width]!, kept.rowCount - 1) };
     this.#account();
   }
 

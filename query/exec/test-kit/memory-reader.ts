@@ -71,7 +71,7 @@ export class MemoryReader implements RowReader {
     const answer =
       found === undefined
         ? null
-        : { values: columns.map((column) => valueOf(layout, found, column)), version: 1 };
+        : { values: columns.map((column) => storedValue(layout, found, column)), version: 1 };
     return this.#isWaiting() ? Promise.resolve(answer) : answer;
   }
 
@@ -101,7 +101,7 @@ export class MemoryReader implements RowReader {
   #batch(layout: TableLayout, entries: readonly Entry[], columns: readonly number[]): ColumnBatch {
     const vectors = columns.map((column) =>
       vectorOf(
-        entries.map((entry) => valueOf(layout, entry, column)),
+        entries.map((entry) => storedValue(layout, entry, column)),
         entries.length % 2 === 1,
       ),
     );
@@ -113,7 +113,7 @@ function isWithin(key: Uint8Array, { from, to }: KeyRange): boolean {
   return (from === null || compareBytes(key, from) >= 0) && (to === null || compareBytes(key, to) < 0);
 }
 
-function valueOf(layout: TableLayout, { row }: Entry, column: number): Datum {
+function storedValue(layout: TableLayout, { row }: Entry, column: number): Datum {
   if (column === keyPseudoColumn) return primaryKeyOf(layout, row);
   if (column < 0) return 1;
   return row[layout.columns.findIndex(({ id }) => id === column)] ?? null;
@@ -129,8 +129,10 @@ function vectorOf(values: readonly Datum[], isTyped: boolean): ColumnVector {
     return { kind: 'bool', values: Uint8Array.from(values, Number), nulls };
   }
   if (isTyped && present.every((value) => typeof value === 'string')) {
-    const dictionary = [...new Set(present)];
-    const codes = Uint16Array.from(values, (value) => (value === null ? 0 : dictionary.indexOf(value)));
+    const dictionary = [...new Set(present as string[])];
+    const codes = Uint16Array.from(values, (value) =>
+      value === null ? 0 : dictionary.indexOf(value as string),
+    );
     return { kind: 'dictionary', codes, dictionary, nulls };
   }
   return { kind: 'datum', values, nulls: null };
