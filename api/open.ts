@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { realEnv } from '../base/env/real/env.ts';
-import { AlopexError } from '../base/errors.ts';
+import { AlopexError, unsupported } from '../base/errors.ts';
 import type { Database as DatabaseInterface, OpenOptions } from './database/database.ts';
 import { EmbeddedDatabase } from './database/embedded.ts';
 import { Engine } from './database/engine.ts';
@@ -14,7 +14,7 @@ async function open(options: OpenOptions): Promise<Database> {
   if ((path === undefined) === (url === undefined)) {
     throw new AlopexError('invalid_parameter_value', 'open takes either a path or a url');
   }
-  if (url !== undefined) return openRemote(url, options);
+  if (url !== undefined) throw unsupported('a database on a server, by url');
   return new EmbeddedDatabase(
     await Engine.open({
       env: realEnv(),

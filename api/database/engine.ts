@@ -1,9 +1,9 @@
 import type { DirectoryLock, Env } from '../../base/env/env.ts';
-import { AlopexError } from '../../base/errors.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { commitOf } from '../../log/events/commit.ts';
-import type { Log, LogListener } from '../../log/log.ts';
-import { openLog } from '../../log/segment/log.ts';
+import type { LogListener } from '../../log/log.ts';
+import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
 import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
@@ -32,7 +32,7 @@ export type EngineOptions = {
 /** One open database: its log, its folds, its transactions, its sessions. */
 export class Engine implements SessionHost {
   readonly env: Env;
-  readonly log: Log;
+  readonly log: SegmentedLog;
   readonly rows: Rows;
   readonly transactions: Transactions;
   readonly sequences: Sequences;
@@ -43,11 +43,13 @@ export class Engine implements SessionHost {
   readonly #sessions = new Set<EngineSession>();
   #nextSession = 1;
   #closing: Promise<void> | null = null;
+  /** What snapshots covered when the log was last trimmed. */
+  #trimmedFor: Offset = offset(0);
 
   private constructor(
     options: EngineOptions,
     lock: DirectoryLock,
-    log: Log,
+    log: SegmentedLog,
     rows: Rows,
     transactions: Transactions,
   ) {
@@ -76,8 +78,12 @@ export class Engine implements SessionHost {
   static async #openLocked(options: EngineOptions, lock: DirectoryLock): Promise<Engine> {
     const { env, path, onProblem } = options;
     let transactions: Transactions | null = null;
+    let engine: Engine | null = null;
     const listener: LogListener = {
-      onCommitted: (highWatermark) => transactions?.onCommitted(highWatermark),
+      onCommitted: (highWatermark) => {
+        transactions?.onCommitted(highWatermark);
+        engine?.trimLog();
+      },
       onRefused: (offset, error) => transactions?.onRefused(offset, error),
       onPoisoned: (error) => {
         transactions?.onPoisoned(error);
@@ -101,7 +107,7 @@ export class Engine implements SessionHost {
       const catalog = isNew ? emptyCatalog() : await loadCatalog(rows);
       transactions = new Transactions({ rows, log, clock: env.clock, catalog });
       if (isNew) await transactions.writeCatalog();
-      const engine = new Engine(options, lock, log, rows, transactions);
+      engine = new Engine(options, lock, log, rows, transactions);
       await loadSequences(rows, engine.sequences);
       return engine;
     } catch (error) {
@@ -165,6 +171,20 @@ export class Engine implements SessionHost {
     await this.rows.compact();
   }
 
+  /** Once more is in snapshots: drops what they cover, unless it is younger than the retention. */
+  trimLog(): void {
+    const { replayFrom } = this.rows;
+    if (replayFrom === this.#trimmedFor || this.#closing !== null) return;
+    this.#trimmedFor = replayFrom;
+    this.#trimTo(replayFrom).catch((error: unknown) => this.#options.onProblem(asAlopexError(error)));
+  }
+
+  async #trimTo(covered: Offset): Promise<void> {
+    const young = await this.log.offsetAtTime(this.env.clock.wallMs() - logRetentionMs);
+    const limit = Math.min(covered, young);
+    if (limit > this.log.startOffset) await this.log.trim(offset(limit));
+  }
+
   #logSequence(id: number, last: bigint, isCalled: boolean): void {
     this.transactions.writeSequence(id, last, isCalled).catch(() => this.sequences.unlog(id));
   }
@@ -185,6 +205,9 @@ export class Engine implements SessionHost {
     }
   }
 }
+
+/** The log keeps a day for tails and `AS OF OFFSET`, as tables keep their history. */
+const logRetentionMs = 24 * 3_600_000;
 
 /** The one database of a range. */
 export const databaseName = 'alopex';

@@ -11,7 +11,7 @@ export function utilityColumns(
 ): readonly OutputColumn[] | null {
   const { node } = statement;
   if ('VariableShowStmt' in node) return showColumns(node.VariableShowStmt);
-  if ('ExplainStmt' in node) return explainColumns(node.ExplainStmt);
+  if ('ExplainStmt' in node) return explainColumns;
   if ('ExecuteStmt' in node) return session.named.get(node.ExecuteStmt.name ?? '')?.columns ?? null;
   return null;
 }

@@ -8,7 +8,6 @@ import type { OutputColumn } from '../../../query/plan/logical.ts';
 import type { PhysicalPlan } from '../../../query/plan/physical.ts';
 import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
-import { oids } from '../../../query/types/type.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { parseBoolean } from '../settings.ts';
@@ -16,20 +15,15 @@ import { type Option, optionsOf } from './ast-values.ts';
 import { listPortal } from './list-portal.ts';
 import { prepareQuery } from './prepare.ts';
 import { executionContext } from './query.ts';
+import { textColumn } from './text-column.ts';
 
 export type ExplainOptions = {
   readonly analyze: boolean;
   readonly costs: boolean;
-  readonly timing: boolean;
   readonly summary: boolean;
-  readonly verbose: boolean;
-  readonly format: 'text' | 'json';
 };
 
-export function explainColumns(node: ExplainStmt): readonly OutputColumn[] {
-  const oid = explainOptions(optionsOf(node.options)).format === 'json' ? oids.json : oids.text;
-  return [{ name: 'QUERY PLAN', type: { oid, modifier: -1 }, table: 0, attribute: 0 }];
-}
+export const explainColumns: readonly OutputColumn[] = [textColumn('QUERY PLAN')];
 
 function explainOptions(options: readonly Option[]): ExplainOptions {
   const flag = (name: string, fallback: boolean): boolean => {
@@ -50,8 +44,8 @@ function explainOptions(options: readonly Option[]): ExplainOptions {
     }
   }
   const format = String(options.findLast((one) => one.name === 'format')?.value ?? 'text').toLowerCase();
-  if (format !== 'text' && format !== 'json') {
-    if (format === 'xml' || format === 'yaml') throw unsupported(`EXPLAIN (FORMAT ${format.toUpperCase()})`);
+  if (['json', 'xml', 'yaml'].includes(format)) throw unsupported(`EXPLAIN (FORMAT ${format.toUpperCase()})`);
+  if (format !== 'text') {
     throw new AlopexError(
       'invalid_parameter_value',
       `unrecognized value for EXPLAIN option "format": "${format}"`,
@@ -61,10 +55,7 @@ function explainOptions(options: readonly Option[]): ExplainOptions {
   return {
     analyze,
     costs: flag('costs', true),
-    timing: flag('timing', analyze),
     summary: flag('summary', analyze),
-    verbose: flag('verbose', false),
-    format,
   };
 }
 
@@ -93,7 +84,7 @@ export async function runExplain(
       const pulled = cursor.next();
       if ((pulled instanceof Promise ? await pulled : pulled) === null) break;
     }
-    lines = explain(plan, { ...options, actuals });
+    lines = explain(plan, { costs: options.costs, actuals });
     if (options.summary) {
       const executionMs = clock.monotonicMs() - planned;
       lines = [
@@ -103,11 +94,11 @@ export async function runExplain(
       ];
     }
   } else {
-    lines = explain(plan, options);
+    lines = explain(plan, { costs: options.costs, actuals: null });
   }
   session.endRun(run);
   return listPortal(
-    explainColumns(node),
+    explainColumns,
     lines.map((line) => [line]),
     'EXPLAIN',
   );
