@@ -34,8 +34,21 @@ export type RunKeys = {
 
 export type RunColumn = { readonly id: number; readonly type: PhysicalType; readonly missing: Datum };
 
+type Columns = { readonly layout: TableLayout; readonly columns: readonly RunColumn[] };
+
+/** By the array of ids: a prepared statement asks with the same one each time. */
+const columnsOfIds = new WeakMap<readonly number[], Columns>();
+
 /** What is read of a layout's columns. Pseudo columns are columns here. */
-export function runColumns(layout: TableLayout, ids: readonly number[]): RunColumn[] {
+export function runColumns(layout: TableLayout, ids: readonly number[]): readonly RunColumn[] {
+  const known = columnsOfIds.get(ids);
+  if (known?.layout === layout) return known.columns;
+  const columns = makeColumns(layout, ids);
+  columnsOfIds.set(ids, { layout, columns });
+  return columns;
+}
+
+function makeColumns(layout: TableLayout, ids: readonly number[]): RunColumn[] {
   return ids.map((id) => {
     if (id === keyPseudoColumn) return { id, type: { kind: 'bytes' }, missing: null };
     if (id === versionPseudoColumn) return { id, type: { kind: 'float8' }, missing: null };

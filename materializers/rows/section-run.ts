@@ -135,13 +135,35 @@ export function getFromRun(
   hash: number,
   at: Timestamp,
   columns: readonly RunColumn[],
-  ids: readonly number[],
 ): FoundVersion | null | Promise<FoundVersion | null> {
   const section = sectionFor(run, key);
   if (section === null) return null;
-  const found = section.get(key, at, section.projection(ids), hash);
+  const { projection, isComplete } = projectionOf(section, columns);
+  const found = section.get(key, at, projection, hash);
+  if (isComplete) return found;
   if (found instanceof Promise) return found.then((version) => completed(section, version, columns));
   return completed(section, found, columns);
+}
+
+type SectionProjection = { readonly projection: readonly number[]; readonly isComplete: boolean };
+
+const projections = new WeakMap<SstableSection, WeakMap<readonly RunColumn[], SectionProjection>>();
+
+function projectionOf(section: SstableSection, columns: readonly RunColumn[]): SectionProjection {
+  let known = projections.get(section);
+  if (known === undefined) {
+    known = new WeakMap();
+    projections.set(section, known);
+  }
+  let made = known.get(columns);
+  if (made === undefined) {
+    made = {
+      projection: section.projection(columns.map(({ id }) => id)),
+      isComplete: !columns.some(({ id }) => lacks(section, id)),
+    };
+    known.set(columns, made);
+  }
+  return made;
 }
 
 function completed(
@@ -149,7 +171,7 @@ function completed(
   found: FoundVersion | null,
   columns: readonly RunColumn[],
 ): FoundVersion | null {
-  if (found === null || found.deleted || !columns.some(({ id }) => lacks(section, id))) return found;
+  if (found === null || found.deleted) return found;
   const values = columns.map(({ id, missing }, place) =>
     lacks(section, id) ? missing : found.values[place]!,
   );

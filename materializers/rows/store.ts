@@ -244,7 +244,7 @@ function getFrom(
   const runs = state.files.runs(layout.storage, primary);
   if (runs.length === 0) return null;
   const columns = runColumns(layout, ids);
-  return getFromRuns(runs, 0, key, hashKey(key), view.at, columns, ids);
+  return getFromRuns(runs, 0, key, hashKey(key), view.at, columns);
 }
 
 function findInMemory(
@@ -293,13 +293,12 @@ function getFromRuns(
   hash: number,
   at: Timestamp,
   columns: readonly RunColumn[],
-  ids: readonly number[],
 ): FoundRow | null | Promise<FoundRow | null> {
   for (let place = start; place < runs.length; place++) {
-    const found = getFromRun(runs[place]!, key, hash, at, columns, ids);
+    const found = getFromRun(runs[place]!, key, hash, at, columns);
     if (found instanceof Promise) {
       return found.then((version) =>
-        version === null ? getFromRuns(runs, place + 1, key, hash, at, columns, ids) : foundRow(version),
+        version === null ? getFromRuns(runs, place + 1, key, hash, at, columns) : foundRow(version),
       );
     }
     if (found !== null) return foundRow(found);
