@@ -55,6 +55,7 @@ class Model {
 /** One machine with a log that is written, crashed, damaged and opened again. */
 class Run {
   readonly model = new Model();
+  readonly simulation: Simulation;
   readonly machine: SimulatedMachine;
   readonly random: SeededRandom;
   readonly #builder = new BatchBuilder();
@@ -62,7 +63,8 @@ class Run {
   refusals = 0;
 
   constructor(seed: number) {
-    this.machine = new Simulation(seed).machine('a');
+    this.simulation = new Simulation(seed);
+    this.machine = this.simulation.machine('a');
     this.random = new SeededRandom(seed);
   }
 
@@ -304,6 +306,7 @@ describe('log/segment recovery', () => {
   it('same_seed_same_trace', async () => {
     const [first, second] = [await crashesAndRecovers(7), await crashesAndRecovers(7)];
     expect(first.model.batches.length).to.be.greaterThan(0);
+    expect(first.simulation.traceHash).to.equal(second.simulation.traceHash);
     expect(first.model).to.deep.equal(second.model);
   });
 });
