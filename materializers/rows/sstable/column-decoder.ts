@@ -60,6 +60,7 @@ export function decodeColumn(payload: Uint8Array, rowCount: number): ColumnVecto
     }
   }
   const vector = decodeBody(reader, encoding, count, nulls);
+  if (reader.remaining !== 0) throw new ByteReaderError(`${reader.remaining} bytes follow the values`);
   return references.length === 0 ? vector : new OverflowPage(vector, references, encoding);
 }
 

@@ -121,4 +121,31 @@ describe('materializers/rows/sstable: damaged files', () => {
     const error = await openSstable(sourceOf(file), options).catch((thrown) => thrown);
     expect(error).to.have.property('message', 'x.sst is compressed with zstd');
   });
+
+  it('names a page that verifies and does not fit its index', async () => {
+    // Evenly spread keys are stored as a first one and a step: the pages have one length.
+    const [file, other] = [40, 38].map((count) =>
+      writeFile(
+        threeColumns,
+        entries(count).map((entry, row) => ({ ...entry, key: Uint8Array.of(2, 128, 0, 0, row) })),
+        null,
+      ),
+    );
+    const source = sourceOf(file!);
+    // Both start at byte 0 of a file of the same number: only the row count tells them apart.
+    const swapped = {
+      read: async (position: number, length: number) => {
+        const bytes = await source.read(position, length);
+        if (position === 0) bytes.set(other!.subarray(0, length));
+        return bytes;
+      },
+    };
+    const options = { name: 'x.sst', length: file!.length, cache: new PageCache(1 << 20), compressions: [] };
+    const table = await openSstable(swapped, options);
+    const error = await Promise.resolve(table.sections[0]!.findKey(0, new Uint8Array(1))).catch(
+      (thrown) => thrown,
+    );
+    expect(error).to.have.property('condition', 'data_corrupted');
+    expect(error).to.have.property('message', 'x.sst is corrupt at byte 0: 38 rows where the index has 40');
+  });
 });

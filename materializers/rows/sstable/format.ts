@@ -44,7 +44,7 @@ export type SectionHeader = {
   readonly columns: readonly SectionColumn[];
 };
 
-export type EntryStatistics = {
+type EntryStatistics = {
   /** Entries: versions and deletions. */
   readonly rowCount: number;
   readonly deletedCount: number;

@@ -1,7 +1,7 @@
-import { ByteReader } from '../../../base/bytes/reader.ts';
+import { ByteReader, ByteReaderError } from '../../../base/bytes/reader.ts';
 import { ByteWriter } from '../../../base/bytes/writer.ts';
 import type { ColumnVector } from '../../../base/values/column.ts';
-import { type PageCodec, PageSlot } from './cache.ts';
+import { type AnyPageSlot, type PageCodec, PageSlot } from './cache.ts';
 import { decodeColumn, OverflowPage, Utf8Rows } from './column-decoder.ts';
 import type { PageFile } from './file.ts';
 import type { PageAddress } from './format.ts';
@@ -123,8 +123,13 @@ export type IndexBlock = {
   readonly lastKeys: KeyIndex;
 };
 
+function counted<Page extends { readonly rowCount: number }>(page: Page, slot: AnyPageSlot): Page {
+  if (page.rowCount === slot.rowCount) return page;
+  throw new ByteReaderError(`${page.rowCount} rows where the index has ${slot.rowCount}`);
+}
+
 const keysCodec: PageCodec<KeyPage> = {
-  decode: decodeKeys,
+  decode: (payload, slot) => counted(decodeKeys(payload), slot),
   sizeOf: (keys) =>
     keys.kind === 'numeric' ? keys.values.byteLength : keys.bytes.length + keys.offsets.byteLength,
 };
@@ -136,7 +141,7 @@ const filterCodec: PageCodec<Uint8Array> = {
 
 function versionsCodec(commitTimestamp: number | null): PageCodec<VersionPage> {
   return {
-    decode: (payload) => decodeVersions(payload, commitTimestamp),
+    decode: (payload, slot) => counted(decodeVersions(payload, commitTimestamp), slot),
     sizeOf: ({ timestamps, deleted, repeats }) =>
       timestamps.byteLength + (deleted?.length ?? 0) + (repeats?.length ?? 0),
   };

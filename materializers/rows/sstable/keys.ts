@@ -111,7 +111,7 @@ function bigEndian(bytes: Uint8Array, start: number, width: number): number {
   return value;
 }
 
-export class NumericKeys {
+class NumericKeys {
   readonly kind = 'numeric';
   readonly prefix: Uint8Array;
   readonly width: number;
@@ -184,7 +184,7 @@ function lowerBound(values: Float64Array, wanted: number): number {
   return low;
 }
 
-export class ByteKeys {
+class ByteKeys {
   readonly kind = 'bytes';
   readonly bytes: Uint8Array;
   readonly offsets: Int32Array;

@@ -13,7 +13,7 @@ export type Compression = {
 };
 
 /** CRC-32C (4), codec (1: 0 = none, 1 = the file's compression), length before compression (4). */
-export const envelopeLength = 9;
+const envelopeLength = 9;
 
 /** Covers the file's number and the page's position, so that a misdirected read or write is noticed. */
 function checksum(fileNumber: number, position: number, sealed: Uint8Array): number {

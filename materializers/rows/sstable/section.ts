@@ -29,7 +29,7 @@ export type FoundVersion = {
 export type Projection = readonly number[];
 export const keyPlace = -1;
 export const versionPlace = -2;
-export const missingPlace = -3;
+const missingPlace = -3;
 
 type Block = {
   readonly record: BlockRecord;
