@@ -9,6 +9,7 @@ import type { Cursor, ExecutionContext } from './contract.ts';
 import { DistinctOperator, SetOperator } from './distinct.ts';
 import { lateralOperator, lookupJoinOperator } from './join-driven.ts';
 import { hashJoinOperator, nestedLoopOperator } from './join-kept.ts';
+import { lazily } from './lazy-operator.ts';
 import type { Actual, CommonTable, Environment, Operator, Runtime } from './operator.ts';
 import {
   AppendOperator,
@@ -38,50 +39,70 @@ export function execute(
   actuals: Map<PhysicalPlan, Actual> | null = null,
 ): Cursor {
   const runtime = newRuntime(statement.slotCount, context, new Map(), actuals);
-  return new StatementCursor(statement.columns, start(statement.root, runtime));
+  const operator = lazily(() => start(statement.root, runtime));
+  return new StatementCursor(statement.columns, operator, runtime);
+}
+
+/** Of an operator that writes, or that passes the rows of one on. */
+function affectedRowsOf(operator: Operator): number {
+  return (operator as { readonly affectedRows?: number }).affectedRows ?? 0;
 }
 
 class StatementCursor implements Cursor {
   readonly columns: readonly OutputColumn[];
   readonly #operator: Operator;
+  readonly #runtime: Runtime;
   #isDone = false;
 
-  constructor(columns: readonly OutputColumn[], operator: Operator) {
+  constructor(columns: readonly OutputColumn[], operator: Operator, runtime: Runtime) {
     this.columns = columns;
     this.#operator = operator;
+    this.#runtime = runtime;
   }
 
   get affectedRows(): number {
-    const counted = this.#operator as { readonly affectedRows?: number };
-    return counted.affectedRows ?? 0;
+    return affectedRowsOf(this.#operator);
   }
 
   next(): ColumnBatch | null | Promise<ColumnBatch | null> {
     if (this.#isDone) return null;
-    const batch = this.#operator.next();
-    if (batch instanceof Promise) return this.#resume(batch);
-    if (batch === null) this.close();
-    return batch;
+    const batch = this.#step();
+    return batch instanceof Promise ? this.#resume(batch) : batch;
   }
 
   close(): void {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#operator.close();
+    this.#runtime.environment.subplans.close();
+  }
+
+  /** The end and an error close the cursor: what it holds is given back. */
+  #step(): ColumnBatch | null | Promise<void> {
+    try {
+      const batch = this.#operator.next();
+      if (batch === null) this.close();
+      return batch;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   async #resume(wait: Promise<void>): Promise<ColumnBatch | null> {
-    for (let pending: Promise<void> | null = wait; pending !== null; ) {
-      await pending;
-      if (this.#isDone) return null;
-      const batch = this.#operator.next();
-      if (!(batch instanceof Promise)) {
-        if (batch === null) this.close();
-        return batch;
+    let pending = wait;
+    for (;;) {
+      try {
+        await pending;
+      } catch (error) {
+        this.close();
+        throw error;
       }
+      if (this.#isDone) return null;
+      const batch = this.#step();
+      if (!(batch instanceof Promise)) return batch;
       pending = batch;
     }
-    return null;
   }
 }
 
@@ -171,11 +192,12 @@ function operatorOf(plan: PhysicalPlan, runtime: Runtime): Operator {
     case 'distinct':
       return new DistinctOperator(start(plan.input, runtime), plan.types, plan.on, runtime);
     case 'sort':
-      return sort(plan, runtime);
-    case 'limit': {
-      const { count, offset } = limitOf(plan.count, plan.offset, environment);
-      return new LimitOperator(start(plan.input, runtime), count, offset);
-    }
+      return lazily(() => sort(plan, runtime));
+    case 'limit':
+      return lazily(() => {
+        const { count, offset } = limitOf(plan.count, plan.offset, environment);
+        return new LimitOperator(start(plan.input, runtime), count, offset);
+      });
     case 'append':
       return new AppendOperator(plan.inputs.map((input) => () => start(input, runtime)));
     case 'set-operation': {
@@ -224,7 +246,7 @@ function withOperator(plan: Plan<'with'>, runtime: Runtime): Operator {
     opened.push(table);
     if (definition.plan.kind === 'modify') writing.push(table);
   }
-  return new WithOperator(start(plan.input, nested), writing, opened);
+  return new WithOperator(start(plan.input, nested), writing, opened, nested);
 }
 
 function definitionOperator(
@@ -236,22 +258,20 @@ function definitionOperator(
   if (recursive === null) return lazily(() => start(definition.plan, runtime));
   return lazily(
     () =>
-      new RecursiveOperator(definition, runtime, (working) =>
-        start(recursive.step, nestedRuntime(runtime, new Map(tables).set(definition.id, working))),
-      ),
+      new RecursiveOperator(definition, runtime, (working) => {
+        const round = nestedRuntime(runtime, new Map(tables).set(definition.id, working));
+        return closing(start(recursive.step, round), round);
+      }),
   );
 }
 
-/** An operator that is made when it is first asked. */
-function lazily(open: () => Operator): Operator {
-  let operator: Operator | null = null;
+/** The operator, which ends its runtime's subplans with it. */
+function closing(operator: Operator, runtime: Runtime): Operator {
   return {
-    next() {
-      operator ??= open();
-      return operator.next();
-    },
+    next: () => operator.next(),
     close() {
-      operator?.close();
+      operator.close();
+      runtime.environment.subplans.close();
     },
   };
 }
@@ -260,18 +280,24 @@ class WithOperator implements Operator {
   readonly #input: Operator;
   readonly #writing: readonly KeptRows[];
   readonly #tables: readonly CommonTable[];
+  readonly #runtime: Runtime;
   #written = 0;
   #place = 0;
 
-  constructor(input: Operator, writing: readonly KeptRows[], tables: readonly CommonTable[]) {
+  constructor(
+    input: Operator,
+    writing: readonly KeptRows[],
+    tables: readonly CommonTable[],
+    runtime: Runtime,
+  ) {
     this.#input = input;
     this.#writing = writing;
     this.#tables = tables;
+    this.#runtime = runtime;
   }
 
   get affectedRows(): number {
-    const counted = this.#input as { readonly affectedRows?: number };
-    return counted.affectedRows ?? 0;
+    return affectedRowsOf(this.#input);
   }
 
   next(): ColumnBatch | null | Promise<void> {
@@ -291,6 +317,7 @@ class WithOperator implements Operator {
   close(): void {
     this.#input.close();
     for (const table of this.#tables) table.close();
+    this.#runtime.environment.subplans.close();
   }
 }
 
@@ -315,8 +342,7 @@ class MeasuredOperator implements Operator {
   }
 
   get affectedRows(): number {
-    const counted = this.#operator as { readonly affectedRows?: number };
-    return counted.affectedRows ?? 0;
+    return affectedRowsOf(this.#operator);
   }
 
   next(): ColumnBatch | null | Promise<void> {

@@ -30,6 +30,7 @@ export type SubplanRunner = {
   rows(subplan: PlannedSubplan): readonly (readonly Datum[])[];
   /** The rows as a set for `=`: what `left = ANY (subquery)` probes. */
   membership(subplan: PlannedSubplan, keys: readonly ((value: Datum) => unknown)[]): Membership;
+  close(): void;
 };
 
 export type Membership = {

@@ -1,6 +1,6 @@
 import { AlopexError } from '../../base/errors.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
-import type { Datum } from '../../base/values/datum.ts';
+import { type Datum, SqlRow } from '../../base/values/datum.ts';
 import type { Expression } from '../plan/expression.ts';
 import type { ProjectSetItem } from '../plan/logical.ts';
 import type { SqlType } from '../types/type.ts';
@@ -161,7 +161,7 @@ export function projectSetOperator(
 }
 
 function setItem(row: readonly Datum[]): Datum {
-  return row[0] ?? null;
+  return row.length === 1 ? row[0]! : new SqlRow(row);
 }
 
 /** LIMIT and OFFSET. */

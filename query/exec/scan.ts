@@ -5,10 +5,13 @@ import { type Datum, SqlRow } from '../../base/values/datum.ts';
 import type { FoundRow, ReadView, Scan } from '../../materializers/rows/contract.ts';
 import type { AsOf } from '../plan/logical.ts';
 import type { PhysicalPlan, TableScan } from '../plan/physical.ts';
+import { hasSubquery } from '../plan/rewrite.ts';
 import type { FunctionContext } from '../types/function.ts';
 import { BatchFilter } from './batch-expressions.ts';
 import { keyRangesOf, pointKeyOf, zonesOf } from './key-ranges.ts';
+import { lazily } from './lazy-operator.ts';
 import type { Environment, Operator, Runtime } from './operator.ts';
+import { RowOperator } from './pipeline.ts';
 import { compileRow } from './row-compiler.ts';
 import { batchesOfRows, batchOfRows } from './vectors.ts';
 
@@ -177,6 +180,12 @@ export class IteratorOperator implements Operator {
 type Plan<Kind extends PhysicalPlan['kind']> = Extract<PhysicalPlan, { readonly kind: Kind }>;
 
 export function valuesOperator(plan: Plan<'values'>, runtime: Runtime): Operator {
+  if (plan.rows.some((row) => row.some(hasSubquery))) {
+    const closures = plan.rows.map((row) => row.map(compileRow));
+    return new RowOperator(singleRowOperator(runtime), plan.types.length, runtime.pause, () =>
+      closures.map((row) => row.map((closure) => closure([], runtime.environment))),
+    );
+  }
   const rows = function* (): Generator<readonly Datum[]> {
     for (const expressions of plan.rows) {
       yield expressions.map((expression) => compileRow(expression)([], runtime.environment));
@@ -194,15 +203,25 @@ export function virtualScanOperator(plan: Plan<'virtual-scan'>, runtime: Runtime
 }
 
 export function functionScanOperator(plan: Plan<'function-scan'>, runtime: Runtime): Operator {
-  const rows = function* (): Generator<readonly Datum[]> {
-    let ordinal = 0;
+  return lazily(() => {
     const operands = plan.arguments.map((argument) => compileRow(argument)([], runtime.environment));
-    for (const row of functionRows(plan.function, operands, runtime.environment, plan.types.length)) {
-      ordinal++;
-      yield plan.withOrdinality ? [...row, ordinal] : row;
-    }
-  };
-  return new IteratorOperator(runtime, null, () => batchesOfRows(rows(), plan.types.length));
+    return new IteratorOperator(runtime, null, () =>
+      batchesOfRows(functionScanRows(plan, operands, runtime.environment), plan.types.length),
+    );
+  });
+}
+
+function* functionScanRows(
+  plan: Plan<'function-scan'>,
+  operands: readonly Datum[],
+  environment: Environment,
+): Generator<readonly Datum[]> {
+  let ordinal = 0;
+  const width = plan.types.length - (plan.withOrdinality ? 1 : 0);
+  for (const row of functionRows(plan.function, operands, environment, width)) {
+    ordinal++;
+    yield plan.withOrdinality ? [...row, ordinal] : row;
+  }
 }
 
 /** The rows that a function in FROM makes; a scalar one makes one row, of a record's fields where it is one. */

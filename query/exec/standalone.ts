@@ -8,7 +8,13 @@ import { compileRow } from './row-compiler.ts';
 const refuse = (): never => {
   throw new AlopexError('feature_not_supported', 'a subquery cannot stand here');
 };
-const noSubplans: SubplanRunner = { scalar: refuse, exists: refuse, rows: refuse, membership: refuse };
+const noSubplans: SubplanRunner = {
+  scalar: refuse,
+  exists: refuse,
+  rows: refuse,
+  membership: refuse,
+  close: () => undefined,
+};
 
 /** What an expression outside a query reads: a default, an argument of EXECUTE. It has no subquery. */
 export function standaloneEnvironment(

@@ -25,6 +25,7 @@ type State = {
 export class CachedSubplans implements SubplanRunner {
   readonly #runtime: () => Runtime;
   readonly #states = new Map<PhysicalPlan, State>();
+  #reserved = 0;
 
   constructor(runtime: () => Runtime) {
     this.#runtime = runtime;
@@ -58,6 +59,8 @@ export class CachedSubplans implements SubplanRunner {
   close(): void {
     for (const state of this.#states.values()) state.running?.operator.close();
     this.#states.clear();
+    this.#runtime().context.release(this.#reserved);
+    this.#reserved = 0;
   }
 
   /** The first rows of the subplan, `rowsMax` or a batch more. */
@@ -91,6 +94,7 @@ export class CachedSubplans implements SubplanRunner {
     let bytes = key.length;
     for (const row of answer.rows) for (const value of row) bytes += datumBytes(value);
     this.#runtime().context.reserve(bytes);
+    this.#reserved += bytes;
     state.answers.set(key, answer);
   }
 
