@@ -65,3 +65,24 @@ function leftmost(location: number | undefined, inner: Node | undefined): number
   if (own === -1) return innerLocation;
   return innerLocation === -1 ? own : Math.min(own, innerLocation);
 }
+
+const constructNames: Readonly<Record<string, string>> = {
+  GroupingFunc: 'GROUPING',
+  RangeTableSample: 'TABLESAMPLE',
+  RangeTableFunc: 'XMLTABLE',
+  JsonTable: 'JSON_TABLE',
+  JsonFuncExpr: 'JSON_VALUE, JSON_QUERY and JSON_EXISTS',
+  JsonObjectConstructor: 'JSON_OBJECT',
+  JsonArrayConstructor: 'JSON_ARRAY',
+  JsonIsPredicate: 'IS JSON',
+  XmlExpr: 'XML',
+  CurrentOfExpr: 'WHERE CURRENT OF',
+  MergeStmt: 'MERGE',
+  MergeSupportFunc: 'MERGE_ACTION',
+};
+
+/** What a node is called in a message that it is not supported. */
+export function constructName(node: Node): string {
+  const [kind = 'this construct'] = Object.keys(node);
+  return constructNames[kind] ?? kind;
+}

@@ -4,7 +4,7 @@ import type { AggregateCall, Expression } from '../../plan/expression.ts';
 import { place } from '../ast.ts';
 import { coerceToBoolean } from './coerce.ts';
 import type { ExpressionContext } from './context.ts';
-import { located, typeOf } from './environment.ts';
+import { located, placeOf, typeOf } from './environment.ts';
 import type { ResolvedCall } from './function.ts';
 import { nextPlaceholder, type Scope } from './scope.ts';
 import { bindSortKey } from './sort-key.ts';
@@ -17,7 +17,7 @@ import { isSame, levelsOf, mapAggregate, mapExpression, someExpression } from '.
 export function bindAggregate(context: ExpressionContext, node: FuncCall, call: ResolvedCall): Expression {
   const { environment } = context;
   const location = node.location ?? 0;
-  const aggregate = aggregateOf(context, node, call, location);
+  const aggregate = aggregateOf(context, node, call);
   const parts = partsOf(aggregate);
   const levels = new Set(parts.flatMap((part) => [...levelsOf(part)]));
   const level = levels.size === 0 ? 0 : Math.min(...levels);
@@ -43,23 +43,19 @@ export function bindAggregate(context: ExpressionContext, node: FuncCall, call: 
   return located(environment, value, location);
 }
 
-function aggregateOf(
-  context: ExpressionContext,
-  node: FuncCall,
-  call: ResolvedCall,
-  location: number,
-): AggregateCall {
+function aggregateOf(context: ExpressionContext, node: FuncCall, call: ResolvedCall): AggregateCall {
   const { function: resolved, arguments: arguments_ } = call;
   if (resolved.kind !== 'aggregate') throw new TypeError(`${resolved.name} is no aggregate`);
   const orderBy = (node.agg_order ?? []).map((key) => bindSortKey(context, key, 'ORDER BY'));
   const isDistinct = node.agg_distinct === true;
   const isArgument = (expression: Expression): boolean =>
     arguments_.some((argument) => isSame(argument, expression));
-  if (isDistinct && !orderBy.every(({ expression }) => isArgument(expression))) {
+  const stray = isDistinct ? orderBy.find(({ expression }) => !isArgument(expression)) : undefined;
+  if (stray !== undefined) {
     throw new AlopexError(
       'invalid_column_reference',
       'in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list',
-      place(location),
+      placeOf(context.environment, stray.expression),
     );
   }
   const inFilter: ExpressionContext = {

@@ -42,11 +42,7 @@ export function bindAssignments(
       throw unsupported('assignment to a part of a column', place(target.location).position);
     }
     if (assignments.some(({ attribute }) => attribute === column.attribute)) {
-      throw new AlopexError(
-        'syntax_error',
-        `multiple assignments to same column "${column.name}"`,
-        place(target.location),
-      );
+      throw new AlopexError('syntax_error', `multiple assignments to same column "${column.name}"`);
     }
     assignments.push({ attribute: column.attribute, value: assignedValue(context, target, column) });
   }
@@ -60,7 +56,6 @@ function assignedValue(context: ExpressionContext, target: ResTarget, column: Co
   if (column.identity === 'always') {
     throw new AlopexError('generated_always', `column "${column.name}" can only be updated to DEFAULT`, {
       detail: `Column "${column.name}" is an identity column defined as GENERATED ALWAYS.`,
-      ...place(target.location),
     });
   }
   const value =

@@ -17,7 +17,7 @@ import { formatType } from '../../types/format-type.ts';
 import { lessFunction } from '../../types/functions/registry.ts';
 import { isArrayType, typeInfo } from '../../types/registry.ts';
 import { oids, type SqlType, type TypeOid } from '../../types/type.ts';
-import { locationOf, place, qualifiedNameOf } from '../ast.ts';
+import { constructName, locationOf, place, qualifiedNameOf } from '../ast.ts';
 import { typeNameOf } from '../type-name.ts';
 import {
   arrayTypeOf,
@@ -111,7 +111,7 @@ function bindNode(context: ExpressionContext, node: Node): Expression {
       place(node.SetToDefault.location),
     );
   }
-  throw unsupported(Object.keys(node)[0] ?? 'this expression', place(locationOf(node)).position);
+  throw unsupported(constructName(node), place(locationOf(node)).position);
 }
 
 function bindOperation(context: ExpressionContext, node: A_Expr): Expression {

@@ -2,7 +2,7 @@ import type { JoinExpr, Node, RangeFunction, RangeSubselect } from 'libpg-query'
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { LogicalPlan, OutputColumn } from '../../plan/logical.ts';
 import { oids } from '../../types/type.ts';
-import { locationOf, place, qualifiedNameOf, rangeVarOf, stringsOf } from '../ast.ts';
+import { constructName, locationOf, place, qualifiedNameOf, rangeVarOf, stringsOf } from '../ast.ts';
 import { type Environment, typeOf } from './environment.ts';
 import { contextOf } from './expression.ts';
 import { type ResolvedCall, resolveFunction } from './function.ts';
@@ -60,14 +60,12 @@ function bindRight(
   node: Node,
   mayRead: boolean,
 ): { readonly item: FromItem; readonly isLateral: boolean } {
-  const hop = (parent: Scope | null, isHidden: boolean): Scope => ({
+  const hop = (parent: Scope | null, hidden: Scope['hidden']): Scope => ({
     ...newScope(left, parent, context.ctes),
-    isHidden,
+    hidden,
   });
-  const item = bindItem(
-    { ...context, lateral: hop(context.lateral, !mayRead), outer: hop(context.outer, true) },
-    node,
-  );
+  const lateral = hop(context.lateral, mayRead ? null : 'by the kind of join');
+  const item = bindItem({ ...context, lateral, outer: hop(context.outer, 'by place') }, node);
   if (readsOuter(item.plan, 1)) return { item, isLateral: true };
   return { item: { ...item, plan: lowerOuterLevels(item.plan) }, isLateral: false };
 }
@@ -79,17 +77,17 @@ function bindItem(context: FromContext, node: Node): FromItem {
     if (cte === null) return tableItem(context.environment, reference, context.withVersions);
     const alias = reference.alias ?? reference.name;
     const plan: LogicalPlan = { kind: 'cte-scan', columns: cte.columns, id: cte.id };
-    return queryItem(plan, alias, reference.columnAliases, reference.location);
+    return queryItem(plan, alias, reference.columnAliases);
   }
   if ('RangeSubselect' in node) return bindSubselect(context, node.RangeSubselect);
   if ('RangeFunction' in node) return bindFunctionItem(context, node.RangeFunction);
   if ('JoinExpr' in node) return bindJoin(context, node.JoinExpr);
-  throw unsupported(Object.keys(node)[0] ?? 'this item of FROM', place(locationOf(node)).position);
+  throw unsupported(constructName(node), place(locationOf(node)).position);
 }
 
-function queryItem(plan: LogicalPlan, alias: string, names: readonly string[], location: number): FromItem {
+function queryItem(plan: LogicalPlan, alias: string, names: readonly string[]): FromItem {
   const columns = plan.columns.map((column, index): ScopeColumn => ({ ...column, index }));
-  const renamed = renameColumns(columns, names, alias, location);
+  const renamed = renameColumns(columns, names, alias);
   return itemOf(plan, { alias, schema: null, table: null, columns: renamed, keyIndex: null });
 }
 
@@ -100,7 +98,7 @@ function bindSubselect(context: FromContext, node: RangeSubselect): FromItem {
     resolvesUnknowns: true,
   });
   const alias = node.alias?.aliasname ?? 'unnamed_subquery';
-  return queryItem(plan, alias, stringsOf(node.alias?.colnames), locationOf(node.subquery));
+  return queryItem(plan, alias, stringsOf(node.alias?.colnames));
 }
 
 /** A function of FROM sees the tables to its left, as if LATERAL were written. */
@@ -124,7 +122,7 @@ function bindFunctionItem(context: FromContext, node: RangeFunction): FromItem {
     ...(withOrdinality ? [outputOf('ordinality', oids.int8)] : []),
   ];
   const plan: LogicalPlan = { ...bound.plan(withOrdinality), columns };
-  return queryItem(plan, alias, stringsOf(node.alias?.colnames), location);
+  return queryItem(plan, alias, stringsOf(node.alias?.colnames));
 }
 
 function outputOf(name: string, oid: number): OutputColumn {
@@ -210,11 +208,6 @@ function bindJoin(context: FromContext, node: JoinExpr): FromItem {
   });
   const alias = node.alias?.aliasname;
   if (alias === undefined) return joined;
-  const columns = renameColumns(
-    joined.columns,
-    stringsOf(node.alias?.colnames),
-    alias,
-    locationOf(node.larg),
-  );
+  const columns = renameColumns(joined.columns, stringsOf(node.alias?.colnames), alias);
   return itemOf(joined.plan, { alias, schema: null, table: null, columns, keyIndex: null });
 }

@@ -88,11 +88,12 @@ export function group(
 ): Grouped {
   const keys = [...groupKeys];
   const aggregates = [...scope.placeholders.aggregates];
-  const need = (column: Expression, depth: number): number => {
+  const need: Need = (column, read, depth) => {
     if (column.kind !== 'column') return -1;
     const known = keys.findIndex((key) => isSame(key, column));
     if (known !== -1) return known;
-    if (!isDependent(scope, groupKeys, column.index)) throw ungrouped(environment, scope, column, depth);
+    if (!isDependent(scope, groupKeys, column.index))
+      throw ungrouped(environment, scope, column.index, read, depth);
     return keys.push(column) - 1;
   };
   for (const expression of expressions) rewriteGrouped(expression, scope, keys, need, () => 0);
@@ -106,12 +107,15 @@ export function group(
   return { plan: { kind: 'aggregate', columns, input, keys, aggregates: calls }, rewrite };
 }
 
+/** The grouped column that holds a column of the input: `read` is where it is read, `depth` subplans below. */
+type Need = (column: Expression, read: Expression, depth: number) => number;
+
 /** Replaces keys and aggregates by the columns that hold them, in subplans too. */
 function rewriteGrouped(
   expression: Expression,
   scope: Scope,
   keys: readonly Expression[],
-  need: (column: Expression, depth: number) => number,
+  need: Need,
   aggregateIndex: (placeholder: number) => number,
 ): Expression {
   return mapExpression(expression, (part, depth) => {
@@ -122,7 +126,9 @@ function rewriteGrouped(
     const index = ownColumn(part, depth);
     if (index === null || scope.placeholders.sets.has(index)) return null;
     const column: Expression = part.kind === 'column' ? part : { kind: 'column', type: part.type, index };
-    const target = scope.placeholders.aggregates.has(index) ? aggregateIndex(index) : need(column, depth);
+    const target = scope.placeholders.aggregates.has(index)
+      ? aggregateIndex(index)
+      : need(column, part, depth);
     return depth === 0
       ? { kind: 'column', type: part.type, index: target }
       : { kind: 'outer-column', type: part.type, level: depth, index: target };
@@ -155,14 +161,20 @@ function isDependent(scope: Scope, keys: readonly Expression[], index: number): 
   });
 }
 
-function ungrouped(environment: Environment, scope: Scope, column: Expression, depth: number): AlopexError {
-  const found = column.kind === 'column' ? relationOf(scope, column.index) : null;
+function ungrouped(
+  environment: Environment,
+  scope: Scope,
+  index: number,
+  read: Expression,
+  depth: number,
+): AlopexError {
+  const found = relationOf(scope, index);
   const name = found === null ? '?' : `${found.relation.alias}.${found.column.name}`;
   const message =
     depth === 0
       ? `column "${name}" must appear in the GROUP BY clause or be used in an aggregate function`
       : `subquery uses ungrouped column "${name}" from outer query`;
-  return new AlopexError('grouping_error', message, placeOf(environment, column));
+  return new AlopexError('grouping_error', message, placeOf(environment, read));
 }
 
 function keyOutput(scope: Scope, key: Expression): OutputColumn {

@@ -109,7 +109,7 @@ function bindSource(
     return coerceToColumn(environment, value, shape.named[index]!);
   });
   const values = new Map(given.map((value, index) => [shape.named[index]!, value]));
-  if (given.length > 0) refuseGenerated(shape, given.length, select.targetList ?? []);
+  for (const column of values.keys()) refuseGenerated(shape, column);
   return {
     kind: 'project',
     columns: outputsOf(shape.table),
@@ -151,7 +151,7 @@ function bindRows(
     for (const [index, item] of items.entries()) {
       const column = shape.named[index]!;
       if ('SetToDefault' in item) continue;
-      refuseGeneratedColumn(shape, column, locationOf(item));
+      refuseGenerated(shape, column);
       values.set(column, coerceToColumn(environment, context.bind(context, item), column));
     }
     return fillRow(shape, values);
@@ -179,13 +179,7 @@ function checkWidth(shape: InsertShape, width: number, nodes: readonly Node[]): 
   }
 }
 
-function refuseGenerated(shape: InsertShape, width: number, nodes: readonly Node[]): void {
-  for (let index = 0; index < width; index += 1) {
-    refuseGeneratedColumn(shape, shape.named[index]!, locationOf(nodes[index]));
-  }
-}
-
-function refuseGeneratedColumn(shape: InsertShape, column: ColumnDefinition, location: number): void {
+function refuseGenerated(shape: InsertShape, column: ColumnDefinition): void {
   const isOverridden =
     shape.override === 'OVERRIDING_USER_VALUE' || shape.override === 'OVERRIDING_SYSTEM_VALUE';
   if (column.identity !== 'always' || isOverridden) return;
@@ -195,7 +189,6 @@ function refuseGeneratedColumn(shape: InsertShape, column: ColumnDefinition, loc
     {
       detail: `Column "${column.name}" is an identity column defined as GENERATED ALWAYS.`,
       hint: 'Use OVERRIDING SYSTEM VALUE to override.',
-      ...place(location),
     },
   );
 }

@@ -166,9 +166,9 @@ function placeMerged(
 ): { readonly plan: LogicalPlan; readonly columns: readonly ScopeColumn[] } {
   const computed: Expression[] = [];
   const outputs = [...join.columns];
-  const columns = merged.map(({ name, left, value }): ScopeColumn => {
+  const columns = merged.map(({ name, left, right, value }): ScopeColumn => {
     if (value.kind === 'column') {
-      const { table, attribute } = value.index === left.index ? left : { table: 0, attribute: 0 };
+      const { table, attribute } = value.index === left.index ? left : right;
       return { name, index: value.index, type: value.type, table, attribute };
     }
     computed.push(value);

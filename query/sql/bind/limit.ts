@@ -6,22 +6,23 @@ import { formatType } from '../../types/format-type.ts';
 import { oids } from '../../types/type.ts';
 import { locationOf, place } from '../ast.ts';
 import { coerce } from './coerce.ts';
-import { type Environment, placeOf, type Surroundings, typeOf } from './environment.ts';
+import { type Environment, placeOf, typeOf } from './environment.ts';
 import { contextOf } from './expression.ts';
-import { newScope } from './scope.ts';
+import type { Scope } from './scope.ts';
+import { someExpression } from './traverse.ts';
 
 /** LIMIT, OFFSET and FETCH FIRST. */
 export function withLimit(
   environment: Environment,
   select: SelectStmt,
-  surroundings: Surroundings,
+  scope: Scope,
   input: LogicalPlan,
 ): LogicalPlan {
   if (select.limitOption === 'LIMIT_OPTION_WITH_TIES') {
     throw unsupported('WITH TIES', place(locationOf(select.limitCount)).position);
   }
-  const count = bindCount(environment, select.limitCount, surroundings, 'LIMIT');
-  const offset = bindCount(environment, select.limitOffset, surroundings, 'OFFSET');
+  const count = bindCount(environment, select.limitCount, scope, 'LIMIT');
+  const offset = bindCount(environment, select.limitOffset, scope, 'OFFSET');
   if (count === null && offset === null) return input;
   return { kind: 'limit', columns: input.columns, input, count, offset };
 }
@@ -29,14 +30,14 @@ export function withLimit(
 function bindCount(
   environment: Environment,
   node: Node | undefined,
-  { outer, ctes }: Surroundings,
+  scope: Scope,
   clause: 'LIMIT' | 'OFFSET',
 ): Expression | null {
   if (node === undefined) return null;
   if ('A_Const' in node && node.A_Const.isnull === true) return null;
-  const scope = newScope({ relations: [], columns: [] }, outer, ctes);
   const context = contextOf(environment, scope, clause);
   const value = context.bind(context, node);
+  refuseColumns(environment, value, clause);
   const count = coerce(environment, value, typeOf(oids.int8), 'assignment');
   if (count !== null) return count;
   throw new AlopexError(
@@ -44,4 +45,17 @@ function bindCount(
     `argument of ${clause} must be type bigint, not type ${formatType(typeOf(value.type.oid))}`,
     placeOf(environment, value),
   );
+}
+
+/** The count is one for the whole query: no column of its own rows can be part of it. */
+function refuseColumns(environment: Environment, value: Expression, clause: string): void {
+  someExpression(value, (part, depth) => {
+    const isOwn = part.kind === 'column' ? depth === 0 : part.kind === 'outer-column' && part.level === depth;
+    if (!isOwn) return false;
+    throw new AlopexError(
+      'invalid_column_reference',
+      `argument of ${clause} must not contain variables`,
+      placeOf(environment, part),
+    );
+  });
 }

@@ -19,7 +19,7 @@ export function bindOrder(
   return nodes.map((node) => {
     const sortBy = sortByOf(node);
     const expression = bindItem(context, sortBy.node!, targets, 'ORDER BY');
-    return sortKeyOf(context.environment, sortBy, expression);
+    return sortKeyOf(sortBy, expression);
   });
 }
 
@@ -63,18 +63,16 @@ export function bindDistinctOn(
     requireEquality(context.environment, expression, locationOf(node));
     return expression;
   });
-  const isOn = (expression: Expression): boolean => on.some((item) => isSame(item, expression));
-  const matched = order.slice(0, on.length).filter(({ expression }) => isOn(expression)).length;
-  if (matched < Math.min(order.length, on.length)) {
-    const stray = order.find(({ expression }) => !isOn(expression));
-    const near = stray === undefined ? undefined : context.environment.locations.get(stray.expression);
-    throw new AlopexError(
-      'invalid_column_reference',
-      'SELECT DISTINCT ON expressions must match initial ORDER BY expressions',
-      place(near ?? -1),
-    );
-  }
-  return on;
+  const initial = order.findIndex(({ expression }) => !on.some((item) => isSame(item, expression)));
+  if (initial === -1) return on;
+  const keys = order.slice(0, initial);
+  const stray = on.findIndex((item) => !keys.some(({ expression }) => isSame(item, expression)));
+  if (stray === -1) return on;
+  throw new AlopexError(
+    'invalid_column_reference',
+    'SELECT DISTINCT ON expressions must match initial ORDER BY expressions',
+    place(locationOf(nodes[stray])),
+  );
 }
 
 /** Whether an expression gives the same value each time: then it may be computed twice. */

@@ -3,7 +3,7 @@ import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan } from '../../plan/logical.ts';
 import { oids } from '../../types/type.ts';
-import { locationOf, place } from '../ast.ts';
+import { constructName, locationOf, place } from '../ast.ts';
 import { coerceToCommon, commonType, requireCommonType } from './coerce.ts';
 import { type Environment, located, type Surroundings, typeOf } from './environment.ts';
 import { contextOf } from './expression.ts';
@@ -21,7 +21,7 @@ import { bindWith, wrapWith } from './with.ts';
 /** Binds a query: SELECT, VALUES, or set operations of them. */
 export function bindQuery(environment: Environment, node: Node, surroundings: Surroundings): LogicalPlan {
   if ('SelectStmt' in node) return bindSelectStatement(environment, node.SelectStmt, surroundings);
-  throw unsupported(`${Object.keys(node)[0]} as a query`, place(locationOf(node)).position);
+  throw unsupported(`${constructName(node)} as a query`, place(locationOf(node)).position);
 }
 
 function bindSelectStatement(
@@ -115,7 +115,8 @@ function bindSetOperation(
   const types = leftValues.map((value, index) => {
     const pair = [value, rightValues[index]!];
     const type = commonType(pair, requireCommonType(environment, pair, construct));
-    if (!all) requireEquality(environment, { kind: 'column', type, index }, -1);
+    if (!all)
+      requireEquality(environment, { kind: 'column', type, index }, environment.locations.get(value) ?? -1);
     return type;
   });
   const oidOf = types.map(({ oid }) => oid);
@@ -178,7 +179,8 @@ function finishRows(
   const resolved = surroundings.resolvesUnknowns ? resolveColumns(environment, input) : input;
   const columns = resolved.columns.map((column, index) => ({ ...column, index }));
   const relation = { alias: '*VALUES*', schema: null, table: null, columns, keyIndex: null };
-  const scope = newScope({ relations: [relation], columns }, surroundings.outer, surroundings.ctes);
+  const relations = onlyColumns ? [] : [relation];
+  const scope = newScope({ relations, columns }, surroundings.outer, surroundings.ctes);
   const context = contextOf(environment, scope, 'ORDER BY');
   const targets = columns.map(
     ({ name, type, index }): Target => ({
@@ -192,11 +194,13 @@ function finishRows(
   if (onlyColumns) {
     for (const node of nodes) {
       const item = sortByOf(node).node!;
-      if (findOutput(context, item, targets, 'ORDER BY') === null) throw invalidOrder(item);
+      if (findOutput(context, item, targets, 'ORDER BY') !== null) continue;
+      context.bind(context, item);
+      throw invalidOrder(item);
     }
   }
   const sorted = sortRows(resolved, bindOrder(context, nodes, targets));
-  return withLimit(environment, select, surroundings, sorted);
+  return withLimit(environment, select, scope, sorted);
 }
 
 function invalidOrder(node: Node): AlopexError {

@@ -157,7 +157,7 @@ function relationOf(
     alias,
     schema: reference.alias === null ? schema : null,
     table,
-    columns: renameColumns(columns, reference.columnAliases, alias, reference.location),
+    columns: renameColumns(columns, reference.columnAliases, alias),
     keyIndex,
   };
 }
@@ -171,13 +171,11 @@ export function renameColumns(
   columns: readonly ScopeColumn[],
   names: readonly string[],
   alias: string,
-  location: number,
 ): readonly ScopeColumn[] {
   if (names.length > columns.length) {
     throw new AlopexError(
       'invalid_column_reference',
       `table "${alias}" has ${columns.length} columns available but ${names.length} columns specified`,
-      place(location),
     );
   }
   return columns.map((column, index) => ({ ...column, name: names[index] ?? column.name }));

@@ -50,14 +50,14 @@ export type SetCall = {
 };
 
 /**
- * The names that an expression can use. Each hop to `parent` is one level of `outer-column`. An `isHidden` scope
+ * The names that an expression can use. Each hop to `parent` is one level of `outer-column`. A hidden scope
  * counts as a level, and its names are only for the message that they cannot be used here.
  */
 export type Scope = {
   readonly relations: readonly ScopeRelation[];
   readonly columns: readonly ScopeColumn[];
   readonly parent: Scope | null;
-  readonly isHidden: boolean;
+  readonly hidden: null | 'by place' | 'by the kind of join';
   readonly ctes: CteScope | null;
   readonly placeholders: Placeholders;
 };
@@ -71,7 +71,7 @@ export function newScope(
 ): Scope {
   const { relations, columns } = item;
   const placeholders = { aggregates: new Map(), sets: new Map() };
-  return { relations, columns, parent, isHidden: false, ctes, placeholders };
+  return { relations, columns, parent, hidden: null, ctes, placeholders };
 }
 
 /** A new placeholder's column number, unique within the scope. */
@@ -85,7 +85,7 @@ export type FoundColumn = { readonly level: number; readonly column: ScopeColumn
 export function findColumn(scope: Scope, name: string, location: number): FoundColumn | null {
   let level = 0;
   for (let at: Scope | null = scope; at !== null; at = at.parent, level += 1) {
-    if (at.isHidden) continue;
+    if (at.hidden !== null) continue;
     const found = at.columns.filter((column) => column.name === name);
     if (found.length > 1) {
       throw new AlopexError('ambiguous_column', `column reference "${name}" is ambiguous`, place(location));
@@ -110,7 +110,7 @@ export function findRelation(
       (relation) => relation.alias === alias && (schema === null || relation.schema === schema),
     );
     if (found.length === 0) continue;
-    if (at.isHidden) throw invalidReference(alias, location);
+    if (at.hidden !== null) throw invalidReference(alias, location, at.hidden);
     if (found.length > 1) {
       throw new AlopexError('ambiguous_alias', `table reference "${alias}" is ambiguous`, place(location));
     }
@@ -119,7 +119,17 @@ export function findRelation(
   return null;
 }
 
-function invalidReference(alias: string, location: number): AlopexError {
+function invalidReference(alias: string, location: number, hidden: Scope['hidden']): AlopexError {
+  if (hidden === 'by the kind of join') {
+    return new AlopexError(
+      'invalid_column_reference',
+      `invalid reference to FROM-clause entry for table "${alias}"`,
+      {
+        detail: 'The combining JOIN type must be INNER or LEFT for a LATERAL reference.',
+        ...place(location),
+      },
+    );
+  }
   return new AlopexError('undefined_table', `invalid reference to FROM-clause entry for table "${alias}"`, {
     detail: `There is an entry for table "${alias}", but it cannot be referenced from this part of the query.`,
     ...place(location),
@@ -130,6 +140,7 @@ function invalidReference(alias: string, location: number): AlopexError {
 export function missingRelation(scope: Scope, alias: string, location: number): AlopexError {
   for (let at: Scope | null = scope; at !== null; at = at.parent) {
     const renamed = at.relations.find((relation) => relation.table?.name === alias);
+    if (renamed?.alias === alias) throw invalidReference(alias, location, 'by place');
     if (renamed === undefined) continue;
     return new AlopexError('undefined_table', `invalid reference to FROM-clause entry for table "${alias}"`, {
       hint: `Perhaps you meant to reference the table alias "${renamed.alias}".`,

@@ -46,7 +46,7 @@ export function bindSelect(
     ? groupRows(environment, scope, filtered, keys, computation)
     : { plan: filtered, computation };
   const spread = spreadSets(scope, grouped.plan, grouped.computation);
-  return finish(environment, select, surroundings, scope, spread.plan, spread.computation);
+  return finish(environment, select, scope, spread.plan, spread.computation);
 }
 
 function lockObstacle(select: SelectStmt, scope: Scope, isGrouped: boolean): string | null {
@@ -205,13 +205,12 @@ function spreadSets(scope: Scope, input: LogicalPlan, computation: Computation):
 function finish(
   environment: Environment,
   select: SelectStmt,
-  surroundings: Surroundings,
   scope: Scope,
   input: LogicalPlan,
   computation: Computation,
 ): LogicalPlan {
   const { targets, order, distinctOn } = computation;
-  const limited = (plan: LogicalPlan): LogicalPlan => withLimit(environment, select, surroundings, plan);
+  const limited = (plan: LogicalPlan): LogicalPlan => withLimit(environment, select, scope, plan);
   const locks = (select.lockingClause ?? []).length > 0;
   const sortsInput = distinctOn === null && (locks || order.every((key) => isRepeatable(key.expression)));
   if (sortsInput) {

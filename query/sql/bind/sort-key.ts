@@ -6,14 +6,14 @@ import { lessFunction } from '../../types/functions/registry.ts';
 import { locationOf, place, stringsOf } from '../ast.ts';
 import { resolveUnknown } from './coerce.ts';
 import type { ExpressionContext } from './context.ts';
-import { type Environment, placeOf, typeOf } from './environment.ts';
+import { typeOf } from './environment.ts';
 
 /** A key of ORDER BY inside an aggregate, where no output column can be meant. */
 export function bindSortKey(context: ExpressionContext, node: Node, clause: string): SortKey {
   const sortBy = sortByOf(node);
   if (sortBy.node === undefined) throw unsupported(clause, place(locationOf(node)).position);
   const expression = resolveUnknown(context.environment, context.bind(context, sortBy.node));
-  return sortKeyOf(context.environment, sortBy, expression);
+  return sortKeyOf(sortBy, expression);
 }
 
 export function sortByOf(node: Node): SortBy {
@@ -21,8 +21,8 @@ export function sortByOf(node: Node): SortBy {
 }
 
 /** Direction and place of nulls; 42883 where the type has no order. */
-export function sortKeyOf(environment: Environment, node: SortBy, expression: Expression): SortKey {
-  requireOrdering(environment, expression);
+export function sortKeyOf(node: SortBy, expression: Expression): SortKey {
+  requireOrdering(expression, locationOf(node.node));
   const descending =
     node.sortby_dir === 'SORTBY_USING' ? usesGreater(node) : node.sortby_dir === 'SORTBY_DESC';
   const nullsFirst =
@@ -39,11 +39,11 @@ function usesGreater(node: SortBy): boolean {
   });
 }
 
-function requireOrdering(environment: Environment, expression: Expression): void {
+function requireOrdering(expression: Expression, location: number): void {
   if (lessFunction(expression.type.oid) !== null) return;
   throw new AlopexError(
     'undefined_function',
     `could not identify an ordering operator for type ${formatType(typeOf(expression.type.oid))}`,
-    { hint: 'Use an explicit ordering operator or modify the query.', ...placeOf(environment, expression) },
+    { hint: 'Use an explicit ordering operator or modify the query.', ...place(location) },
   );
 }

@@ -3,6 +3,7 @@ import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan } from '../../plan/logical.ts';
 import type { SqlType, TypeOid } from '../../types/type.ts';
+import { constructName } from '../ast.ts';
 import type { ParsedStatement, StatementKind } from '../parse.ts';
 import { bindNewDefault, bindValue } from './default.ts';
 import { type BindOptions, type Environment, newEnvironment } from './environment.ts';
@@ -47,7 +48,7 @@ function bindNode(environment: Environment, node: Node): Pick<BoundStatement, 'p
   if ('InsertStmt' in node) return { plan: bindInsert(environment, node.InsertStmt), command: 'INSERT' };
   if ('UpdateStmt' in node) return { plan: bindUpdate(environment, node.UpdateStmt), command: 'UPDATE' };
   if ('DeleteStmt' in node) return { plan: bindDelete(environment, node.DeleteStmt), command: 'DELETE' };
-  throw unsupported(Object.keys(node)[0] ?? 'this statement');
+  throw unsupported(constructName(node));
 }
 
 export type ExpressionOptions = Pick<BindOptions, 'catalog' | 'searchPath' | 'functionContext'>;

@@ -3,10 +3,11 @@ import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { CteDefinition, LogicalPlan, OutputColumn } from '../../plan/logical.ts';
 import { formatType } from '../../types/format-type.ts';
-import { place, stringsOf } from '../ast.ts';
+import { locationOf, place, stringsOf } from '../ast.ts';
 import { coerce } from './coerce.ts';
 import type { Environment } from './environment.ts';
 import type { Scope } from './scope.ts';
+import { sortByOf } from './sort-key.ts';
 
 /** WITH queries by name, innermost first. */
 export type CteScope = {
@@ -129,11 +130,12 @@ function recursiveUnion(query: CommonTableExpr): SelectStmt {
     );
   }
   if (select.withClause !== undefined) throw unsupported('WITH in a recursive query', position);
-  if ((select.sortClause ?? []).length > 0) {
+  const [key] = select.sortClause ?? [];
+  if (key !== undefined) {
     throw new AlopexError(
       'feature_not_supported',
       'ORDER BY in a recursive query is not implemented',
-      place(query.location),
+      place(locationOf(sortByOf(key).node)),
     );
   }
   if (select.limitCount !== undefined || select.limitOffset !== undefined) {
