@@ -1,5 +1,5 @@
-import { quoteIdentifier } from '../types/identifier.ts';
-import type { CatalogSnapshot, SequenceDefinition } from './definition.ts';
+import { quoteIdentifier, splitQualifiedName } from '../types/identifier.ts';
+import type { CatalogSnapshot, NamespaceDefinition, SequenceDefinition } from './definition.ts';
 import { quoteQualified } from './qualified-name.ts';
 
 /**
@@ -50,18 +50,27 @@ export function shownDefault(
   });
 }
 
-function sequenceNamed(catalog: CatalogSnapshot, text: string): SequenceDefinition | undefined {
-  const [schema, name] = partsOf(text);
-  const namespace = schema === undefined ? undefined : catalog.namespace(schema);
-  const object = namespace === undefined ? undefined : catalog.relation(namespace.id, name ?? '');
-  return object?.kind === 'sequence' ? object : undefined;
+/** The default as it is kept: sequences that the statement named by the search path get their schema. */
+export function keptDefault(
+  catalog: CatalogSnapshot,
+  searched: readonly NamespaceDefinition[],
+  defaultText: string,
+): string {
+  return defaultText.replaceAll(regclassConstant, (constant, literal: string) => {
+    const [name, ...rest] = splitQualifiedName(literal.replaceAll("''", "'"));
+    if (rest.length > 0) return constant;
+    const found = searched
+      .map((namespace) => catalog.relation(namespace.id, name!))
+      .find((each) => each !== undefined);
+    return found?.kind === 'sequence' ? regclassText(catalog, found) : constant;
+  });
 }
 
-/** The parts of a qualified name, without their quotes. */
-function partsOf(text: string): string[] {
-  return Array.from(text.matchAll(/"((?:[^"]|"")*)"|[^".]+/g), ([whole, quoted]) =>
-    quoted === undefined ? whole : quoted.replaceAll('""', '"'),
-  );
+function sequenceNamed(catalog: CatalogSnapshot, text: string): SequenceDefinition | undefined {
+  const [schema, name] = splitQualifiedName(text);
+  const namespace = name === undefined ? undefined : catalog.namespace(schema!);
+  const object = namespace === undefined ? undefined : catalog.relation(namespace.id, name!);
+  return object?.kind === 'sequence' ? object : undefined;
 }
 
 function namespaceName(catalog: CatalogSnapshot, id: number): string {

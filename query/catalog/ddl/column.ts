@@ -6,7 +6,8 @@ import { formatType } from '../../types/format-type.ts';
 import { typeInfo } from '../../types/registry.ts';
 import { oids, type SqlType } from '../../types/type.ts';
 import type { ColumnDefinition } from '../definition.ts';
-import { nextValueText } from '../sequence-default.ts';
+import { searchedNamespaces } from '../search-path.ts';
+import { keptDefault, nextValueText } from '../sequence-default.ts';
 import type { BoundDefault } from './context.ts';
 import type { CatalogEditor } from './editor.ts';
 import { generatedName } from './generated-name.ts';
@@ -225,8 +226,11 @@ export function bindDefault(
   name: string,
 ): BoundDefault | null {
   if (expression === null) return null;
-  const bound = editor.context.bindDefault(expression, type, name);
-  return 'A_Const' in expression && expression.A_Const.isnull === true ? null : bound;
+  const { catalog, context } = editor;
+  const bound = context.bindDefault(expression, type, name);
+  if ('A_Const' in expression && expression.A_Const.isnull === true) return null;
+  const searched = searchedNamespaces(catalog, context.searchPath, context.user);
+  return { ...bound, text: keptDefault(catalog, searched, bound.text) };
 }
 
 /** Makes the sequence that goes with a column, and says what the column has by it. */

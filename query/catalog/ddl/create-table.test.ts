@@ -14,7 +14,7 @@ describe('CREATE TABLE', () => {
         'table public.t by id',
         '  primary key t_pkey',
         "  1 id integer not null default nextval('public.t_id_seq'::regclass)",
-        "  2 name character varying(10) not null default 'x'::text",
+        "  2 name character varying(10) not null default 'x'::character varying",
         '  3 price numeric(10,2)',
         '  4 n bigint not null identity by default',
         '  5 tags text[]',
@@ -75,6 +75,14 @@ describe('CREATE TABLE', () => {
       '  3 z integer',
       '  CREATE UNIQUE INDEX t_a_key ON public.t USING btree (a) public',
     ]);
+  });
+
+  it('create_table_defaults_name_sequences_with_their_schema', async () => {
+    const script = await Script.open(`CREATE SEQUENCE "Q"; CREATE TABLE t (a int DEFAULT nextval('"Q"'))`);
+    expect(script.table('t').columns[0]?.defaultText).to.equal(`nextval('public."Q"'::regclass)`);
+    expect(script.error('DROP SEQUENCE "Q"')).to.equal(
+      '2BP01 cannot drop sequence "Q" because other objects depend on it',
+    );
   });
 
   it('create_table_if_not_exists_leaves_what_is_there', async () => {

@@ -52,8 +52,8 @@ export class Script {
       searchPath: this.searchPath,
       user: this.user,
       passwordVerifier: (password) => `verifier of ${password}`,
-      bindDefault: (expression) => {
-        const text = deparseExpression(expression);
+      bindDefault: (expression, type) => {
+        const text = deparseExpression(expression, type);
         return { text, isVolatile: /random|nextval/.test(text), evaluate: () => `value of ${text}` };
       },
     };
