@@ -196,6 +196,12 @@ export class Engine implements SessionHost {
 
   async #close(): Promise<void> {
     for (const session of [...this.#sessions]) await session.close();
+    this.sequences.settle();
+    try {
+      await this.log.committed(this.log.endOffset);
+    } catch (error) {
+      this.#options.onProblem(asAlopexError(error));
+    }
     try {
       await this.rows.close();
     } finally {

@@ -75,12 +75,16 @@ export class SessionFunctions implements FunctionContext {
   }
 }
 
+/** The catalog's own tables are not in the way of the user of the same name. */
+const systemSchema = 'alopex';
+
 /** Schema names of a search_path: identifiers, quoted where they must be, with "$user" put in. */
 export function parseSearchPath(value: string, user: string): readonly string[] {
   const names: string[] = [];
   for (const match of value.matchAll(/"((?:[^"]|"")*)"|([^\s,"]+)/g)) {
     const name = match[1] === undefined ? match[2]!.toLowerCase() : match[1].replaceAll('""', '"');
-    names.push(name === '$user' ? user : name);
+    if (name !== '$user') names.push(name);
+    else if (user !== systemSchema) names.push(user);
   }
   return names;
 }

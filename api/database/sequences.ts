@@ -86,6 +86,15 @@ export class Sequences {
     if (state !== undefined) state.logged = state.last;
   }
 
+  /** Before a clean stop: the log has what was drawn, and not what was set aside. */
+  settle(): void {
+    for (const [id, state] of this.#states) {
+      if (state.last === state.logged) continue;
+      state.logged = state.last;
+      this.#log(id, state.last, state.isCalled);
+    }
+  }
+
   /** TRUNCATE … RESTART IDENTITY, and a dropped sequence. */
   forget(id: number): void {
     this.#states.delete(id);
