@@ -87,7 +87,7 @@ export function compileLike(pattern: string, escapeMark: string | null = '\\'): 
 }
 
 function checkEscape(escapeMark: string): void {
-  if ([...escape].length > 1) {
+  if ([...escapeMark].length > 1) {
     throw new AlopexError('invalid_escape_sequence', 'invalid escapeMark string', {
       hint: 'Escape string must be empty or one character.',
     });
