@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -6,6 +7,8 @@ import { columnId, epoch, offset, schemaId, storageId, tableId, timestamp } from
 import { type Datum, Interval, type PhysicalType, SqlArray } from '../../base/values/datum.ts';
 import { Numeric } from '../../base/values/numeric.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
+import { verifyBatch } from '../record/header.ts';
+import { RecordReader } from '../record/record-reader.ts';
 import { avroKeySchema, avroSchema } from './avro.ts';
 import type { EventSchema } from './layout.ts';
 import { encodeRow, rowCodec, rowCodecWithoutGeneratedCode } from './row.ts';
@@ -171,5 +174,33 @@ describe('log/events/row', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('has the bytes of docs/formats/event.md', () => {
+    const schema: EventSchema = {
+      id: schemaId(7),
+      table: tableId(16384),
+      storage: storageId(10),
+      name: 'public.city',
+      fields: [
+        { column: columnId(1), name: 'id', type: { kind: 'int8' }, required: true, sqlType: 'int8' },
+        { column: columnId(2), name: 'name', type: { kind: 'text' }, required: false, sqlType: 'text' },
+      ],
+      key: [columnId(1)],
+    };
+    const builder = new BatchBuilder();
+    const change = { operation: 'u', timestamp: timestamp(2048), transaction: 5, schema } as const;
+    appendEvent(builder, { ...change, row: [3, 'Oslo'], before: [3, null] });
+    const batch = builder.finish({ baseOffset: offset(0), epoch: epoch(1), timestampMs: 0 });
+    const reader = new RecordReader(batch, verifyBatch(batch));
+    expect(reader.next()).to.equal(true);
+    const document = readFileSync(new URL('../../docs/formats/event.md', import.meta.url), 'utf8');
+    const examples = [...document.matchAll(/```hex\n([\s\S]*?)```/g)].map(([, hex]) =>
+      hex!.replace(/\s/g, ''),
+    );
+    const parts = [reader.key!, reader.value!, reader.headers].map((part) =>
+      Buffer.from(part).toString('hex'),
+    );
+    expect(parts).to.deep.equal(examples);
   });
 });

@@ -45,21 +45,25 @@ export const emptyManifest: Manifest = {
   dropped: [],
 };
 
-/** `ALOPEXMF`, format version, length and CRC-32C of the JSON that follows; all big-endian. */
+/** `ALOPEXMF`, format version, length of the JSON that follows, CRC-32C of those two and of it; big-endian. */
 const magic = 'ALOPEXMF';
 const formatVersion = 1;
 const headerBytes = 20;
 const manifestBytesMax = 256 * 1024 * 1024;
 
-export function encodeManifest(manifest: Manifest): Uint8Array {
+export function encodeManifest(manifest: Manifest, version = formatVersion): Uint8Array {
   const body = stringToUtf8(JSON.stringify(manifest));
   const writer = new ByteWriter(headerBytes + body.length);
   writer.utf8(magic);
-  writer.uint32(formatVersion);
+  writer.uint32(version);
   writer.uint32(body.length);
-  writer.uint32(crc32c(body));
+  writer.uint32(checksumOf(writer.view().subarray(magic.length), body));
   writer.raw(body);
   return writer.toBytes();
+}
+
+function checksumOf(versionAndLength: Uint8Array, body: Uint8Array): number {
+  return crc32c(body, crc32c(versionAndLength));
 }
 
 /** Throws data_corrupted, or feature_not_supported for a newer version, naming the file. */
@@ -71,14 +75,19 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   const length = reader.uint32();
   const checksum = reader.uint32();
   const body = bytes.subarray(headerBytes);
-  if (body.length === length && crc32c(body) === checksum) {
-    if (version <= formatVersion) return JSON.parse(utf8ToString(body)) as Manifest;
+  if (
+    body.length !== length ||
+    checksumOf(bytes.subarray(magic.length, headerBytes - 4), body) !== checksum
+  ) {
+    throw corrupted(path, headerBytes, 'checksum mismatch');
+  }
+  if (version > formatVersion) {
     throw new AlopexError(
       'feature_not_supported',
       `${path} has format version ${version}; this program reads up to version ${formatVersion}`,
     );
   }
-  throw corrupted(path, headerBytes, 'checksum mismatch');
+  return JSON.parse(utf8ToString(body)) as Manifest;
 }
 
 export function manifestPath(directory: string): string {

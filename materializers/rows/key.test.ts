@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { compareBytes } from '../../base/bytes/compare.ts';
@@ -207,5 +208,18 @@ describe('rows/key', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('has the bytes of docs/formats/key.md', () => {
+    const columns = [
+      keyColumn({ kind: 'int4', descending: false, nullsFirst: false }, 0),
+      keyColumn({ kind: 'text', descending: true, nullsFirst: true }, 1),
+      keyColumn({ kind: 'numeric', descending: false, nullsFirst: false }, 2),
+      keyColumn({ kind: 'bool', descending: false, nullsFirst: false }, 3),
+    ];
+    const key = encodeKeyDatums(columns, [-2, 'a\0', Numeric.of(-1250, 2), null]);
+    const document = readFileSync(new URL('../../docs/formats/key.md', import.meta.url), 'utf8');
+    const hex = /```hex\n([\s\S]*?)```/.exec(document)![1]!.replace(/\s/g, '');
+    expect(Buffer.from(key).toString('hex')).to.equal(hex);
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Env } from '../../base/env/env.ts';
+import { SimulatedCrash } from '../../base/env/simulated/incarnation.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import {
   columnId,
@@ -78,13 +79,16 @@ type Table = ReadonlyMap<number, Row>;
 
 /** What the test remembers: the whole table after each commit. */
 class Model {
-  readonly env: Env;
+  env: Env;
   log!: SegmentedLog;
   rows!: Rows;
   readonly history: { readonly timestamp: Timestamp; readonly table: Table }[] = [
     { timestamp: timestamp(0), table: new Map() },
   ];
   version: 1 | 2 = 1;
+  historyMs = 24 * 3_600_000;
+  /** What the commit under way makes of the table: after a crash it may stand or not. */
+  attempted: Table = new Map();
   /** Flushes that go on while other steps run. */
   readonly beside: Promise<void>[] = [];
   #clock = 1000;
@@ -94,7 +98,7 @@ class Model {
   }
 
   get layout(): TableLayout {
-    return layoutOf(this.version);
+    return { ...layoutOf(this.version), historyMs: this.historyMs };
   }
   get table(): Table {
     return this.history.at(-1)!.table;
@@ -115,20 +119,25 @@ class Model {
 
   async commit(overlay: Overlay, table: Table): Promise<void> {
     this.#clock += 10;
-    const at = timestamp(this.#clock);
+    this.attempted = table;
+    const batch = this.encode(overlay, timestamp(this.#clock));
+    if (batch !== null) {
+      this.log.append(batch);
+      this.rows.applyCommit(batch);
+      await this.log.committed(this.log.endOffset);
+    }
+    this.history.push({ timestamp: timestamp(this.#clock), table });
+  }
+
+  encode(overlay: Overlay, at: Timestamp): Uint8Array | null {
     const builder = new BatchBuilder();
     const schemas = new Map([objectsSchema, schemaOf(1), schemaOf(2)].map((schema) => [schema.id, schema]));
     for (const { operation, layout, row, before } of overlay.changes()) {
       const schema = schemas.get(layout.schema)!;
       appendEvent(builder, { operation, timestamp: at, transaction: 1, schema, row, before });
     }
-    if (builder.recordCount > 0) {
-      const batch = builder.finish({ baseOffset: this.log.endOffset, epoch: this.log.epoch, timestampMs: 1 });
-      this.log.append(batch);
-      this.rows.applyCommit(batch);
-      await this.log.committed(this.log.endOffset);
-    }
-    this.history.push({ timestamp: at, table });
+    if (builder.recordCount === 0) return null;
+    return builder.finish({ baseOffset: this.log.endOffset, epoch: this.log.epoch, timestampMs: 1 });
   }
 
   async define(version: 1 | 2): Promise<void> {
@@ -374,4 +383,98 @@ describe('rows', () => {
       { numRuns: 12 },
     );
   }).timeout(30_000);
+
+  it('has every acknowledged commit after a crash at any I/O, and no half of one', async () => {
+    const boundaries = await crashAt(1, null);
+    expect(boundaries).to.be.greaterThan(50);
+    for (let boundary = 0; boundary < boundaries; boundary++) await crashAt(1, boundary);
+  }).timeout(30_000);
+
+  it('drops what no reader above the horizon can see, and refuses readers below it', async () => {
+    await new Simulation(1).machine('a').run(async (env) => {
+      const model = new Model(env);
+      model.historyMs = 0;
+      await model.open();
+      await model.define(1);
+      for (let round = 0; round < 3; round++) await runStep(model, { kind: 'bulk', from: 0, count: 20 });
+      const old = model.history[2]!.timestamp;
+      await runStep(model, { kind: 'commit', commands: [[[3, null]]], rollbackTo: null });
+      await model.rows.flush();
+      expect(model.rows.reader.estimate(model.layout.storage).rows).to.be.greaterThan(50);
+      await model.rows.compact();
+      expect(model.rows.reader.estimate(model.layout.storage).rows).to.equal(19);
+      await checkQuery(model, everything, []);
+      const view = { at: old, pending: null };
+      expect(() => model.rows.reader.get(model.layout, encodeKeyDatums(model.layout.key, [1]), view, [1]))
+        .to.throw('snapshot too old')
+        .with.property('code', '72000');
+    });
+  });
+
+  it('forgets what the disk refused, in memtables that were cut too', async () => {
+    await new Simulation(1).machine('a').run(async (env) => {
+      const model = new Model(env);
+      await model.open();
+      await model.define(1);
+      await runStep(model, { kind: 'bulk', from: 0, count: 20 });
+      const { offset } = model.rows.applied;
+      const overlay = new Overlay();
+      const table = new Map(model.table);
+      for (const id of [1, 50]) applyChange(model, overlay, table, [id, ['refused', 1]], 1);
+      const batch = model.encode(overlay, timestamp(5000));
+      model.rows.applyCommit(batch!);
+      model.rows.truncateTo(offset);
+      expect(model.rows.applied.offset).to.equal(offset);
+      for (const byIndex of [false, true]) {
+        const rows = await scanRows(
+          model,
+          { at: timestamp(9000), pending: null },
+          { ...everything, byIndex },
+        );
+        expect(rows).to.deep.equal(expectedRows(model.table, { ...everything, byIndex }));
+      }
+    });
+  });
 });
+
+/** Runs a workload, with a crash at an I/O boundary, and checks what is there afterwards. The boundaries there were. */
+async function crashAt(seed: number, boundary: number | null): Promise<number> {
+  const simulation = new Simulation(seed);
+  const machine = simulation.machine('a');
+  const moments = ['before', 'during', 'after'] as const;
+  if (boundary !== null) machine.disk.faults.at(boundary, { kind: 'crash', moment: moments[boundary % 3]! });
+  const model = new Model(machine.env);
+  const workload = async (): Promise<void> => {
+    await model.open();
+    await model.define(1);
+    for (let round = 0; round < 7; round++) {
+      await runStep(model, { kind: 'bulk', from: round * 10, count: 30 });
+      await runStep(model, { kind: 'commit', commands: [[[round * 7, null]]], rollbackTo: null });
+      if (round % 2 === 1) await model.rows.flush();
+      if (round % 3 === 2) await model.rows.compact();
+    }
+  };
+  try {
+    await machine.run(workload);
+  } catch (error) {
+    if (!(error instanceof SimulatedCrash)) throw error;
+  }
+  const acknowledged = model.table;
+  const { boundaries } = machine.disk;
+  model.env = machine.restart();
+  await machine.run(async () => {
+    await model.open();
+    if (!model.rows.layouts.tables.has(model.layout.storage)) {
+      expect(acknowledged.size).to.equal(0);
+      return;
+    }
+    const view = { at: model.rows.applied.timestamp, pending: null };
+    const rows = await scanRows(model, view, everything);
+    const expected = [acknowledged, model.attempted].map((table) => expectedRows(table, everything));
+    expect(expected).to.deep.include(rows);
+    await model.rows.flush();
+    await model.rows.compact();
+    expect(await scanRows(model, view, everything)).to.deep.equal(rows);
+  });
+  return boundaries;
+}

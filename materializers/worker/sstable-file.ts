@@ -4,6 +4,7 @@ import { PageCache } from '../rows/sstable/cache.ts';
 import type { SectionHeader } from '../rows/sstable/format.ts';
 import { openSstable, type Sstable } from '../rows/sstable/reader.ts';
 import { type SstableEntry, SstableWriter } from '../rows/sstable/writer.ts';
+import { zstd } from './zstd.ts';
 
 export type WrittenFile = { readonly number: number; readonly length: number };
 
@@ -26,7 +27,7 @@ export class SstableFileWriter {
   private constructor(file: DiskFile, number: number) {
     this.#file = file;
     this.#number = number;
-    this.#writer = new SstableWriter({ fileNumber: number, compression: null });
+    this.#writer = new SstableWriter({ fileNumber: number, compression: zstd });
   }
 
   static async create(disk: Disk, directory: string, number: number): Promise<SstableFileWriter> {
@@ -95,7 +96,7 @@ export async function openSstableFile(
       name,
       length: file.length,
       cache,
-      compressions: [],
+      compressions: [zstd],
       ...(commitTimestamp === undefined ? {} : { commitTimestamp }),
     });
     const close = async (): Promise<void> => {
