@@ -1,10 +1,11 @@
+import { unsupported } from '../../base/errors.ts';
 import { type ColumnView, type JoinKey, joinKeyOf } from './conditions.ts';
 import { costs, estimateOf, selectivityOf } from './estimate.ts';
 import type { Expression } from './expression.ts';
 import { planInnerJoins } from './join-order.ts';
 import type { LogicalPlan } from './logical.ts';
 import { lookupJoin } from './lookup-planning.ts';
-import type { Estimate, HashJoin, PhysicalPlan } from './physical.ts';
+import type { Binding, Estimate, HashJoin, PhysicalPlan } from './physical.ts';
 import type { Planner } from './planner.ts';
 import { filtered, type Planned, type Request } from './request.ts';
 import {
@@ -101,7 +102,26 @@ function planOuter(planner: Planner, logical: JoinNode, kind: OuterKind, request
       : lookupJoin(planner, { kind, left, leftWidth, right: logical.right, rightRequest, on: onBoth });
   if (lookup !== null) return filtered(lookup, above);
   const right = planner.plan(logical.right, rightRequest);
+  if (onBoth.some(hasSubquery)) return filtered(driven(planner, kind, left, right, onBoth, leftWidth), above);
   return filtered(joined(kind, left, right, onBoth, leftWidth, keepsRight), above);
+}
+
+/** Conditions with subqueries are tested in a filter on the right side, which runs for each left row. */
+function driven(
+  planner: Planner,
+  kind: OuterKind,
+  left: Planned,
+  right: Planned,
+  on: readonly Expression[],
+  leftWidth: number,
+): Planned {
+  if (kind === 'full') throw unsupported('FULL JOIN with a subquery in its condition');
+  const { bindings, expressions } = planner.lowering.bound(on, (column) => column < leftWidth);
+  const tested = filtered(
+    right,
+    expressions.map((expression) => shifted(expression, leftWidth)),
+  );
+  return lateral(kind, left, tested, bindings, []);
 }
 
 /** The expression with the right side's columns counted from that side's start. */
@@ -129,8 +149,8 @@ export function joined(
     else keys.push(key);
   }
   const types = keepsRight ? [...left.plan.types, ...right.plan.types] : left.plan.types;
-  const tested = rest.filter((conjunct) => !hasSubquery(conjunct) || kind !== 'inner');
-  const later = rest.filter((conjunct) => !tested.includes(conjunct));
+  const tested = rest.filter((conjunct) => !hasSubquery(conjunct));
+  const later = rest.filter(hasSubquery);
   const condition = conjunction(tested.map((conjunct) => remap(conjunct, joinPlaces)));
   const rows = joinRows(kind, left.plan.estimate.rows, right.plan.estimate.rows, keys.length, tested);
   const plan: PhysicalPlan =
@@ -249,25 +269,42 @@ function planLateral(planner: Planner, logical: JoinNode, request: Request): Pla
     order: null,
     rowsWanted: null,
   });
-  const places = pairPlaces(left, right!, true);
-  const types = [...left.plan.types, ...nested.physical.types];
-  const condition = conjunction(on.map((conjunct) => remap(conjunct, places)));
-  const rows = left.plan.estimate.rows * nested.physical.estimate.rows;
-  const cost = left.plan.estimate.totalCost + left.plan.estimate.rows * nested.physical.estimate.totalCost;
+  const own = planner.lowering.bound(on.filter(hasSubquery), isLeft);
+  const inner = filtered(
+    { ...right!, plan: nested.physical },
+    own.expressions.map((expression) => shifted(expression, leftWidth)),
+  );
+  const bindings = [...nested.bindings, ...own.bindings];
+  const plain = on.filter((conjunct) => !hasSubquery(conjunct));
+  return filtered(lateral(logical.join as DrivenKind, left, inner, bindings, plain), above);
+}
+
+type DrivenKind = 'inner' | 'left' | 'cross' | 'semi' | 'anti';
+
+/** The right side runs again for each left row, with these bound. */
+function lateral(
+  kind: DrivenKind,
+  left: Planned,
+  right: Planned,
+  bindings: readonly Binding[],
+  on: readonly Expression[],
+): Planned {
+  const keepsRight = kind !== 'semi' && kind !== 'anti';
+  const joinPlaces = pairPlaces(left, right, true);
+  const types = keepsRight ? [...left.plan.types, ...right.plan.types] : left.plan.types;
+  const rows = left.plan.estimate.rows * (keepsRight ? right.plan.estimate.rows : 0.5);
+  const cost = left.plan.estimate.totalCost + left.plan.estimate.rows * right.plan.estimate.totalCost;
   const plan: PhysicalPlan = {
     kind: 'nested-loop',
-    join: logical.join,
+    join: kind,
     left: left.plan,
-    right: nested.physical,
-    condition,
-    bindings: nested.bindings.map(({ slot, expression }) => ({
-      slot,
-      expression: remap(expression, left.places),
-    })),
+    right: right.plan,
+    condition: conjunction(on.map((conjunct) => remap(conjunct, joinPlaces))),
+    bindings: bindings.map(({ slot, expression }) => ({ slot, expression: remap(expression, left.places) })),
     types,
     estimate: estimateOf(rows, 0, cost, types),
   };
-  return filtered({ plan, places, isOrdered: false }, above);
+  return { plan, places: pairPlaces(left, right, keepsRight), isOrdered: false };
 }
 
 /** Whether a condition cannot be true where all of some columns are null. */

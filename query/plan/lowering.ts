@@ -5,7 +5,7 @@ import { foldNode } from './fold.ts';
 import type { LogicalPlan } from './logical.ts';
 import type { Binding, PhysicalPlan, PlannedSubplan } from './physical.ts';
 import type { PlanningContext } from './planner.ts';
-import { columnAt, isVolatile, mapOperands } from './rewrite.ts';
+import { columnAt, isVolatile, mapOperands, substitute } from './rewrite.ts';
 
 /** A row that a nested plan refers to: each of its columns that is used gets a slot. */
 type Scope = {
@@ -63,6 +63,23 @@ export class Lowering {
       expression: columnAt(index, type),
     }));
     return { physical, bindings, reads: [...scope.reads] };
+  }
+
+  /** Slots for columns of a row that a plan node binds by itself, and the expression with them in its place. */
+  bound(
+    expressions: readonly Expression[],
+    isBound: (column: number) => boolean,
+  ): { readonly bindings: readonly Binding[]; readonly expressions: readonly Expression[] } {
+    const slots = new Map<number, Binding>();
+    const replaced = expressions.map((expression) =>
+      substitute(expression, (index, type) => {
+        if (!isBound(index)) return columnAt(index, type);
+        const binding = slots.get(index) ?? { slot: this.slotCount++, expression: columnAt(index, type) };
+        slots.set(index, binding);
+        return { kind: 'outer-column', type, level: 0, index: binding.slot };
+      }),
+    );
+    return { bindings: [...slots.values()], expressions: replaced };
   }
 
   #lower(expression: Expression): Expression {

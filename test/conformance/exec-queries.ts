@@ -290,4 +290,8 @@ const byHand: readonly string[] = [
   "select id from item where (kind, name) = (3, 'n2')",
   'select sum(price) filter (where kind = 1), sum(price) filter (where kind = 99) from item',
   'select kind from item group by kind having sum(price) > (select avg(price) from item)',
+  'select i.id, p.no from item i left join part p on p.item_id = i.id and p.no > (select count(*) from part where no < i.kind) where i.id < 20',
+  'select i.id, p.no from item i left join lateral (select no from part where item_id = i.id) p on p.no in (select no from part q where q.item_id = i.id and q.no > 20) where i.id < 20',
+  'select i.id from item i join part p on p.item_id = i.id and exists (select 1 from part q where q.no = i.kind + p.no)',
+  'select i.id from item i where exists (select 1 from part p where p.item_id = i.id and p.no > (select min(kind) from item j where j.id > i.id))',
 ];

@@ -1,3 +1,4 @@
+import { AlopexError } from '../../../base/errors.ts';
 import { timestamp } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { executeDdl, isDdl } from '../../catalog/ddl/execute.ts';
@@ -88,8 +89,8 @@ export class MemoryDatabase {
       checkCancelled: () => undefined,
       slice: () => null,
       reserve: (bytes) => {
+        if (this.reserved + bytes > this.memoryMax) throw new AlopexError('out_of_memory', 'out of memory');
         this.reserved += bytes;
-        if (this.reserved > this.memoryMax) throw new RangeError('out of memory');
       },
       release: (bytes) => {
         this.reserved -= bytes;
