@@ -56,6 +56,8 @@ export type CatalogLookups = {
   /** pg_get_serial_sequence's answer. */
   serialSequence(table: string, column: string): string | null;
   relationSizeBytes(oid: number): number | null;
+  /** COMMENT ON: of a relation or an index (column 0), or of a column. */
+  description?(oid: number, column: number): string | null;
 };
 
 /** Nextval is not undone by a rollback. */
