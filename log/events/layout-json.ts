@@ -111,11 +111,11 @@ export function eventSchemaFromJson(json: JsonValue): EventSchema {
   };
 }
 
-export function physicalTypeToJson(type: PhysicalType): JsonValue {
+function physicalTypeToJson(type: PhysicalType): JsonValue {
   return type.kind === 'array' ? { array: physicalTypeToJson(type.element) } : type.kind;
 }
 
-export function physicalTypeFromJson(json: JsonValue | undefined): PhysicalType {
+function physicalTypeFromJson(json: JsonValue | undefined): PhysicalType {
   if (typeof json === 'string' && scalarKinds.has(json)) {
     return { kind: json as Exclude<PhysicalKind, 'array'> };
   }

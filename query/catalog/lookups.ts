@@ -51,6 +51,12 @@ export function catalogLookups(
       return table?.kind === 'table' ? columnDefaultText(catalog, path, table, column) : null;
     },
     serialSequence: (table, column) => serialSequence(catalog, path, table, column),
+    description: (oid, column) => {
+      const object = catalog.byId(oid);
+      if (object?.kind === 'index') return column === 0 ? object.comment : null;
+      if (object?.kind !== 'table') return null;
+      return column === 0 ? object.comment : (object.columns[column - 1]?.comment ?? null);
+    },
     relationSizeBytes: (oid) => {
       const relation = catalog.byId(oid);
       return relation?.kind === 'table' ? sizeBytes(relation) : null;

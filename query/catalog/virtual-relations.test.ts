@@ -219,5 +219,10 @@ describe('catalog lookups', () => {
       'int4in',
     ]);
     expect(lookups.functionOid('array_in')).to.equal(750);
+    expect([0, 1, 3].map((column) => lookups.description?.(table, column))).to.deep.equal([
+      'hello',
+      null,
+      'code',
+    ]);
   });
 });

@@ -20,7 +20,7 @@ export type DdlContext = {
  * Binds the expression of a DEFAULT clause to its column's type: the binder's work. Throws what PostgreSQL does
  * (42804 where it cannot be coerced, 0A000 for columns, subqueries and aggregates).
  */
-export type BindDefault = (expression: Node, type: SqlType, column: string) => BoundDefault;
+type BindDefault = (expression: Node, type: SqlType, column: string) => BoundDefault;
 
 export type BoundDefault = {
   /** As pg_get_expr prints it. */
@@ -50,7 +50,7 @@ export type DdlNotice = {
 };
 
 export type DdlEffect =
-  /** A new index of a table that may have rows: its state is 'delete-only', and `indexStateChange` leads it on. */
+  /** A new index of a table that may have rows: it stays 'delete-only' until it is led on to 'public'. */
   | {
       readonly kind: 'backfill-index';
       readonly table: number;

@@ -115,11 +115,7 @@ function dropNothing(
 }
 
 /** With their indexes, and the sequences that their columns own. */
-export function dropTables(
-  editor: CatalogEditor,
-  tables: readonly RelationDefinition[],
-  cascade: boolean,
-): void {
+function dropTables(editor: CatalogEditor, tables: readonly RelationDefinition[], cascade: boolean): void {
   const ids = new Set(tables.map((table) => table.id));
   const sequences = ownedSequences(editor, ids);
   const uses = usesOf(editor, sequences, ids);

@@ -176,6 +176,6 @@ export class CatalogEditor {
   }
 }
 
-export function roleMissing(name: string): AlopexError {
+function roleMissing(name: string): AlopexError {
   return new AlopexError('undefined_object', `role "${name}" does not exist`);
 }

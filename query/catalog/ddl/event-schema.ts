@@ -20,7 +20,7 @@ export function eventSchemaOf(catalog: CatalogSnapshot, table: RelationDefinitio
   };
 }
 
-export function liveColumns(table: RelationDefinition): readonly ColumnDefinition[] {
+function liveColumns(table: RelationDefinition): readonly ColumnDefinition[] {
   return table.columns.filter((column) => !column.isDropped);
 }
 

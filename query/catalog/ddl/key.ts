@@ -20,7 +20,7 @@ const keyColumnsMax = 32;
 
 export type IndexColumn = IndexDefinition['columns'][number];
 
-export function keyColumn(table: RelationDefinition, column: IndexColumn): KeyColumn {
+function keyColumn(table: RelationDefinition, column: IndexColumn): KeyColumn {
   return {
     column: columnId(column.attribute),
     type: typeInfo(table.columns[column.attribute - 1]!.type.oid).physical,
@@ -49,10 +49,7 @@ export function requireFewColumns(count: number): void {
 }
 
 /** The columns of PRIMARY KEY (…) or UNIQUE (…). */
-export function constraintColumns(
-  table: RelationDefinition,
-  constraint: Constraint,
-): readonly ColumnDefinition[] {
+function constraintColumns(table: RelationDefinition, constraint: Constraint): readonly ColumnDefinition[] {
   const kind = constraint.contype === 'CONSTR_PRIMARY' ? 'primary key' : 'unique';
   const names = stringsOf(constraint.keys);
   const found = names.map((name, index) => {
@@ -80,7 +77,7 @@ export function constraintColumns(
 }
 
 /** 0A000 for what a key constraint can say and is not kept. */
-export function checkKeyClauses(constraint: Constraint): void {
+function checkKeyClauses(constraint: Constraint): void {
   const { position } = place(constraint.location);
   if (constraint.deferrable === true) throw unsupported('a deferrable constraint', position);
   if (constraint.including !== undefined) throw unsupported('INCLUDE', position);

@@ -16,7 +16,7 @@ export function requireDistinct(options: readonly DefElem[]): void {
   }
 }
 
-export function redundantOption(location: number | undefined): AlopexError {
+function redundantOption(location: number | undefined): AlopexError {
   return new AlopexError('syntax_error', 'conflicting or redundant options', place(location));
 }
 

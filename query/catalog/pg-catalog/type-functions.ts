@@ -61,7 +61,7 @@ const lines = `
 16000: 16010 vector_in, 16011 vector_out, 16012 vector_recv, 16013 vector_send, 16014 vector_typmod_in, -
 `;
 
-export type TypeFunction = { readonly oid: number; readonly name: string };
+type TypeFunction = { readonly oid: number; readonly name: string };
 
 /** Of a base type; null where it has no such function. */
 export type TypeFunctions = Readonly<
