@@ -54,14 +54,28 @@ export function bindColumn(context: ExpressionContext, node: ColumnRef): Express
   const location = node.location ?? 0;
   const parts = partsOf(node);
   const name = parts.at(-1)!;
-  if (name === '*') {
-    throw new AlopexError('syntax_error', 'row expansion via "*" is not supported here', place(location));
-  }
+  if (name === '*') return located(environment, starRow(environment, scope, parts, location), location);
   const expression =
     parts.length === 1
       ? bindName(environment, scope, name, location)
       : bindQualified(environment, scope, parts, location);
   return located(environment, expression, location);
+}
+
+/** `t.*` as a value: the table's row. */
+function starRow(
+  environment: Environment,
+  scope: Scope,
+  parts: readonly string[],
+  location: number,
+): Expression {
+  const alias = parts.at(-2);
+  if (alias === undefined) {
+    throw new AlopexError('syntax_error', 'row expansion via "*" is not supported here', place(location));
+  }
+  const found = findRelation(scope, parts.at(-3) ?? null, alias, location);
+  if (found === null) throw missingRelation(scope, alias, location);
+  return wholeRow(environment, found.level, found.relation);
 }
 
 function bindName(environment: Environment, scope: Scope, name: string, location: number): Expression {

@@ -267,10 +267,16 @@ function bindArray(context: ExpressionContext, node: A_ArrayExpr, target: TypeOi
 }
 
 function bindRow(context: ExpressionContext, node: RowExpr): Expression {
-  const fields = (node.args ?? []).map((field) =>
-    resolveUnknown(context.environment, context.bind(context, field)),
-  );
+  const fields = (node.args ?? []).flatMap((field) => {
+    const value = resolveUnknown(context.environment, context.bind(context, field));
+    return isStar(field) && value.kind === 'row' ? value.fields : [value];
+  });
   return { kind: 'row', type: typeOf(oids.record), fields };
+}
+
+/** `ROW(t.*, …)` holds the columns of t. */
+function isStar(node: Node): boolean {
+  return 'ColumnRef' in node && 'A_Star' in (node.ColumnRef.fields?.at(-1) ?? {});
 }
 
 /** `value.field` and `value[subscripts]`, in any order; neighbouring subscripts are one. */

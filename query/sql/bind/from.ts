@@ -50,7 +50,8 @@ export function joinFrom(
 
 function crossJoin(context: FromContext, left: FromItem, node: Node): FromItem {
   const { item: right, isLateral } = bindRight(context, left, node, true);
-  return joinItems(context.environment, { kind: 'cross', left, right, isLateral, outer: context.outer });
+  const { outer, ctes } = context;
+  return joinItems(context.environment, { kind: 'cross', left, right, isLateral, outer, ctes });
 }
 
 /** Binds what stands to the right of `left`, and finds out whether it reads left's row. */
@@ -202,6 +203,7 @@ function bindJoin(context: FromContext, node: JoinExpr): FromItem {
     right,
     isLateral,
     outer: context.outer,
+    ctes: context.ctes,
     on: node.quals,
     using: node.isNatural === true ? 'natural' : stringsOf(node.usingClause),
     usingAlias: node.join_using_alias?.aliasname,

@@ -9,6 +9,7 @@ import { type Environment, typeOf } from './environment.ts';
 import { contextOf } from './expression.ts';
 import { bindOperator } from './operator.ts';
 import { type FromItem, newScope, type Scope, type ScopeColumn, type ScopeRelation } from './scope.ts';
+import type { CteScope } from './with.ts';
 
 export type JoinParts = {
   readonly kind: Exclude<JoinKind, 'semi' | 'anti'>;
@@ -16,6 +17,7 @@ export type JoinParts = {
   readonly right: FromItem;
   readonly isLateral: boolean;
   readonly outer: Scope | null;
+  readonly ctes: CteScope | null;
   readonly on?: Node | undefined;
   readonly using?: 'natural' | readonly string[];
   readonly usingAlias?: string | undefined;
@@ -33,7 +35,7 @@ export function joinItems(environment: Environment, parts: JoinParts): FromItem 
   const columns = [...left.columns, ...shifted.columns];
   let condition: Expression | null = null;
   if (parts.on !== undefined) {
-    const scope = newScope({ relations, columns }, parts.outer, null);
+    const scope = newScope({ relations, columns }, parts.outer, parts.ctes);
     const context = contextOf(environment, scope, 'JOIN conditions');
     condition = coerceToBoolean(environment, context.bind(context, parts.on), 'JOIN/ON');
   }

@@ -1,5 +1,5 @@
 import type { Node } from 'libpg-query';
-import { AlopexError, unsupported } from '../../../base/errors.ts';
+import { AlopexError, asAlopexError, unsupported } from '../../../base/errors.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan } from '../../plan/logical.ts';
 import type { SqlType, TypeOid } from '../../types/type.ts';
@@ -34,10 +34,19 @@ export function innerStatement(statement: ParsedStatement, node: Node): ParsedSt
 /** Resolves the names and types of SELECT, VALUES, INSERT, UPDATE or DELETE. Throws what PostgreSQL would. */
 export function bindStatement(statement: ParsedStatement, options: BindOptions): BoundStatement {
   const environment = newEnvironment(options, statement.systemTimes, bindQuery);
-  const { plan, command } = bindNode(environment, statement.node);
+  const { plan, command } = withinStack(() => bindNode(environment, statement.node));
   const body = plan.kind === 'with' ? plan.input : plan;
   const returnsRows = body.kind !== 'modify' || body.modification.returning !== null;
   return { plan, command, returnsRows, parameterTypes: environment.parameters.finish() };
+}
+
+/** The binder recurses as deep as the tree: an overflow of the stack is the statement's fault, 54001. */
+function withinStack<T>(bind: () => T): T {
+  try {
+    return bind();
+  } catch (error) {
+    throw error instanceof RangeError ? asAlopexError(error) : error;
+  }
 }
 
 function bindNode(environment: Environment, node: Node): Pick<BoundStatement, 'plan' | 'command'> {
