@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AlopexError } from '../../base/errors.ts';
-import type { Datum } from '../../base/values/datum.ts';
-import { SqlArray } from '../../base/values/datum.ts';
-import { formatRow } from './codec/row.ts';
+import type { Datum, SqlArray } from '../../base/values/datum.ts';
 import { codecOf } from './codec/codec.ts';
+import { formatRow } from './codec/row.ts';
 import { testContext } from './context.fixture.ts';
 import type { AnyFunction, FunctionContext } from './function.ts';
 import { findCast } from './functions/cast-registry.ts';
@@ -19,7 +18,9 @@ import { parseTypeName } from './type-name.ts';
  * Each line of testdata/postgresql-15.cases is a question and what PostgreSQL 15.18 answered to it: the text of
  * the result, `NULL`, or `!` with SQLSTATE, message and detail. Arguments are `type=text`.
  */
-const cases = readFileSync(new URL('testdata/postgresql-15.cases', import.meta.url), 'utf8').trimEnd().split('\n');
+const cases = readFileSync(new URL('testdata/postgresql-15.cases', import.meta.url), 'utf8')
+  .trimEnd()
+  .split('\n');
 const context: FunctionContext = testContext();
 
 type Value = { readonly type: SqlType; readonly datum: Datum };
@@ -45,10 +46,16 @@ function accepts(parameter: TypeOid, type: TypeOid): boolean {
 
 function fits(candidate: AnyFunction, types: readonly TypeOid[]): boolean {
   const isVariadic = candidate.kind !== 'table' && candidate.isVariadic;
-  if (isVariadic ? types.length < candidate.arguments.length : types.length !== candidate.arguments.length) return false;
+  if (isVariadic ? types.length < candidate.arguments.length : types.length !== candidate.arguments.length)
+    return false;
   const takesArrays = candidate.arguments.some((type) => polymorphicArrays.has(type));
   if (takesArrays && !types.some((type) => isArrayType(type))) return false;
-  return types.every((type, index) => accepts(candidate.arguments[Math.min(index, candidate.arguments.length - 1)]!, type));
+  const parameterAt = (index: number) =>
+    candidate.arguments[Math.min(index, candidate.arguments.length - 1)]!;
+  const hasArrayForItem =
+    takesArrays && types.some((type, index) => polymorphic.has(parameterAt(index)) && isArrayType(type));
+  if (hasArrayForItem) return false;
+  return types.every((type, index) => accepts(parameterAt(index), type));
 }
 
 /** The concrete type of a polymorphic result. */
@@ -67,7 +74,9 @@ function show(datum: Datum, type: SqlType): string {
 
 function choose(candidates: readonly AnyFunction[], types: readonly TypeOid[]): AnyFunction {
   const fitting = candidates.filter((candidate) => fits(candidate, types));
-  const exact = fitting.find((candidate) => candidate.arguments.every((type, index) => type === types[index]));
+  const exact = fitting.find((candidate) =>
+    candidate.arguments.every((type, index) => type === types[index]),
+  );
   const found = exact ?? fitting[0];
   if (found === undefined) throw new Error(`no function for (${types})`);
   const specialized = found.specialize?.(types.map((oid) => ({ oid, modifier: -1 })));
@@ -82,7 +91,9 @@ function call(candidates: readonly AnyFunction[], values: readonly Value[]): str
     if (found.isStrict && datums.includes(null)) return 'NULL';
     const columns = found.columns.map((column) => resultType(column.type, types));
     const lines = [...found.evaluate(context, ...datums)].map((row) => showRow(row, columns));
-    return lines.filter((line) => line !== 'NULL').length === 0 ? 'NULL' : lines.filter((line) => line !== 'NULL').join(' ; ');
+    return lines.filter((line) => line !== 'NULL').length === 0
+      ? 'NULL'
+      : lines.filter((line) => line !== 'NULL').join(' ; ');
   }
   if (found.kind === 'aggregate') throw new Error('an aggregate is no scalar function');
   if (found.isStrict && datums.includes(null)) return 'NULL';
@@ -102,7 +113,10 @@ function aggregate(name: string, values: string): string {
   const type = parseTypeName(`${values.slice(0, at)}[]`)!;
   const array = codecOf(type.oid).parse(values.slice(at + 1), type, context) as SqlArray;
   const element = elementType(type.oid);
-  const found = choose(functionsByName(name).filter((candidate) => candidate.arguments.length === 1), [element]);
+  const found = choose(
+    functionsByName(name).filter((candidate) => candidate.arguments.length === 1),
+    [element],
+  );
   if (found.kind !== 'aggregate') throw new Error(`${name} is no aggregate`);
   let state = found.initial(context);
   for (const item of array.items) if (item !== null || !found.skipsNulls) state = found.step(state, item);
@@ -120,13 +134,19 @@ function answer(question: string): string {
     case 'cast': {
       const { type, datum } = readValue(parts[0]!);
       const target = parseTypeName(parts[1]!)!;
-      return show(applyModifier(findCast(type.oid, target.oid)!.evaluate(context, datum), target, true), target);
+      return show(
+        applyModifier(findCast(type.oid, target.oid)!.evaluate(context, datum), target, true),
+        target,
+      );
     }
     case 'op': {
       const [, symbol, list] = /^(\S+) \| (.*)$/s.exec(rest)!;
       const values = list!.startsWith('| ') ? [readValue(list!.slice(2))] : list!.split(' | ').map(readValue);
       const forms = operatorsByName(symbol!).filter((form) => (form.left === null) === (values.length === 1));
-      return call(forms.map((form) => form.function), values);
+      return call(
+        forms.map((form) => form.function),
+        values,
+      );
     }
     case 'fn':
     case 'rows':

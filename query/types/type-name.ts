@@ -1,7 +1,9 @@
+import { intervalFullRange } from './format-type.ts';
 import { splitQualifiedName } from './identifier.ts';
 import { parseTypeModifier } from './modifier.ts';
 import { typeByName, typeInfo } from './registry.ts';
 import type { SqlType } from './type.ts';
+import { oids } from './type.ts';
 
 /** SQL's spellings of types whose pg_type name differs. */
 const spellings: Readonly<Record<string, string>> = {
@@ -40,7 +42,8 @@ export function parseTypeName(text: string): SqlType | null {
   if (base === undefined) return null;
   const values = modifiers === undefined ? [] : modifiers.split(',').map(Number);
   const isBareChar = values.length === 0 && (spelled === 'char' || spelled === 'character');
-  const modifier = isBareChar ? 5 : parseTypeModifier(base.oid, values);
+  const packed = base.oid === oids.interval && values.length === 1 ? [intervalFullRange, ...values] : values;
+  const modifier = isBareChar ? 5 : parseTypeModifier(base.oid, packed);
   if (brackets.trim() === '') return { oid: base.oid, modifier };
   return base.array === 0 ? null : { oid: typeInfo(base.array).oid, modifier };
 }

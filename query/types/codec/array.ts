@@ -23,6 +23,8 @@ class ArrayReader {
   readonly items: (string | null)[] = [];
   /** Items at each depth; -1 where not known yet. */
   readonly #lengths: number[] = [];
+  /** Depth at which items stand; -1 until the first one. */
+  #itemDepth = -1;
 
   constructor(text: string) {
     this.#text = text;
@@ -84,9 +86,12 @@ class ArrayReader {
       return;
     }
     for (;;) {
-      if (this.#peek() === '{') this.#readList(depth + 1);
-      else {
+      if (this.#peek() === '{') {
+        if (this.#itemDepth === depth) throw malformed(this.#text, 'Unexpected "{" character.');
+        this.#readList(depth + 1);
+      } else {
         if (this.#lengths.length > depth + 1) this.#mismatch();
+        this.#itemDepth = depth;
         this.items.push(this.#readItem());
       }
       count++;

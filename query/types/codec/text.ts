@@ -53,17 +53,21 @@ export function truncateName(text: string): string {
 
 export const nameCodec: TypeCodec = { ...textCodec, parse: truncateName };
 
+export function parseChar(text: string): string {
+  const octal = /^\\([0-3][0-7]{2})$/.exec(text);
+  if (octal !== null) return charOf(Number.parseInt(octal[1]!, 8));
+  return text === '' ? '' : charOf(stringToUtf8(text)[0]!);
+}
+
+export function formatChar(value: string): string {
+  const code = value.charCodeAt(0);
+  return code > 127 ? `\\${code.toString(8).padStart(3, '0')}` : value;
+}
+
 /** One byte: bytes above 127 show as `\ooo`. The datum is one character of latin1, '' for zero. */
 export const charCodec: TypeCodec = {
-  parse(text) {
-    const octal = /^\\([0-3][0-7]{2})$/.exec(text);
-    if (octal !== null) return charOf(Number.parseInt(octal[1]!, 8));
-    return text === '' ? '' : charOf(stringToUtf8(text)[0]!);
-  },
-  format(value) {
-    const code = (value as string).charCodeAt(0);
-    return code > 127 ? `\\${code.toString(8).padStart(3, '0')}` : (value as string);
-  },
+  parse: parseChar,
+  format: (value) => formatChar(value as string),
   decode: (bytes) => charOf(bytes[0] ?? 0),
   encode: (value) => Uint8Array.of(value === '' ? 0 : (value as string).charCodeAt(0)),
 };

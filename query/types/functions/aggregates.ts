@@ -18,11 +18,15 @@ type Total = { sum: Integer; count: number };
 const newTotal = (): Total => ({ sum: 0, count: 0 });
 
 function addInteger(total: Total, value: Integer): Total {
-  const sum = (total.sum as number) + (value as number);
-  if (typeof total.sum === 'number' && typeof value === 'number' && Number.isSafeInteger(sum))
-    total.sum = sum;
-  else total.sum = narrow(BigInt(total.sum) + BigInt(value));
   total.count++;
+  if (typeof total.sum === 'number' && typeof value === 'number') {
+    const sum = total.sum + value;
+    if (Number.isSafeInteger(sum)) {
+      total.sum = sum;
+      return total;
+    }
+  }
+  total.sum = narrow(BigInt(total.sum) + BigInt(value));
   return total;
 }
 

@@ -58,7 +58,8 @@ function concatenate(left: SqlArray | null, right: SqlArray | null): SqlArray | 
       .map(({ length }) => length)
       .join();
   if (inner(left, difference >= 0 ? 1 : 0) !== inner(right, difference <= 0 ? 1 : 0)) {
-    throw incompatible('Arrays with differing element dimensions are not compatible for concatenation.');
+    const what = difference === 0 ? 'element dimensions' : 'dimensions';
+    throw incompatible(`Arrays with differing ${what} are not compatible for concatenation.`);
   }
   const base = difference >= 0 ? left : right;
   const count = (array: SqlArray) =>

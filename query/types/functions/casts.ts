@@ -4,7 +4,7 @@ import { Interval, SqlArray } from '../../../base/values/datum.ts';
 import { Numeric } from '../../../base/values/numeric.ts';
 import { int8Max, int8Min } from '../codec/integer.ts';
 import { findRelation, regLookups } from '../codec/reg.ts';
-import { charOf, truncateName } from '../codec/text.ts';
+import { charOf, formatChar, parseChar, truncateName } from '../codec/text.ts';
 import { checkVectorDimensions, checkVectorElement } from '../codec/vector.ts';
 import { trimBlanks } from '../compare.ts';
 import type { FunctionContext } from '../function.ts';
@@ -168,9 +168,9 @@ export const castFunctions: Implementations = {
     bpchar_name: (value: string) => truncateName(trimBlanks(value)),
     name_text: (value: string) => value,
     name_bpchar: (value: string) => value,
-    text_char: (value: string) => (value === '' ? '' : charOf(new TextEncoder().encode(value)[0]!)),
-    char_text: (value: string) => value,
-    char_bpchar: (value: string) => value,
+    text_char: parseChar,
+    char_text: formatChar,
+    char_bpchar: formatChar,
     chartoi4: (value: string) => (value === '' ? 0 : (value.charCodeAt(0) << 24) >> 24),
     i4tochar: (value: number) => {
       if (value < -128 || value > 127)

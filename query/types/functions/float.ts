@@ -55,13 +55,13 @@ function isGreater(left: number, right: number): boolean {
   return left > right || (Number.isNaN(left) && !Number.isNaN(right));
 }
 
-/** Half to even, as rint() does. */
+/** Half to even, as rint() does: the sign stays on a zero. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const difference = value - floor;
-  if (difference < 0.5) return floor === 0 && value < 0 ? -0 : floor;
-  if (difference > 0.5) return floor + 1 === 0 ? -0 : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  const isUp = difference > 0.5 || (difference === 0.5 && floor % 2 !== 0);
+  const rounded = isUp ? floor + 1 : floor;
+  return rounded === 0 && value < 0 ? -0 : rounded;
 }
 
 export function powerFloat(base: number, exponent: number): number {

@@ -49,6 +49,9 @@ function requireKind(text: string, kind: 'object' | 'array', functionName: strin
     throw invalidParameter(
       `cannot call ${functionName} on ${actual === 'scalar' ? 'a scalar' : 'a non-array'}`,
     );
+  if (functionName.startsWith('json_each')) {
+    throw invalidParameter(`cannot deconstruct ${what}${actual === 'array' ? ' as an object' : ''}`);
+  }
   throw invalidParameter(`cannot call ${functionName} on ${what}`);
 }
 

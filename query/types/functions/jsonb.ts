@@ -53,7 +53,8 @@ function field(text: string, key: string): Json | undefined {
 
 function item(text: string, index: number): Json | undefined {
   const value = parseJson(text);
-  return isArray(value) ? value.at(index) : undefined;
+  if (isObject(value)) return undefined;
+  return (isArray(value) ? value : [value]).at(index);
 }
 
 /** Objects hold members, arrays hold items in any order; an array at the top holds a scalar too. */
@@ -89,9 +90,6 @@ function exists(value: Json, key: string): boolean {
 
 function concatenate(left: Json, right: Json): Json {
   if (isObject(left) && isObject(right)) return new Map([...left, ...right]);
-  if ((isObject(left) && !isArray(right)) || (isObject(right) && !isArray(left))) {
-    throw invalidParameter('invalid concatenation of jsonb objects');
-  }
   return [...(isArray(left) ? left : [left]), ...(isArray(right) ? right : [right])];
 }
 

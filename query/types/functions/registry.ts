@@ -164,8 +164,9 @@ for (const text of `${proceduresToI};${proceduresFromJ};${vectorProcedures}`.spl
   const overloads = byName.get(made.name);
   if (overloads === undefined) byName.set(made.name, [made]);
   else overloads.push(made);
-  byOid.set(made.oid!, made);
-  if (made.kind === 'scalar') scalarBySignature.set(`${made.name}(${made.arguments})`, made);
+  if (!byOid.has(made.oid!)) byOid.set(made.oid!, made);
+  if (made.kind === 'scalar')
+    scalarBySignature.set(`${made.name}(${made.isVariadic ? '...' : ''}${made.arguments})`, made);
 }
 
 const operators = new Map<string, Operator[]>();
@@ -189,7 +190,7 @@ function makeOperator(symbol: string, form: string): Operator {
 /** A variadic function that takes its last arguments as one array: how operators (`#>`) call it. */
 function arrayForm(name: string, types: readonly TypeOid[]): ScalarFunction | undefined {
   const last = types.at(-1)!;
-  const variadic = scalarBySignature.get(`${name}(${types.with(-1, elementType(last))})`);
+  const variadic = scalarBySignature.get(`${name}(...${types.with(-1, elementType(last))})`);
   return variadic === undefined ? undefined : { ...variadic, arguments: types, isVariadic: false };
 }
 

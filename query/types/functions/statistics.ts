@@ -1,6 +1,12 @@
 import { Numeric } from '../../../base/values/numeric.ts';
-import { divideNumeric, multiplyNumeric, NumericSum, subtractNumeric } from '../numeric/arithmetic.ts';
-import { squareRootNumeric } from '../numeric/transcendental.ts';
+import {
+  divideToScale,
+  divisionScale,
+  multiplyNumeric,
+  NumericSum,
+  subtractNumeric,
+} from '../numeric/arithmetic.ts';
+import { squareRootToScale } from '../numeric/transcendental.ts';
 import type { Aggregation, Implementations } from './define.ts';
 import { aggregates } from './define.ts';
 
@@ -37,8 +43,9 @@ function exact(kind: Kind): Aggregation {
       );
       if (spread.units <= 0) return Numeric.of(0, 0);
       const divisor = multiplyNumeric(Numeric.of(count, 0), Numeric.of(kind.isSample ? count - 1 : count, 0));
-      const variance = divideNumeric(spread, divisor);
-      return kind.isRoot ? squareRootNumeric(variance) : variance;
+      const scale = divisionScale(spread, divisor);
+      const variance = divideToScale(spread, divisor, scale);
+      return kind.isRoot ? squareRootToScale(variance, scale) : variance;
     },
   };
 }

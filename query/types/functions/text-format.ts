@@ -45,6 +45,15 @@ function concatWithSeparator(types: ArgumentTypes): Evaluate {
           .join(separator);
 }
 
+/** `||` casts to text, where a boolean is a word. */
+function joinAsText(types: ArgumentTypes): Evaluate {
+  const toTexts = types.map((type) => (type.oid === oids.bool ? booleanWord : toTextOf(type)));
+  return (context: FunctionContext, ...values: Datum[]) =>
+    values.map((value, index) => toTexts[index]!(context, value)).join('');
+}
+
+const booleanWord: ToText = (_, value) => String(value);
+
 const placeholder = /%(?:(%)|(?:(\d+)\$)?(-)?(?:(\d+)|(\*)(?:(\d+)\$)?)?(.)?)/gsu;
 
 /** format(): `%s`, `%I`, `%L`, `%n$s`, widths. */
@@ -125,7 +134,7 @@ export const textFormatFunctions: Implementations = {
         return text === null ? 'NULL' : quoteLiteral(text);
       };
     },
-    'textanycat(text,anynonarray)': (types) => concat(types),
-    'anytextcat(anynonarray,text)': (types) => concat(types),
+    'textanycat(text,anynonarray)': joinAsText,
+    'anytextcat(anynonarray,text)': joinAsText,
   }),
 };

@@ -3,6 +3,7 @@ import { AlopexError } from '../../../base/errors.ts';
 import { Interval } from '../../../base/values/datum.ts';
 import { Numeric } from '../../../base/values/numeric.ts';
 import { formatType } from '../format-type.ts';
+import { divideRounded } from '../numeric/digits.ts';
 import { numericToFloat } from '../numeric/text.ts';
 import {
   civilFromDays,
@@ -160,7 +161,7 @@ export function extractFromTimestamp(
 }
 
 function julianDay(days: number, micros: number): Numeric {
-  const fraction = micros === 0 ? 0n : (BigInt(micros) * 10n ** 20n) / BigInt(microsPerDay);
+  const fraction = micros === 0 ? 0n : divideRounded(BigInt(micros) * 10n ** 20n, BigInt(microsPerDay));
   return Numeric.of(BigInt(days + julianOffset) * 10n ** 20n + fraction, 20);
 }
 
@@ -231,10 +232,7 @@ export function asFloat(value: Numeric | null): number | null {
 /** Cuts a local time to the start of a unit. */
 export function truncateTimestamp(name: string, value: Moment, type: number): Moment {
   const unit = fieldOf(name);
-  if (isInfiniteTimestamp(value)) {
-    if (unit === null) throw wrongField(name, type);
-    return value;
-  }
+  if (isInfiniteTimestamp(value)) return value;
   const { days, micros } = splitTimestamp(value);
   const { year, month } = civilFromDays(days);
   const startOfYear = (first: number) => joinTimestamp(daysFromCivil(first, 1, 1), 0);
@@ -305,6 +303,8 @@ export function truncateInterval(name: string, value: Interval, type: number): I
       return yearsCut(100);
     case 'millennium':
       return yearsCut(1000);
+    case 'week':
+      throw wrongField(name, type).with({ detail: 'Months usually have fractional weeks.' });
     default:
       throw wrongField(name, type);
   }

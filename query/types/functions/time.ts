@@ -133,15 +133,7 @@ export const timeFunctions: Implementations = {
     make_date: makeDate,
     make_time: makeTime,
     make_timestamp: makeTimestamp,
-    make_interval: (
-      years: number,
-      months: number,
-      weeks: number,
-      days: number,
-      hours: number,
-      minutes: number,
-      seconds: number,
-    ) =>
+    make_interval: (years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0) =>
       makeInterval(
         years * 12 + months,
         weeks * 7 + days,

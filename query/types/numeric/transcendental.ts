@@ -1,7 +1,7 @@
 import { AlopexError } from '../../../base/errors.ts';
 import { Numeric } from '../../../base/values/numeric.ts';
 import { divisionByZero } from '../problems.ts';
-import { divideNumeric, isZero, minimumScale, multiplyNumeric, roundNumeric } from './arithmetic.ts';
+import { isZero, minimumScale, roundNumeric } from './arithmetic.ts';
 import { compareNumeric } from './compare.ts';
 import {
   clampDisplayScale,
@@ -41,10 +41,17 @@ export function squareRootNumeric(value: Numeric): Numeric {
   }
   const { weight } = leadingDigit(value);
   const rootWeight = Math.trunc(((weight + 1) * 4) / 2) - 1;
-  const scale = clampDisplayScale(Math.max(significantDigitsMin - rootWeight, value.scale));
-  const squared = BigInt(rescaleUnits(value.units, value.scale, Math.max(2 * scale + 2, value.scale)));
-  const root = squareRootFloor(squared);
-  return Numeric.of(rescaleUnits(root, Math.max(2 * scale + 2, value.scale) / 2, scale), scale);
+  return squareRootToScale(
+    value,
+    clampDisplayScale(Math.max(significantDigitsMin - rootWeight, value.scale)),
+  );
+}
+
+/** Of a number that is not negative, rounded. */
+export function squareRootToScale(value: Numeric, scale: number): Numeric {
+  const workScale = scale + value.scale + 1;
+  const root = squareRootFloor(BigInt(rescaleUnits(value.units, value.scale, 2 * workScale)));
+  return Numeric.of(rescaleUnits(root, workScale, scale), scale);
 }
 
 /** e^x in fixed point: x halved until small, a Taylor series, then squared back. */
@@ -185,7 +192,7 @@ export function powerNumeric(base: Numeric, exponent: Numeric): Numeric {
   }
   if (isWhole) {
     const whole = BigInt(rescaleUnits(exponent.units, exponent.scale, 0));
-    if (whole >= -2147483648n && whole <= 2147483647n) return powerWhole(base, Number(whole), exponent.scale);
+    if (whole >= -2147483648n && whole <= 2147483647n) return powerWhole(base, Number(whole));
   }
   if (isZero(base)) return Numeric.of(0, significantDigitsMin);
   return powerReal(base, exponent, isWhole);
@@ -214,21 +221,17 @@ function approximateLn(value: Numeric): number {
   );
 }
 
-/** A whole power: 16 significant digits and at least the decimals of the base (power_var_int). */
-function powerWhole(base: Numeric, exponent: number, exponentScale: number): Numeric {
-  const plain = Math.max(base.scale, exponentScale);
-  if (exponent === 0) return roundNumeric(one, clampDisplayScale(Math.max(significantDigitsMin, plain)));
-  if (isZero(base)) return Numeric.of(0, clampDisplayScale(Math.max(significantDigitsMin, plain)));
+/** A whole power: 16 decimals, or those of the base where they are more. */
+function powerWhole(base: Numeric, exponent: number): Numeric {
+  const scale = clampDisplayScale(Math.max(significantDigitsMin, base.scale));
+  if (exponent === 0) return roundNumeric(one, scale);
+  if (isZero(base)) return Numeric.of(0, scale);
   const magnitude = base.units < 0 ? Numeric.of(-base.units, base.scale) : base;
   const estimate = approximateLn(magnitude) * Math.LOG10E * exponent;
   if (estimate > 131_072) throw overflow();
-  const scale = clampDisplayScale(Math.max(significantDigitsMin - Math.trunc(estimate), plain));
   if (estimate + 1 < -scale) return Numeric.of(0, scale);
-  if (exponent === 1) return roundNumeric(base, scale);
-  if (exponent === 2) return roundNumeric(multiplyNumeric(base, base), scale);
-  if (exponent === -1) return roundNumeric(divideNumeric(roundNumeric(one, scale), base), scale);
   if (digitCount(base.units) * Math.abs(exponent) > 4000) {
-    return powerReal(base, Numeric.of(exponent, 0), true);
+    return roundNumeric(powerReal(base, Numeric.of(exponent, 0), true), scale);
   }
   const raised = BigInt(base.units) ** BigInt(Math.abs(exponent));
   const raisedScale = base.scale * Math.abs(exponent);

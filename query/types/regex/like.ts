@@ -5,6 +5,8 @@ type Matches = (text: string) => boolean;
 type Part =
   | { readonly kind: 'any' }
   | { readonly kind: 'one' }
+  /** An escape at the end: an error once a match comes so far. */
+  | { readonly kind: 'unfinished' }
   | { readonly kind: 'text'; readonly point: string };
 
 function splitPattern(pattern: string, escapeMark: string | null): readonly Part[] {
@@ -14,13 +16,8 @@ function splitPattern(pattern: string, escapeMark: string | null): readonly Part
     const point = points[index]!;
     if (point === escapeMark) {
       index++;
-      if (index === points.length) {
-        throw new AlopexError(
-          'invalid_escape_sequence',
-          'LIKE pattern must not end with escapeMark character',
-        );
-      }
-      parts.push({ kind: 'text', point: points[index]! });
+      const escaped = points[index];
+      parts.push(escaped === undefined ? { kind: 'unfinished' } : { kind: 'text', point: escaped });
     } else if (point === '%') {
       if (parts.at(-1)?.kind !== 'any') parts.push({ kind: 'any' });
     } else parts.push(point === '_' ? { kind: 'one' } : { kind: 'text', point });
@@ -60,6 +57,8 @@ function generalMatch(parts: readonly Part[]): Matches {
       } else if (wanted?.kind === 'any') {
         anyPart = part++;
         anyAt = at;
+      } else if (wanted?.kind === 'unfinished') {
+        throw new AlopexError('invalid_escape_sequence', 'LIKE pattern must not end with escape character');
       } else if (anyPart >= 0) {
         part = anyPart + 1;
         at = ++anyAt;

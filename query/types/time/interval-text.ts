@@ -215,7 +215,7 @@ function parseClock(text: string): number | null {
 }
 
 const token =
-  /\s*(?:(@)|([+-]?\d+-\d+)(?![\d.])|([+-]?\d+:[\d:.]+)|([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)|([a-z]+))/iy;
+  /\s*(?:(@)|([+-]?\d+-\d+)(?![\d.])|([+-]?\d+:[\d:.]+)|([+-]?(?:\d+(?:\.\d*)?|\.\d+))|([a-z]+))/iy;
 
 type Words = {
   readonly amounts: readonly {

@@ -95,7 +95,8 @@ export function parseMoment(text: string, typeName: string, context: DateInputCo
     if (clock !== undefined) fields.micros = clockMicros(clock, text);
     else if (offset !== undefined) fields.zone = offsetZone(offset, text);
     else if (word !== undefined) readWord(fields, word, text, typeName, context);
-    else if (number !== undefined) readNumber(fields, number, separator, text);
+    else if (number !== undefined)
+      readNumber(fields, number, separator, text, /^[-/.]/.test(trimmed.slice(end)));
     separator = punctuation ?? '';
   }
   if (trimmed.slice(end).trim() !== '') throw invalidDatetime(typeName, text);
@@ -153,7 +154,13 @@ function offsetZone(text: string, whole: string): TimeZone {
   return fixedZone(text.startsWith('-') ? -offset : offset, text);
 }
 
-function readNumber(fields: Fields, number: string, separator: string, text: string): void {
+function readNumber(
+  fields: Fields,
+  number: string,
+  separator: string,
+  text: string,
+  isSeparated: boolean,
+): void {
   const [whole = '', fraction] = number.split('.');
   const isCompactTime = fields.days !== null || (fields.numbers.length >= 3 && fields.micros === null);
   if (isCompactTime && fields.micros === null && (whole.length === 6 || whole.length === 4)) {
@@ -163,7 +170,8 @@ function readNumber(fields: Fields, number: string, separator: string, text: str
     fields.numbers.length === 0 &&
     fields.month === null &&
     (whole.length === 8 || whole.length === 6) &&
-    fields.days === null
+    fields.days === null &&
+    !isSeparated
   ) {
     const yearWidth = whole.length - 4;
     const year = yearWidth === 2 ? shortYear(Number(whole.slice(0, 2))) : Number(whole.slice(0, yearWidth));
