@@ -7,6 +7,7 @@ import type { AggregateFunction, FunctionContext } from '../types/function.ts';
 import { divideNumeric } from '../types/numeric/arithmetic.ts';
 import { typeInfo } from '../types/registry.ts';
 import { oids } from '../types/type.ts';
+import { addInts, countRows, extremumOfFloats, extremumOfInts, sumOfInts } from './kernels.ts';
 
 /**
  * One aggregate over all groups. `add` takes the live rows of a batch; `ids` has the group of each at its index,
@@ -86,7 +87,7 @@ class CountAccumulator implements Accumulator {
       return;
     }
     if (!canBeNull && ids !== null && selection === null) {
-      for (let row = 0; row < count; row++) counts[ids[row]!]!++;
+      countRows(counts, count, ids);
       return;
     }
     for (let at = 0; at < count; at++) {
@@ -123,6 +124,8 @@ function forEachValue(
 }
 
 const safeMax = Number.MAX_SAFE_INTEGER;
+/** So many int4 values add up to less than half of the safe integers. */
+const uncheckedMax = 2 ** 20;
 
 /** Sum of integers: a double a group while it is exact, the rest as bigints aside. */
 class IntegerSum implements Accumulator {
@@ -130,6 +133,8 @@ class IntegerSum implements Accumulator {
   #sums = new Float64Array(1);
   #counts = new Float64Array(1);
   readonly #spilled = new Map<number, bigint>();
+  /** Values that were added without looking at the sum since all sums were small. */
+  #unchecked = 0;
 
   /** `finish`: the result of a sum and of how many values it is. */
   constructor(finish: (total: number | bigint, count: number) => Datum) {
@@ -153,18 +158,38 @@ class IntegerSum implements Accumulator {
         this.#addSum(value as number | bigint, group);
         this.#counts[group]!++;
       });
+      this.#unchecked = uncheckedMax;
       return;
     }
-    if (ids === null && selection === null && column.nulls === null && column.kind === 'int32') {
-      // A batch of int4 cannot leave the safe integers.
-      let sum = 0;
-      const numbers = column.values;
-      for (let row = 0; row < count; row++) sum += numbers[row]!;
-      this.#addSum(sum, 0);
+    if (column.kind === 'int32' && selection === null && column.nulls === null) {
+      this.#addInts(column.values, count, ids);
+      return;
+    }
+    this.#unchecked = uncheckedMax;
+    this.#addNumbers(column.values, column.nulls, selection, count, ids);
+  }
+
+  /** A batch of int4 cannot leave the safe integers; a few hundred of them can. */
+  #addInts(numbers: Int32Array, count: number, ids: Int32Array | null): void {
+    if (ids === null) {
+      this.#addSum(sumOfInts(numbers, count), 0);
       this.#counts[0]! += count;
       return;
     }
-    this.#addNumbers(column.values, column.nulls, selection, count, ids);
+    this.#unchecked += count;
+    if (this.#unchecked > uncheckedMax) this.#settle(count);
+    addInts(this.#sums, this.#counts, numbers, count, ids);
+  }
+
+  /** Moves large sums aside, so that the next `uncheckedMax` int4 values are added exactly. */
+  #settle(count: number): void {
+    this.#unchecked = count;
+    for (let group = 0; group < this.#sums.length; group++) {
+      const sum = this.#sums[group]!;
+      if (Math.abs(sum) <= safeMax / 2) continue;
+      this.#spilled.set(group, (this.#spilled.get(group) ?? 0n) + BigInt(sum));
+      this.#sums[group] = 0;
+    }
   }
 
   #addNumbers(
@@ -305,7 +330,11 @@ class NumberExtremum implements Accumulator {
     }
     const { nulls, values: numbers } = column;
     if (ids === null && selection === null && nulls === null && count > 0) {
-      this.#offer(this.#isMaximum ? maximumOf(numbers, count) : minimumOf(numbers, count), 0);
+      const best =
+        numbers instanceof Int32Array
+          ? extremumOfInts(numbers, count, this.#isMaximum)
+          : extremumOfFloats(numbers, count, this.#isMaximum);
+      this.#offer(best, 0);
       return;
     }
     for (let at = 0; at < count; at++) {
@@ -338,25 +367,6 @@ class NumberExtremum implements Accumulator {
 function isAbove(left: number | bigint, right: number | bigint): boolean {
   // biome-ignore lint/suspicious/noSelfCompare: the test for NaN that also takes a bigint.
   return left > right || (left !== left && right === right);
-}
-
-function maximumOf(numbers: Float64Array | Int32Array, count: number): number {
-  let best = numbers[0]!;
-  for (let row = 1; row < count; row++) {
-    const value = numbers[row]!;
-    if (value > best) best = value;
-    else if (Number.isNaN(value)) return value;
-  }
-  return best;
-}
-
-function minimumOf(numbers: Float64Array | Int32Array, count: number): number {
-  let best = numbers[0]!;
-  for (let row = 1; row < count; row++) {
-    const value = numbers[row]!;
-    if (value < best || Number.isNaN(best)) best = value;
-  }
-  return best;
 }
 
 class DatumExtremum implements Accumulator {

@@ -74,6 +74,33 @@ export class NumberTable {
   }
 }
 
+/**
+ * The inner loop of GROUP BY over small whole numbers: about 1 ns a row. One function for each kind of array, so
+ * that each stays monomorphic. Returns whether any id is missing.
+ */
+function directInts(values: Int32Array, count: number, direct: Int32Array, ids: Int32Array): boolean {
+  let missed = false;
+  for (let row = 0; row < count; row++) {
+    const value = values[row]!;
+    const id = value >= 0 && value < directKeys ? direct[value]! : missing;
+    ids[row] = id;
+    if (id === missing) missed = true;
+  }
+  return missed;
+}
+
+function directFloats(values: Float64Array, count: number, direct: Int32Array, ids: Int32Array): boolean {
+  let missed = false;
+  for (let row = 0; row < count; row++) {
+    const value = values[row]!;
+    const whole = value | 0;
+    const id = whole === value && whole >= 0 && whole < directKeys ? direct[whole]! : missing;
+    ids[row] = id;
+    if (id === missing) missed = true;
+  }
+  return missed;
+}
+
 /** The values of one key column, to dense ids: equal values (as the type says) have one id. */
 class ColumnKeys {
   readonly #key: (value: Datum) => unknown;
@@ -128,6 +155,16 @@ class ColumnKeys {
   ): void {
     this.#direct ??= new Int32Array(directKeys).fill(missing);
     const direct = this.#direct;
+    if (selection === null && nulls === null) {
+      const missed =
+        values instanceof Int32Array
+          ? directInts(values, count, direct, ids)
+          : directFloats(values, count, direct, ids);
+      if (missed)
+        for (let row = 0; row < count; row++)
+          if (ids[row] === missing) ids[row] = this.#number(values[row]!, insert);
+      return;
+    }
     for (let at = 0; at < count; at++) {
       const row = selection === null ? at : selection[at]!;
       if (nulls !== null && nulls[row] === 1) {
