@@ -7,6 +7,7 @@ import type { JsonObject } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
+import { replay } from '../fold/replay.ts';
 import { emptyManifest, type Manifest, readManifest, writeManifest } from '../manifest/manifest.ts';
 import { compactTask } from '../worker/compact.ts';
 import { flushTask } from '../worker/flush.ts';
@@ -41,8 +42,7 @@ export type RowsOptions = {
   readonly oldestView?: () => Timestamp | null;
 };
 
-/** Bytes of the log that are read at a time while the tail is replayed. */
-const replayBytes = 4 * 1024 * 1024;
+/** A memtable of this size is about 300,000 small rows, and is flushed in one or two seconds. */
 const memtableBytesMax = 64 * 1024 * 1024;
 
 /**
@@ -146,10 +146,8 @@ export class Rows {
 
   async #replay(): Promise<void> {
     const { log } = this.#options;
-    let next = this.#files.manifest.replayFrom;
-    while (next < log.highWatermark) {
-      for (const batch of await log.read(next, replayBytes)) next = this.#fold.replayBatch(batch);
-    }
+    const { replayFrom } = this.#files.manifest;
+    await replay(this.#fold, replayFrom, log.highWatermark, (from, bytesMax) => log.read(from, bytesMax));
     this.#settle();
   }
 

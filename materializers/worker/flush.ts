@@ -1,16 +1,10 @@
 import { latin1ToBytes } from '../../base/bytes/utf8.ts';
 import type { Env, WorkerTask } from '../../base/env/env.ts';
-import {
-  type ColumnId,
-  indexId,
-  type Offset,
-  offset,
-  type StorageId,
-  type Timestamp,
-} from '../../base/ids.ts';
+import { type ColumnId, indexId, offset, type StorageId, type Timestamp } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { openLogReader } from '../../log/segment/reader.ts';
+import { replay } from '../fold/replay.ts';
 import { Layouts } from '../rows/layouts.ts';
 import { LogFold } from '../rows/log-fold.ts';
 import { Trees } from '../rows/memtable.ts';
@@ -41,8 +35,6 @@ export const flushTask: WorkerTask<FlushInput, FlushOutput> = {
   run: flushRows,
 };
 
-const readBytes = 4 * 1024 * 1024;
-
 /** Reads a span of the log from its files, folds it, and writes what came out as one SSTable. */
 export async function flushRows(env: Env, input: FlushInput): Promise<FlushOutput> {
   const fold = new LogFold(Layouts.fromJson(input.layouts), new Trees(), {
@@ -51,12 +43,8 @@ export async function flushRows(env: Env, input: FlushInput): Promise<FlushOutpu
   });
   const reader = await openLogReader(env.disk, input.logDirectory);
   try {
-    const limit = offset(input.to);
-    let next: Offset = offset(input.replayFrom);
-    while (next < limit) {
-      const batches = await reader.read(next, limit, readBytes);
-      for (const batch of batches) next = fold.replayBatch(batch);
-    }
+    const to = offset(input.to);
+    await replay(fold, offset(input.replayFrom), to, (from, bytesMax) => reader.read(from, to, bytesMax));
   } finally {
     await reader.close();
   }
