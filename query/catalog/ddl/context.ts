@@ -74,7 +74,10 @@ export type DdlEffect =
     }
   /** The rows of a storage that no table names any more are garbage once the horizon has passed. */
   | { readonly kind: 'drop-storage'; readonly table: number; readonly storage: StorageId }
-  /** The sequence's row in `alopex.sequences` becomes this. `value` is decimal text. */
+  /**
+   * RESTART: the sequence's row in `alopex.sequences` becomes this. `value` is decimal text. A new sequence has no
+   * row, and stands at its start.
+   */
   | {
       readonly kind: 'set-sequence';
       readonly sequence: number;

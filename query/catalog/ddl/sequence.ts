@@ -58,7 +58,7 @@ export function alterSequence(editor: CatalogEditor, statement: AlterSeqStmt): D
   return editor.finish('ALTER SEQUENCE');
 }
 
-/** Puts a sequence, whose first value is its start. */
+/** Puts a sequence. It has no row in `alopex.sequences` yet, which says that it stands at its start. */
 export function newSequence(
   editor: CatalogEditor,
   { namespace, name, type }: { readonly namespace: number; readonly name: string; readonly type: number },
@@ -76,9 +76,7 @@ export function newSequence(
   };
   editor.put(sequence);
   const restart = restartOption(options);
-  const value = restart === undefined ? sequence.start : restart || sequence.start;
-  checkRestart(sequence, value);
-  editor.effect({ kind: 'set-sequence', sequence: sequence.id, value, isCalled: false });
+  if (restart !== undefined) restartSequence(editor, sequence, restart || sequence.start);
   return sequence;
 }
 
