@@ -7,9 +7,6 @@ import { oids, type SqlType } from '../types/type.ts';
 import { locationOf, place, stringsOf } from './ast.ts';
 import { typeNameOf } from './type-name.ts';
 
-/** Types whose literals pg_get_expr prints bare: the number itself says its type. */
-const bareTypes: ReadonlySet<number> = new Set([oids.int4, oids.int8, oids.int2, oids.numeric]);
-
 /**
  * Prints an expression as pg_get_expr prints a stored default. `target` is the type that the expression is
  * assigned to: a bare string literal is of that type, and says so. Reading the text again gives the same
@@ -55,33 +52,42 @@ function list(name: string, nodes: readonly Node[] | undefined): string {
 }
 
 function constant(node: A_Const, target: SqlType | null): string {
-  if (node.ival !== undefined) return numberText(String(node.ival.ival ?? 0), target);
-  if (node.fval !== undefined) return numberText((node.fval.fval ?? '0').replaceAll('_', ''), target);
+  if (node.ival !== undefined) return numberText(String(node.ival.ival ?? 0));
+  if (node.fval !== undefined) return numberText((node.fval.fval ?? '0').replaceAll('_', ''));
   if (node.boolval !== undefined) return (node.boolval.boolval ?? false) ? 'true' : 'false';
-  const type = target === null ? 'text' : formatType({ ...target, modifier: -1 });
-  if (node.isnull === true) return `NULL::${target === null ? 'text' : formatType(target)}`;
+  if (node.isnull === true) return target === null ? 'NULL' : `NULL::${formatType(target)}`;
   if (node.sval === undefined) throw unsupported('a bit string', place(node.location).position);
   const text = node.sval.sval ?? '';
   if (target?.oid === oids.bool && /^\s*(t|true|yes|on|1)\s*$/i.test(text)) return 'true';
   if (target?.oid === oids.bool && /^\s*(f|false|no|off|0)\s*$/i.test(text)) return 'false';
-  const isNumber = /^\s*\d+(\.\d+)?\s*$/.test(text);
-  if (target !== null && bareTypes.has(target.oid) && isNumber) return text.trim();
-  return `'${text.replaceAll("'", "''")}'::${type}`;
+  if (target?.oid === oids.int4 && /^\d+$/.test(text)) return text;
+  if (target?.oid === oids.numeric && /^\d+\.\d+$/.test(text)) return text;
+  return `${quoted(text)}::${target === null ? 'text' : bareName(target)}`;
 }
 
-/** A negative number, and one that is no constant of its target's type, is quoted or in parentheses. */
-function numberText(text: string, target: SqlType | null): string {
-  if (!text.startsWith('-')) return text;
-  const type = target !== null && bareTypes.has(target.oid) ? formatType({ ...target, modifier: -1 }) : null;
-  if (type !== null) return `'${text}'::${type}`;
-  return `'${text}'::${text.includes('.') ? 'numeric' : 'integer'}`;
+/** Beyond integer, and below zero (where `-` would be an operator), a number is quoted and says its type. */
+function numberText(text: string): string {
+  const isInteger = /^-?\d+$/.test(text);
+  if (!isInteger) return text.startsWith('-') ? `'${text}'::numeric` : text;
+  const value = BigInt(text);
+  if (BigInt.asIntN(32, value) === value) return value < 0n ? `'${text}'::integer` : text;
+  return `'${text}'::${BigInt.asIntN(64, value) === value ? 'bigint' : 'numeric'}`;
+}
+
+/** Without a length, character is bpchar: plain `character` would be character(1). */
+function bareName(type: SqlType): string {
+  return type.oid === oids.bpchar ? 'bpchar' : formatType({ ...type, modifier: -1 });
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 function typeCast(argument: Node, type: SqlType): string {
   const isLiteral = 'A_Const' in argument && argument.A_Const.sval !== undefined;
   if (!isLiteral) return `${operand(argument)}::${formatType(type)}`;
-  const bare = constant(argument.A_Const, type);
-  return type.modifier < 0 ? bare : `(${bare})::${formatType(type)}`;
+  if (type.modifier < 0) return constant(argument.A_Const, type);
+  return `${quoted(argument.A_Const.sval?.sval ?? '')}::${formatType(type)}`;
 }
 
 /** What `::` binds tighter than stands in parentheses. */
@@ -93,7 +99,7 @@ function operand(node: Node): string {
 
 function call(node: FuncCall): string {
   const names = stringsOf(node.funcname).filter((name, index) => index > 0 || name !== 'pg_catalog');
-  const name = names.map(quoteIdentifier).join('.');
+  const name = names.join('.');
   const parts = (node.args ?? []).map((part) => argument(name, part));
   if (name === 'timezone' && parts.length === 2 && node.funcformat === 'COERCE_SQL_SYNTAX') {
     return `(${parts[1]} AT TIME ZONE ${parts[0]})`;
@@ -103,7 +109,7 @@ function call(node: FuncCall): string {
     const word = field !== undefined && 'A_Const' in field ? (field.A_Const.sval?.sval ?? '') : '';
     return `EXTRACT(${word} FROM ${parts[1]})`;
   }
-  return `${name}(${parts.join(', ')})`;
+  return `${names.map(quoteIdentifier).join('.')}(${parts.join(', ')})`;
 }
 
 /** Sequence functions take a regclass: their literal says so, and follows a renamed sequence. */
