@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AlopexError } from '../../base/errors.ts';
 import type { Datum, SqlArray } from '../../base/values/datum.ts';
+import { toHex } from './codec/bytea.ts';
 import { codecOf } from './codec/codec.ts';
 import { formatRow } from './codec/row.ts';
 import { testContext } from './context.fixture.ts';
@@ -25,12 +26,12 @@ const context: FunctionContext = testContext();
 
 type Value = { readonly type: SqlType; readonly datum: Datum };
 
-const unescape = (text: string) => text.replaceAll('<nl>', '\n').replaceAll('<tab>', '\t');
+const plainText = (text: string) => text.replaceAll('<nl>', '\n').replaceAll('<tab>', '\t');
 
 function readValue(text: string): Value {
   const at = text.indexOf('=');
   const type = parseTypeName(text.slice(0, at))!;
-  const literal = unescape(text.slice(at + 1));
+  const literal = plainText(text.slice(at + 1));
   return { type, datum: literal === 'NULL' ? null : codecOf(type.oid).parse(literal, type, context) };
 }
 
@@ -131,6 +132,12 @@ function answer(question: string): string {
       const { type, datum } = readValue(rest);
       return show(datum, type);
     }
+    case 'send': {
+      const { type, datum } = readValue(rest);
+      const bytes = codecOf(type.oid).encode(datum, type);
+      expect(show(codecOf(type.oid).decode(bytes, type), type)).to.equal(show(datum, type));
+      return toHex(bytes);
+    }
     case 'cast': {
       const { type, datum } = readValue(parts[0]!);
       const target = parseTypeName(parts[1]!)!;
@@ -171,7 +178,7 @@ describe('query/types, against PostgreSQL 15', () => {
   for (const line of cases) {
     const [question = '', expected = ''] = line.split(' => ');
     it(question, () => {
-      expect(answerOrError(question)).to.equal(unescape(expected));
+      expect(answerOrError(question)).to.equal(plainText(expected));
     });
   }
 });

@@ -8,11 +8,15 @@ import { invalidBinary } from './integer.ts';
 
 const signs = { positive: 0, negative: 0x4000, NaN: 0xc000, Infinity: 0xd000, '-Infinity': 0xf000 } as const;
 
+/** What PostgreSQL sends as the display scale of an infinity. */
+const infinityScale = 32;
+
 /** Digits of base 10000: count, weight of the first, sign, display scale, then the digits (numeric_send). */
 function encode(value: Numeric): Uint8Array {
   const writer = new ByteWriter(24);
   if (value.special !== null) {
-    for (const field of [0, 0, signs[value.special], 0]) writer.int16(field);
+    for (const field of [0, 0, signs[value.special], value.special === 'NaN' ? 0 : infinityScale])
+      writer.int16(field);
     return writer.toBytes();
   }
   const isNegative = value.units < 0;

@@ -18,6 +18,7 @@ import { textFunctions } from './text.ts';
 import { textFormatFunctions } from './text-format.ts';
 import { timeFunctions } from './time.ts';
 import { timeArithmetic } from './time-arithmetic.ts';
+import { templateFunctions } from './to-char.ts';
 import { vectorFunctions } from './vector.ts';
 
 /** All of them: what `procedures-a-i.ts` names. */
@@ -41,5 +42,6 @@ export const implementations: Implementations = {
   ...sessionFunctions,
   ...catalogFunctions,
   ...statisticsFunctions,
+  ...templateFunctions,
   ...vectorFunctions,
 };
