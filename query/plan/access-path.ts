@@ -152,6 +152,7 @@ function candidatePath(
   const rowCost = index.id === 0 ? costs.scannedRow : costs.lookup;
   const lookups = prefix.reduce((product, condition) => product * combinationsOf(condition), 1);
   const cost = (isWhole ? 0 : lookups * costs.lookup * 0.5) + read * (rowCost + rest.length * costs.operator);
+  const isInOrder = request.order === null || direction !== null;
   const path: AccessPath = {
     index: index.id,
     indexName: index.name,
@@ -161,7 +162,7 @@ function candidatePath(
     isPoint: isPoint && index.isUnique,
     condition: conjunction(matched.used),
     rowsWanted:
-      request.rowsWanted !== null && direction !== null && rest.length === 0 ? request.rowsWanted : null,
+      request.rowsWanted !== null && isInOrder && rest.length === 0 ? request.rowsWanted : null,
   };
   const zones = conditions.flatMap((condition) => zonesOf(condition));
   return { path, rest, zones, isOrdered: direction !== null, rows, cost };

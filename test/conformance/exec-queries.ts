@@ -1,6 +1,31 @@
+const schema = [
+  'create table item (id int primary key, kind int, name text, price float8, cost numeric(10,2), flag bool, big int8, made date)',
+  'create index item_kind on item (kind, name)',
+  'create table part (item_id int, no int, label text, weight float8, primary key (item_id, no))',
+  'create index part_label on part (label)',
+];
+
+const inserts = [...Array(60).keys()].map((n) => {
+  const orNull = (value: string, every: number): string => (n % every === every - 1 ? 'null' : value);
+  return `insert into item values (${n}, ${orNull(String(n % 7), 11)}, ${orNull(`'n${(n * 5) % 13}'`, 9)}, ${orNull(
+    String(((n * 37) % 50) / 4),
+    8,
+  )}, ${orNull(`${(n * 13) % 40}.${String(n % 100).padStart(2, '0')}`, 10)}, ${orNull(n % 3 === 0 ? 'true' : 'false', 12)}, ${orNull(
+    n % 5 === 0 ? `${9007199254740990n + BigInt(n)}` : String(n * 1000),
+    13,
+  )}, '2024-01-${String((n % 28) + 1).padStart(2, '0')}')`;
+});
+const partInserts = [...Array(90).keys()].map(
+  (n) =>
+    `insert into part values (${(n * 7) % 70}, ${n}, ${n % 6 === 5 ? 'null' : `'p${n % 10}'`}, ${n % 8 === 7 ? 'null' : n / 4})`,
+);
+
+/** The tables and rows that the queries are about. */
+export const setup: readonly string[] = [...schema, ...inserts, ...partInserts];
+
 /** Queries over `item` and `part`: some written by hand, the rest made from a seed. */
-export function generatedQueries(): Readonly<Record<string, readonly string[]>> {
-  const random = randomFrom(7);
+export function generatedQueries(seed: number): Readonly<Record<string, readonly string[]>> {
+  const random = randomFrom(seed);
   return {
     'by hand': byHand,
     filters: repeat(90, () => `select id, kind, name, price from item where ${condition(random, 2)}`),
