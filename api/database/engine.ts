@@ -4,11 +4,12 @@ import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.t
 import { commitOf } from '../../log/events/commit.ts';
 import type { LogListener } from '../../log/log.ts';
 import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
+import type { LogLimits } from '../../log/segment/options.ts';
 import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
 import { loadParser } from '../../query/sql/parse.ts';
-import { Transactions } from '../../query/txn/transactions.ts';
+import { type CommitLimits, Transactions } from '../../query/txn/transactions.ts';
 import type { ConnectOptions, SessionHost } from './contract.ts';
 import { loadCatalog, loadSequences } from './load.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -27,6 +28,14 @@ export type EngineOptions = {
   readonly settings: Readonly<Record<string, string>>;
   /** What is wrong while nobody waits for an answer: a failed flush, a poisoned log. */
   readonly onProblem: (problem: AlopexError) => void;
+  /** Smaller ones let a short run see flushes, segments and large commits. */
+  readonly limits?: EngineLimits;
+};
+
+export type EngineLimits = {
+  readonly memtableBytesMax?: number;
+  readonly log?: Partial<LogLimits>;
+  readonly commit?: Partial<CommitLimits>;
 };
 
 /** One open database: its log, its folds, its transactions, its sessions. */
@@ -76,7 +85,7 @@ export class Engine implements SessionHost {
   }
 
   static async #openLocked(options: EngineOptions, lock: DirectoryLock): Promise<Engine> {
-    const { env, path, onProblem } = options;
+    const { env, path, onProblem, limits = {} } = options;
     let transactions: Transactions | null = null;
     let engine: Engine | null = null;
     const listener: LogListener = {
@@ -94,7 +103,13 @@ export class Engine implements SessionHost {
         );
       },
     };
-    const log = await openLog({ disk: env.disk, clock: env.clock, directory: `${path}/log`, listener });
+    const log = await openLog({
+      disk: env.disk,
+      clock: env.clock,
+      directory: `${path}/log`,
+      listener,
+      limits: limits.log ?? {},
+    });
     try {
       const rows = await openRows({
         env,
@@ -102,10 +117,17 @@ export class Engine implements SessionHost {
         log,
         cacheBytes: options.cacheBytes,
         onProblem,
+        ...(limits.memtableBytesMax === undefined ? {} : { memtableBytesMax: limits.memtableBytesMax }),
       });
       const isNew = log.endOffset === 0;
       const catalog = isNew ? emptyCatalog() : await loadCatalog(rows);
-      transactions = new Transactions({ rows, log, clock: env.clock, catalog });
+      transactions = new Transactions({
+        rows,
+        log,
+        clock: env.clock,
+        catalog,
+        limits: limits.commit ?? {},
+      });
       if (isNew) await transactions.writeCatalog();
       engine = new Engine(options, lock, log, rows, transactions);
       await loadSequences(rows, engine.sequences);

@@ -48,9 +48,6 @@ export function writtenKeys(pending: Overlay): ReadonlyMap<string, readonly stri
   return written;
 }
 
-/** A commit larger than this is a run of transactional batches and a marker. */
-export const singleBatchBytesMax = 1024 * 1024;
-
 /**
  * The batches of a large commit, each to stand at the log's end at the moment that it is asked for. Their events
  * have no timestamp: the marker's holds. Kafka's transactional batches, so its clients see all of them or none.
@@ -60,9 +57,11 @@ export function* encodeLargeCommit(options: {
   readonly transaction: Transaction;
   readonly catalog: CatalogSnapshot;
   readonly clock: Pick<Clock, 'wallMs'>;
+  /** A batch ends once it has so many. */
+  readonly batchBytesMax: number;
 }): Iterable<Uint8Array> {
-  const { log, transaction, catalog, clock } = options;
-  const chunk = new BatchBuilder(singleBatchBytesMax * 2);
+  const { log, transaction, catalog, clock, batchBytesMax } = options;
+  const chunk = new BatchBuilder(batchBytesMax * 2);
   let baseSequence = 0;
   const finish = (): Uint8Array => {
     const producer = { ...producerOf(transaction), baseSequence };
@@ -84,7 +83,7 @@ export function* encodeLargeCommit(options: {
       row,
       before,
     });
-    if (chunk.sizeBytes >= singleBatchBytesMax) yield finish();
+    if (chunk.sizeBytes >= batchBytesMax) yield finish();
   }
   if (chunk.recordCount > 0) yield finish();
 }

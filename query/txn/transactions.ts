@@ -27,8 +27,18 @@ type Undecided = {
   readonly reject: (error: AlopexError) => void;
 };
 
-/** Pending rows of more bytes in memory are committed as many batches; about 1 MiB of the log. */
-const largeCommitBytes = 4 * 1024 * 1024;
+export type CommitLimits = {
+  /** Pending rows of more bytes in memory are committed as many batches. */
+  readonly largeCommitBytes: number;
+  /** A batch of such a commit ends once it has so many bytes. */
+  readonly batchBytesMax: number;
+};
+
+/** 4 MiB in memory are about 1 MiB of the log. */
+export const defaultCommitLimits: CommitLimits = {
+  largeCommitBytes: 4 * 1024 * 1024,
+  batchBytesMax: 1024 * 1024,
+};
 
 /** Bytes of pending rows that all transactions together may hold in memory. */
 export const pendingBytesMax = 1024 * 1024 * 1024;
@@ -48,6 +58,7 @@ export class Transactions {
   readonly #rows: Rows;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #limits: CommitLimits;
   readonly #locks = new LockTable();
   readonly #recent = new RecentWrites();
   readonly #active = new Set<Transaction>();
@@ -64,7 +75,9 @@ export class Transactions {
     readonly log: Log;
     readonly clock: Clock;
     readonly catalog: CatalogSnapshot;
+    readonly limits?: Partial<CommitLimits>;
   }) {
+    this.#limits = { ...defaultCommitLimits, ...options.limits };
     this.#rows = options.rows;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -306,7 +319,7 @@ export class Transactions {
     }
     let undecided: Promise<void>;
     try {
-      const isLarge = transaction.pending.sizeBytes > largeCommitBytes;
+      const isLarge = transaction.pending.sizeBytes > this.#limits.largeCommitBytes;
       undecided = isLarge ? (await this.#appendLarge(transaction)).flushed : this.#append(transaction);
     } catch (error) {
       this.#end(transaction, 'aborted');
@@ -337,7 +350,14 @@ export class Transactions {
   async #appendLarge(transaction: Transaction): Promise<{ readonly flushed: Promise<void> }> {
     const catalog = this.catalogOf(transaction);
     try {
-      for (const batch of encodeLargeCommit({ log: this.#log, transaction, catalog, clock: this.#clock })) {
+      const { batchBytesMax } = this.#limits;
+      for (const batch of encodeLargeCommit({
+        log: this.#log,
+        transaction,
+        catalog,
+        clock: this.#clock,
+        batchBytesMax,
+      })) {
         this.#place(batch);
         if (this.#log.endOffset > this.#log.highWatermark) await this.#log.committed(this.#log.endOffset);
       }
