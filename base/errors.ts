@@ -115,6 +115,7 @@ export const sqlStates = {
   admin_shutdown: '57P01',
   crash_shutdown: '57P02',
   cannot_connect_now: '57P03',
+  idle_session_timeout: '57P05',
   system_error: '58000',
   io_error: '58030',
   undefined_file: '58P01',

@@ -18,6 +18,8 @@ export type Session = {
   readonly database: string;
   /** For codecs: time zone, date style and the like, as the session's settings stand now. */
   readonly functions: FunctionContext;
+  /** Named prepared statements: of PREPARE and of protocols alike. Null: of an empty text. */
+  readonly named: Map<string, PreparedStatement | null>;
   /** Statements of a script, in order; 42601 with a position. An empty script has none. */
   parse(text: string): readonly ParsedStatement[];
   /** Names, types and plan of one statement. Parameter types that are 0 or absent are inferred. */
@@ -27,10 +29,15 @@ export type Session = {
    * (extended protocol: at Sync; simple protocol: after the script; `autocommit`: with the portal).
    */
   bind(statement: PreparedStatement, parameters: readonly Datum[]): Promise<Portal>;
-  /** Ends the implicit transaction: commits it, and waits until that is durable. */
-  sync(): Promise<void>;
+  /**
+   * The short way of a lookup by primary key: its rows, without a portal and, where its pages are in memory, without
+   * a promise. Null: the statement, or the state that the session is in, needs `bind`.
+   */
+  lookUp(statement: PreparedStatement, parameters: readonly Datum[]): Rows | Promise<Rows> | null;
+  /** Ends the implicit transaction: commits it, and waits until that is durable. No promise: nothing to commit. */
+  sync(): void | Promise<void>;
   /** Rolls the implicit transaction back, or marks the block failed: after an error outside the session's calls. */
-  fail(error: AlopexError): Promise<void>;
+  fail(error: AlopexError): void;
   /** Cancels the running statement, if there is one: it ends with 57014. From any turn of the loop. */
   cancel(reason?: AlopexError): void;
   getSetting(name: string): string;
@@ -38,10 +45,15 @@ export type Session = {
   /** Called when a setting that clients are told of (ParameterStatus) changes. */
   onSettingReported: (name: string, value: string) => void;
   onNotice: (notice: Notice) => void;
+  /** The client has its answer, and may think: the idle timeouts run until `stopIdling`. */
+  startIdling(): void;
+  stopIdling(): void;
   /** An idle timeout ended the session: the connection is to be ended with this error. */
   onTimedOut: (error: AlopexError) => void;
   close(): Promise<void>;
 };
+
+export type Rows = readonly (readonly Datum[])[];
 
 export type Notice = { readonly severity: 'NOTICE' | 'WARNING' | 'INFO'; readonly error: AlopexError };
 
@@ -65,9 +77,9 @@ export type RowsPortal = {
   readonly kind: 'rows';
   readonly columns: readonly OutputColumn[];
   /** Up to `rowsMax` rows (0: no limit, but at most a batch at a time); `isDone` once nothing is left. */
-  fetch(rowsMax: number): Promise<{ readonly rows: readonly (readonly Datum[])[]; readonly isDone: boolean }>;
-  /** Valid once done (or closed): 'SELECT 5', 'UPDATE 2'. */
-  readonly tag: string;
+  fetch(rowsMax: number): Promise<{ readonly rows: Rows; readonly isDone: boolean }>;
+  /** Valid once done: 'SELECT 5' for five rows sent by this run of the portal, 'UPDATE 2' whatever was sent. */
+  tag(rowsSent: number): string;
   close(): void;
 };
 

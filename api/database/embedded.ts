@@ -228,7 +228,12 @@ async function resultOf<R>(session: EngineSession, portal: Portal): Promise<Quer
         for (const row of fetched.rows) rows.push(toRow(row));
         isDone = fetched.isDone;
       }
-      return { ...parseTag(portal.tag), rowCount: rows.length, rows, fields: portal.columns.map(fieldOf) };
+      return {
+        ...parseTag(portal.tag(rows.length)),
+        rowCount: rows.length,
+        rows,
+        fields: portal.columns.map(fieldOf),
+      };
     }
     case 'copy-in':
     case 'copy-out':

@@ -1,33 +1,51 @@
-import type { ParsedStatement } from '../../query/sql/parse.ts';
+import { type ParsedStatement, parse } from '../../query/sql/parse.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import type { Prepared } from './statements/prepare.ts';
 
-/** Statements whose plans are kept. */
-const plansMax = 2000;
+/** Statements whose plans are kept, and texts whose parse trees are. */
+const entriesMax = 2000;
 /** Longer texts are not kept: they rarely come twice. */
 const textLengthMax = 20_000;
 
-/** Plans by statement, shared by all sessions; the least recently used goes first. */
+/** Parse trees by text and plans by statement, shared by all sessions; the least recently used go first. */
 export class PlanCache {
+  readonly #parsed = new Map<string, readonly ParsedStatement[]>();
   readonly #plans = new Map<string, Prepared>();
+
+  /** A text's statements: parsed (33 µs and more), or as they were the last time. */
+  parse(text: string): readonly ParsedStatement[] {
+    const known = recent(this.#parsed, text);
+    if (known !== undefined) return known;
+    const parsed = parse(text);
+    keep(this.#parsed, text, parsed);
+    return parsed;
+  }
 
   key(statement: ParsedStatement, givenTypes: readonly TypeOid[], searchPath: string): string {
     return `${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;
   }
 
   get(key: string): Prepared | undefined {
-    const found = this.#plans.get(key);
-    if (found !== undefined) {
-      this.#plans.delete(key);
-      this.#plans.set(key, found);
-    }
-    return found;
+    return recent(this.#plans, key);
   }
 
   set(key: string, prepared: Prepared): void {
-    if (key.length > textLengthMax) return;
-    this.#plans.delete(key);
-    this.#plans.set(key, prepared);
-    if (this.#plans.size > plansMax) this.#plans.delete(this.#plans.keys().next().value!);
+    keep(this.#plans, key, prepared);
   }
+}
+
+function recent<Value>(entries: Map<string, Value>, key: string): Value | undefined {
+  const found = entries.get(key);
+  if (found !== undefined) {
+    entries.delete(key);
+    entries.set(key, found);
+  }
+  return found;
+}
+
+function keep<Value>(entries: Map<string, Value>, key: string, value: Value): void {
+  if (key.length > textLengthMax) return;
+  entries.delete(key);
+  entries.set(key, value);
+  if (entries.size > entriesMax) entries.delete(entries.keys().next().value!);
 }

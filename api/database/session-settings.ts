@@ -4,6 +4,13 @@ import { checkedSetting, parseMilliseconds, settingInfo, settings, unrecognized 
 /** Settings with a dot that a session may make up. */
 const customSettingsMax = 1000;
 
+/** What decides whether a statement may take the short way of a lookup; kept, for it is asked each time. */
+export type LookUpSettings = {
+  readonly searchPath: string;
+  readonly readsPresent: boolean;
+  readonly isReadCommitted: boolean;
+};
+
 type Undo = { readonly name: string; readonly previous: string | undefined; readonly isLocal: boolean };
 
 /**
@@ -17,6 +24,8 @@ export class SessionSettings {
   readonly #defaults = new Map<string, string>();
   readonly #undo: Undo[] = [];
   readonly #isInTransaction: () => boolean;
+  #lookUps: LookUpSettings | null = null;
+  readonly #milliseconds = new Map<string, number>();
   readonly #onReported: (name: string, value: string) => void;
 
   constructor(
@@ -42,7 +51,22 @@ export class SessionSettings {
   }
 
   milliseconds(name: string): number {
-    return parseMilliseconds(this.require(name)) ?? 0;
+    const known = this.#milliseconds.get(name);
+    if (known !== undefined) return known;
+    const parsed = parseMilliseconds(this.require(name)) ?? 0;
+    this.#milliseconds.set(name, parsed);
+    return parsed;
+  }
+
+  get lookUps(): LookUpSettings {
+    this.#lookUps ??= {
+      searchPath: this.require('search_path'),
+      readsPresent: (this.get('alopex.as_of') ?? '') === '',
+      isReadCommitted: ['read committed', 'read uncommitted'].includes(
+        this.require('default_transaction_isolation'),
+      ),
+    };
+    return this.#lookUps;
   }
 
   /** Returns the value as it is kept. */
@@ -82,6 +106,8 @@ export class SessionSettings {
 
   #assign(key: string, value: string | undefined): void {
     const before = this.get(key);
+    this.#lookUps = null;
+    this.#milliseconds.clear();
     if (value === undefined) this.#values.delete(key);
     else this.#values.set(key, value);
     const info = settingInfo(key);

@@ -3,16 +3,16 @@ import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
-import { type ParsedStatement, parse } from '../../query/sql/parse.ts';
+import type { ParsedStatement } from '../../query/sql/parse.ts';
 import type { Isolation, Transaction } from '../../query/txn/transaction.ts';
 import type { TypeOid } from '../../query/types/type.ts';
-import type { ConnectOptions, Notice, Portal, PreparedStatement, Session } from './contract.ts';
+import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
 import { SessionFunctions } from './function-context.ts';
 import { sessionSequences } from './sequences.ts';
 import { SessionSettings } from './session-settings.ts';
 import { StatementRun } from './statement-run.ts';
-import { type Prepared, prepareStatement } from './statements/prepare.ts';
+import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { runStatement } from './statements/run.ts';
 
 /**
@@ -29,8 +29,7 @@ export class EngineSession implements Session {
   readonly engine: Engine;
   readonly settings: SessionSettings;
   readonly functions: SessionFunctions;
-  /** PREPARE's statements; protocols keep their own. */
-  readonly named = new Map<string, Prepared>();
+  readonly named = new Map<string, Prepared | null>();
   onSettingReported: (name: string, value: string) => void = () => {};
   onNotice: (notice: Notice) => void = () => {};
   #block: 'none' | 'explicit' | 'failed' = 'none';
@@ -84,7 +83,7 @@ export class EngineSession implements Session {
   }
 
   parse(text: string): readonly ParsedStatement[] {
-    return parse(text);
+    return this.engine.plans.parse(text);
   }
 
   async prepare(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): Promise<Prepared> {
@@ -92,7 +91,7 @@ export class EngineSession implements Session {
       this.#requireUsable(statement);
       return prepareStatement(this, statement, parameterTypes);
     } catch (error) {
-      throw await this.#failed(error);
+      throw this.#failed(error);
     }
   }
 
@@ -101,8 +100,42 @@ export class EngineSession implements Session {
       this.#requireUsable(prepared.statement);
       return await runStatement(this, prepared as Prepared, parameters);
     } catch (error) {
-      throw await this.#failed(error);
+      throw this.#failed(error);
     }
+  }
+
+  lookUp(prepared: PreparedStatement, parameters: readonly Datum[]): Rows | Promise<Rows> | null {
+    const { query } = prepared as Prepared;
+    if (query === null || query.lookup === null || !this.#mayLookUp(query)) return null;
+    this.lastStatement = prepared.statement.source;
+    const { transactions } = this.engine;
+    const transaction = this.#transaction;
+    try {
+      const view =
+        transaction === null ? { at: transactions.visible, pending: null } : transactions.view(transaction);
+      const reader = transaction === null ? this.engine.reader : transactions.reader(transaction);
+      const rows = query.lookup(reader, view, parameters);
+      if (transaction !== null) transactions.endStatement(transaction);
+      if (!(rows instanceof Promise)) return rows;
+      return rows.catch((error: unknown) => {
+        throw this.#failed(error);
+      });
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** The plan holds, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
+  #mayLookUp(query: PreparedQuery): boolean {
+    if (this.#isClosed || this.#run !== null || this.#block === 'failed') return false;
+    const { lookUps } = this.settings;
+    return (
+      query.catalogVersion === this.catalog.version &&
+      this.#transaction?.catalog == null &&
+      query.searchPath === lookUps.searchPath &&
+      lookUps.readsPresent &&
+      (this.#transaction !== null || lookUps.isReadCommitted)
+    );
   }
 
   #requireUsable(statement: ParsedStatement): void {
@@ -120,7 +153,6 @@ export class EngineSession implements Session {
   /** Begins a statement: its times, its limits, its transaction. Ends with `endRun`. */
   beginRun(statement: ParsedStatement): StatementRun {
     if (this.#run !== null) throw busy();
-    this.#stopIdleTimer();
     this.lastStatement = statement.source;
     const transaction = this.ensureTransaction();
     transaction.lockTimeoutMs = this.settings.milliseconds('lock_timeout');
@@ -136,7 +168,6 @@ export class EngineSession implements Session {
     this.#run = null;
     this.#paused.add(run);
     this.#endStatement(run);
-    this.#startIdleTimer();
   }
 
   resumeRun(run: StatementRun): void {
@@ -146,16 +177,12 @@ export class EngineSession implements Session {
       this.#paused.add(run);
       throw busy();
     }
-    this.#stopIdleTimer();
     this.#run = run;
   }
 
   endRun(run: StatementRun): void {
     if (this.#run !== run && !this.#paused.delete(run)) return;
-    if (this.#run === run) {
-      this.#run = null;
-      this.#startIdleTimer();
-    }
+    if (this.#run === run) this.#run = null;
     run.end();
     this.#endStatement(run);
   }
@@ -181,17 +208,17 @@ export class EngineSession implements Session {
     try {
       return await work();
     } catch (error) {
-      throw await this.#failed(error);
+      throw this.#failed(error);
     }
   }
 
-  async #failed(thrown: unknown): Promise<AlopexError> {
+  #failed(thrown: unknown): AlopexError {
     const error = asAlopexError(thrown);
-    await this.fail(error);
+    this.fail(error);
     return error;
   }
 
-  async fail(_error: AlopexError): Promise<void> {
+  fail(_error: AlopexError): void {
     this.#endAllRuns();
     if (this.#transaction !== null) this.#abandon();
     if (this.#block === 'explicit') this.#block = 'failed';
@@ -271,11 +298,14 @@ export class EngineSession implements Session {
     throw new AlopexError('active_sql_transaction', `${command} cannot run inside a transaction block`);
   }
 
-  async sync(): Promise<void> {
+  sync(): void | Promise<void> {
     if (this.#block !== 'none') return;
     this.#endAllRuns();
     const transaction = this.#transaction;
-    if (transaction === null) return;
+    if (transaction !== null) return this.#commit(transaction);
+  }
+
+  async #commit(transaction: Transaction): Promise<void> {
     this.#transaction = null;
     try {
       await this.engine.transactions.commit(transaction);
@@ -299,16 +329,18 @@ export class EngineSession implements Session {
     this.onNotice({ severity, error: new AlopexError(condition, message) });
   }
 
-  #startIdleTimer(): void {
+  startIdling(): void {
     const limitMs = this.settings.milliseconds(
       this.#block === 'none' ? 'idle_session_timeout' : 'idle_in_transaction_session_timeout',
     );
     if (limitMs === 0) return;
+    this.stopIdling();
     this.#idleTimer = this.engine.env.clock.setTimer(limitMs, () => this.#onIdle());
   }
 
-  #stopIdleTimer(): void {
-    this.#idleTimer?.cancel();
+  stopIdling(): void {
+    if (this.#idleTimer === null) return;
+    this.#idleTimer.cancel();
     this.#idleTimer = null;
   }
 
@@ -318,19 +350,18 @@ export class EngineSession implements Session {
   #onIdle(): void {
     const error =
       this.#block === 'none'
-        ? new AlopexError('admin_shutdown', 'terminating connection due to idle-session timeout')
+        ? new AlopexError('idle_session_timeout', 'terminating connection due to idle-session timeout')
         : new AlopexError(
             'idle_in_transaction_session_timeout',
             'terminating connection due to idle-in-transaction timeout',
           );
-    if (this.#transaction !== null) this.engine.transactions.rollback(this.#transaction);
     this.onTimedOut(error);
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#stopIdleTimer();
+    this.stopIdling();
     this.cancel(new AlopexError('admin_shutdown', 'terminating connection due to administrator command'));
     this.#endAllRuns();
     if (this.#transaction !== null) this.engine.transactions.rollback(this.#transaction);

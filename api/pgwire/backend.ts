@@ -7,9 +7,13 @@ import { codecOf } from '../../query/types/codec/codec.ts';
 import type { FunctionContext } from '../../query/types/function.ts';
 import { typeInfo } from '../../query/types/registry.ts';
 
+/** The buffer of a connection that has said little, and the largest that an idle one keeps. */
+const smallBytes = 512;
+const keptBytesMax = 4096;
+
 /** Writes the server's messages into one buffer, which the connection sends when it is large enough or waited for. */
 export class BackendWriter {
-  readonly #out = new ByteWriter(1024);
+  #out = new ByteWriter(smallBytes);
 
   get length(): number {
     return this.#out.length;
@@ -17,6 +21,11 @@ export class BackendWriter {
 
   /** What was written since the last time. */
   take(): Uint8Array {
+    if (this.#out.bytes.length > keptBytesMax) {
+      const bytes = this.#out.view();
+      this.#out = new ByteWriter(smallBytes);
+      return bytes;
+    }
     const bytes = this.#out.toBytes();
     this.#out.clear();
     return bytes;
@@ -74,9 +83,10 @@ export class BackendWriter {
     this.#end(start);
   }
 
-  negotiateProtocolVersion(minorVersion: number, unrecognized: readonly string[]): void {
+  /** The newest version is 3.0, in full as PostgreSQL sends it. */
+  negotiateProtocolVersion(unrecognized: readonly string[]): void {
     const start = this.#begin('v');
-    this.#out.int32(minorVersion);
+    this.#out.int32(3 << 16);
     this.#out.int32(unrecognized.length);
     for (const option of unrecognized) this.#text(option);
     this.#end(start);
@@ -133,19 +143,29 @@ export class BackendWriter {
   }
 
   dataRow(row: readonly Datum[], encoders: readonly FieldEncoder[]): void {
+    const before = this.#out.length;
     const start = this.#begin('D');
-    this.#out.int16(row.length);
-    for (let index = 0; index < row.length; index++) {
-      const value = row[index]!;
-      if (value === null) this.#out.int32(-1);
-      else {
-        const field = this.#out.length;
-        this.#out.int32(0);
-        encoders[index]!(value, this.#out);
-        this.#out.setInt32(field, this.#out.length - field - 4);
-      }
+    try {
+      this.#out.int16(row.length);
+      for (let index = 0; index < row.length; index++) this.#field(row[index]!, encoders[index]!);
+    } catch (error) {
+      // A value that cannot be shown must not leave half a message behind.
+      this.#out.length = before;
+      throw error;
     }
     this.#end(start);
+  }
+
+  #field(value: Datum, encode: FieldEncoder): void {
+    const out = this.#out;
+    if (value === null) {
+      out.int32(-1);
+      return;
+    }
+    const start = out.length;
+    out.int32(0);
+    encode(value, out);
+    out.setInt32(start, out.length - start - 4);
   }
 
   copyResponse(direction: 'in' | 'out', isBinary: boolean, columnCount: number): void {

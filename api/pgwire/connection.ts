@@ -3,15 +3,10 @@ import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Connection, Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Session } from '../database/contract.ts';
-import { Framer } from './framer.ts';
-import {
-  decodeMessage,
-  decodeStartup,
-  type FrontendMessage,
-  protocolViolation,
-  type StartupPacket,
-} from './frontend.ts';
-import { authenticationMsMax, receivedBytesMax } from './limits.ts';
+import type { Frame } from './framer.ts';
+import { decodeStartup, protocolViolation, type StartupPacket } from './frontend.ts';
+import { Inbox } from './inbox.ts';
+import { authenticationMsMax, lingerMsMax } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { ScramServer, scramMechanism } from './scram.ts';
 import type { PgServer } from './server.ts';
@@ -26,28 +21,22 @@ type Startup = Extract<StartupPacket, { readonly kind: 'startup' }>;
  */
 export class PgConnection {
   readonly #server: PgServer;
-  readonly #framer = new Framer();
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   #connection: Connection;
-  #isBusy = false;
   #isClosed = false;
-  #isPaused = false;
   #isTls = false;
-  #startup: Startup | null = null;
-  #scram: { readonly server: ScramServer; step: 'first' | 'final' } | null = null;
+  /** Runs while the peer has to take what was written last. */
+  #lingering: Timer | null = null;
   #session: Session | null = null;
-  #protocol: SessionProtocol | null = null;
   readonly secret: number;
-  #authenticationTimer: Timer | null;
 
   constructor(server: PgServer, connection: Connection, secret: number) {
     this.#server = server;
     this.#connection = connection;
     this.secret = secret;
+    this.#inbox = new Inbox(connection);
     this.#outbox = new Outbox(connection);
-    this.#authenticationTimer = server.clock.setTimer(authenticationMsMax, () =>
-      this.#fatal(new AlopexError('protocol_violation', 'canceling authentication due to timeout')),
-    );
     this.#handle(connection);
   }
 
@@ -61,76 +50,69 @@ export class PgConnection {
 
   #handle(connection: Connection): void {
     connection.handle({
-      onData: (bytes) => this.#receive(bytes),
+      onData: (bytes) => this.#inbox.push(bytes),
       onDrain: () => this.#outbox.onDrain(),
-      onClose: () => this.#onClose(connection),
+      onClose: () => {
+        if (connection === this.#connection) this.#onClose();
+      },
     });
   }
 
-  #receive(bytes: Uint8Array): void {
-    if (this.#isClosed) return;
-    this.#framer.push(bytes);
-    if (!this.#isBusy) void this.#pump();
-    if (this.#isBusy && !this.#isPaused && this.#framer.pendingBytes > receivedBytesMax) {
-      this.#isPaused = true;
-      this.#connection.pause();
-    }
-  }
-
-  /** Handles packets until none is whole. Answers go out when nothing more is there to handle. */
-  async #pump(): Promise<void> {
-    this.#isBusy = true;
+  /** The life of the connection: handshake, then messages, until either side ends it. Never throws. */
+  async serve(): Promise<void> {
     try {
-      while (!this.#isClosed) {
-        const frame = this.#framer.next();
-        if (frame === null) {
-          if (!this.#isPaused) break;
-          this.#isPaused = false;
-          this.#connection.resume();
-          break;
-        }
-        const handled =
-          frame.kind === 'startup'
-            ? this.#onStartup(decodeStartup(frame.body))
-            : this.#onMessage(frame.message, frame.body);
-        if (handled instanceof Promise) await handled;
-      }
-      if (!this.#isClosed) this.#outbox.flush();
+      const session = await this.#handshakeInTime();
+      if (session === null) return this.#close();
+      await new SessionProtocol(session, this.#inbox, this.#outbox, this.#server.clock).run();
+      this.#close();
     } catch (error) {
       this.#fatal(asAlopexError(error));
-    } finally {
-      this.#isBusy = false;
     }
   }
 
-  #onMessage(kind: FrontendMessage['kind'], body: Uint8Array): void | Promise<void> {
-    if (kind === 'terminate') return this.#close();
-    if (this.#protocol !== null) {
-      if (kind === 'password') throw protocolViolation('a password was not asked for');
-      return this.#protocol.handle(kind, body);
+  async #handshakeInTime(): Promise<Session | null> {
+    const timer = this.#server.clock.setTimer(authenticationMsMax, () =>
+      this.#fatal(protocolViolation('canceling authentication due to timeout')),
+    );
+    try {
+      const startup = await this.#startup();
+      if (startup === null) return null;
+      this.#inbox.phase = 'unauthenticated';
+      const isAuthenticated = await this.#authenticate(startup);
+      return isAuthenticated ? this.#welcome(startup) : null;
+    } finally {
+      timer.cancel();
     }
-    if (kind !== 'password')
-      throw protocolViolation(`expected password response, got message of kind ${kind}`);
-    const message = decodeMessage(kind, body);
-    if (message.kind === 'password') this.#onScram(message.body);
+  }
+
+  /** The next packet, when it is there; null: the connection is closed. */
+  async #next(): Promise<Frame | null> {
+    for (;;) {
+      const frame = this.#inbox.next();
+      if (frame !== null || this.#isClosed) return frame;
+      this.#outbox.flush();
+      await this.#inbox.arrival();
+    }
   }
 
   // ---- startup
 
-  #onStartup(packet: StartupPacket): void {
-    switch (packet.kind) {
-      case 'gss-request':
-        this.#reply('N');
-        return;
-      case 'ssl-request':
-        this.#onSslRequest();
-        return;
-      case 'cancel-request':
+  /** The startup packet, after what may come before it; null where none comes. */
+  async #startup(): Promise<Startup | null> {
+    const asked = new Set<StartupPacket['kind']>();
+    for (;;) {
+      const frame = await this.#next();
+      if (frame?.kind !== 'startup') return null;
+      const packet = decodeStartup(frame.body);
+      if (packet.kind === 'startup') return packet;
+      if (packet.kind === 'cancel-request') {
         this.#server.cancel(packet.processId, packet.secret);
-        this.#close();
-        return;
-      case 'startup':
-        this.#authenticate(packet);
+        return null;
+      }
+      if (asked.has(packet.kind)) throw protocolViolation('encryption is negotiated once');
+      asked.add(packet.kind);
+      if (packet.kind === 'ssl-request') this.#onSslRequest();
+      else this.#reply('N');
     }
   }
 
@@ -140,66 +122,61 @@ export class PgConnection {
 
   #onSslRequest(): void {
     const context = this.#server.tls;
-    if (context === null || this.#isTls) {
+    if (context === null) {
       this.#reply('N');
       return;
     }
-    if (this.#framer.pendingBytes > 0) throw protocolViolation('received unencrypted data after SSL request');
+    if (this.#inbox.pendingBytes > 0) throw protocolViolation('received unencrypted data after SSL request');
     this.#reply('S');
     this.#isTls = true;
     this.#connection = serverTls(this.#connection, context);
+    this.#inbox.use(this.#connection);
     this.#outbox.use(this.#connection);
     this.#handle(this.#connection);
   }
 
-  #authenticate(startup: Startup): void {
-    this.#startup = startup;
-    this.#framer.phase = 'unauthenticated';
+  /** Lets the user in, or throws; false: the client went away. */
+  async #authenticate(startup: Startup): Promise<boolean> {
     const { writer } = this.#outbox;
-    const options = Object.keys(startup.parameters).filter((name) => name.startsWith('_pq_.'));
-    if (startup.minorVersion > 0 || options.length > 0) writer.negotiateProtocolVersion(0, options);
-    const user = startup.parameters.user ?? '';
+    const { parameters, minorVersion } = startup;
+    const options = Object.keys(parameters).filter((name) => name.startsWith('_pq_.'));
+    if (minorVersion > 0 || options.length > 0) writer.negotiateProtocolVersion(options);
+    const user = parameters.user ?? '';
     if (user === '') {
-      throw new AlopexError(
-        'invalid_authorization_specification',
-        'no PostgreSQL user name specified in startup packet',
-      );
+      throw refused('no PostgreSQL user name specified in startup packet');
     }
-    if (startup.parameters.replication !== undefined && startup.parameters.replication !== 'false') {
+    if (parameters.replication !== undefined && parameters.replication !== 'false') {
       throw new AlopexError('feature_not_supported', 'the replication protocol is not supported yet');
     }
-    if (this.#server.requiresTls(this.#connection.remote) && !this.#isTls) {
-      throw new AlopexError(
-        'invalid_authorization_specification',
-        'the server takes only TLS connections from this address',
-      );
+    const { remote } = this.#connection;
+    if (this.#server.requiresTls(remote) && !this.#isTls) {
+      throw refused('the server takes only TLS connections from this address');
     }
-    if (!this.#server.requiresPassword(this.#connection.remote)) {
-      this.#welcome();
-      return;
-    }
-    const verifier = this.#server.host.passwordVerifier(user);
-    this.#scram = { server: new ScramServer(user, verifier, this.#server.mockSecret), step: 'first' };
-    writer.saslMechanisms([scramMechanism]);
+    return this.#server.requiresPassword(remote) ? this.#scram(user) : true;
   }
 
-  #onScram(body: Uint8Array): void {
-    const scram = this.#scram;
-    if (scram === null) throw protocolViolation('a password was not asked for');
+  async #scram(user: string): Promise<boolean> {
     const { writer } = this.#outbox;
-    if (scram.step === 'first') {
-      scram.step = 'final';
-      writer.authentication(11, stringToUtf8(scram.server.first(initialResponse(body))));
-      return;
-    }
-    writer.authentication(12, stringToUtf8(scram.server.final(utf8ToString(body))));
-    this.#scram = null;
-    this.#welcome();
+    const scram = new ScramServer(user, this.#server.host.passwordVerifier(user), this.#server.mockSecret);
+    writer.saslMechanisms([scramMechanism]);
+    const first = await this.#passwordMessage();
+    if (first === null) return false;
+    writer.authentication(11, stringToUtf8(scram.first(initialResponse(first))));
+    const final = await this.#passwordMessage();
+    if (final === null) return false;
+    writer.authentication(12, stringToUtf8(scram.final(utf8ToString(final))));
+    return true;
+  }
+
+  async #passwordMessage(): Promise<Uint8Array | null> {
+    const frame = await this.#next();
+    if (frame?.kind !== 'message' || frame.message === 'terminate') return null;
+    if (frame.message === 'password') return frame.body;
+    throw protocolViolation(`expected password response, got message of kind ${frame.message}`);
   }
 
   /** Authenticated: the session begins. */
-  #welcome(): void {
-    const { parameters } = this.#startup!;
+  #welcome({ parameters }: Startup): Session {
     const user = parameters.user!;
     const session = this.#server.host.connect({
       user,
@@ -208,9 +185,7 @@ export class PgConnection {
       clientAddress: this.#connection.remote.host,
     });
     this.#session = session;
-    this.#authenticationTimer?.cancel();
-    this.#authenticationTimer = null;
-    this.#framer.phase = 'authenticated';
+    this.#inbox.phase = 'authenticated';
     const { writer } = this.#outbox;
     session.onSettingReported = (name, value) => writer.parameterStatus(name, value);
     session.onNotice = ({ severity, error }) => writer.notice(error, severity);
@@ -219,7 +194,8 @@ export class PgConnection {
     for (const name of this.#server.reportedSettings) writer.parameterStatus(name, session.getSetting(name));
     writer.backendKeyData(session.id, this.secret);
     writer.readyForQuery('idle');
-    this.#protocol = new SessionProtocol(session, this.#outbox);
+    session.startIdling();
+    return session;
   }
 
   // ---- the end
@@ -230,7 +206,7 @@ export class PgConnection {
     this.#close();
   }
 
-  /** The server stops: 57P01 to an idle client; a running statement is cancelled first. */
+  /** The server stops: 57P01, and a running statement is cancelled. */
   shutDown(): void {
     this.#fatal(new AlopexError('admin_shutdown', 'terminating connection due to administrator command'));
   }
@@ -239,22 +215,27 @@ export class PgConnection {
     if (this.#isClosed) return;
     this.#outbox.flush();
     this.#connection.end();
+    this.#lingering = this.#server.clock.setTimer(lingerMsMax, () => this.#connection.destroy());
     this.#dispose();
   }
 
-  #onClose(connection: Connection): void {
-    if (connection === this.#connection) this.#dispose();
+  #onClose(): void {
+    this.#lingering?.cancel();
+    this.#dispose();
   }
 
   #dispose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#authenticationTimer?.cancel();
-    this.#outbox.onClose();
-    this.#protocol?.close();
+    this.#inbox.close();
+    this.#outbox.close();
     this.#session?.close().catch((error: unknown) => this.#server.onProblem(asAlopexError(error)));
     this.#server.forget(this);
   }
+}
+
+function refused(message: string): AlopexError {
+  return new AlopexError('invalid_authorization_specification', message);
 }
 
 /** SASLInitialResponse: mechanism, length, data. */

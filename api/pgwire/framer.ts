@@ -1,4 +1,3 @@
-import { concatBytes } from '../../base/bytes/compare.ts';
 import { type FrontendMessage, messageKind, protocolViolation } from './frontend.ts';
 import { messageBytesMax, startupBytesMax, unauthenticatedMessageBytesMax } from './limits.ts';
 
@@ -6,24 +5,52 @@ export type Frame =
   | { readonly kind: 'startup'; readonly body: Uint8Array }
   | { readonly kind: 'message'; readonly message: FrontendMessage['kind']; readonly body: Uint8Array };
 
+const noBytes = new Uint8Array();
+
 /**
  * Cuts a stream of bytes into packets. Sans I/O. A length beyond the limit of the phase is refused from its four
  * bytes alone, before anything is kept.
+ *
+ * A packet that lies whole in one chunk is a view of it. What a chunk ends in is copied to one buffer that doubles,
+ * so that a client that sends single bytes costs no more memory than the bytes.
  */
 export class Framer {
   phase: 'startup' | 'unauthenticated' | 'authenticated' = 'startup';
-  #chunks: Uint8Array[] = [];
-  #length = 0;
+  #bytes: Uint8Array = noBytes;
+  #start = 0;
+  #end = 0;
+  /** The buffer is a copy of ours, which may be written to behind `#end`. */
+  #isOwned = false;
 
-  /** Bytes that wait for the rest of their packet. */
+  /** Bytes that wait for the rest of their packet, or to be taken. */
   get pendingBytes(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
   push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
+    if (this.#start === this.#end) {
+      this.#bytes = chunk;
+      this.#start = 0;
+      this.#end = chunk.length;
+      this.#isOwned = false;
+      return;
+    }
+    this.#makeRoom(chunk.length);
+    this.#bytes.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#isOwned && this.#end + count <= this.#bytes.length) return;
+    const kept = this.#bytes.subarray(this.#start, this.#end);
+    const needed = kept.length + count;
+    // Packets that were taken are views of the old buffer: what is kept moves to a new one, never within it.
+    const grown = new Uint8Array(Math.max(needed, kept.length * 2));
+    grown.set(kept);
+    this.#bytes = grown;
+    this.#start = 0;
+    this.#end = kept.length;
+    this.#isOwned = true;
   }
 
   /** The next whole packet, or null. */
@@ -32,50 +59,43 @@ export class Framer {
   }
 
   #startup(): Frame | null {
-    if (this.#length < 4) return null;
-    const length = this.#lengthAt(0);
+    if (this.pendingBytes < 4) return null;
+    const length = this.#uint32(this.#start);
     if (length < 8 || length > startupBytesMax) throw protocolViolation('invalid length of startup packet');
-    if (this.#length < length) return null;
-    return { kind: 'startup', body: this.#take(length).subarray(4) };
+    if (this.pendingBytes < length) return null;
+    return { kind: 'startup', body: this.#take(length, 4) };
   }
 
   #message(): Frame | null {
-    if (this.#length < 5) return null;
-    const message = messageKind(this.#header(1)[0]!);
-    const length = this.#lengthAt(1);
+    if (this.pendingBytes === 0) return null;
+    const message = messageKind(this.#bytes[this.#start]!);
+    if (this.pendingBytes < 5) return null;
+    const length = this.#uint32(this.#start + 1);
     const limit = this.phase === 'authenticated' ? messageBytesMax : unauthenticatedMessageBytesMax;
     if (length < 4 || length > limit) throw protocolViolation(`invalid message length ${length}`);
-    if (this.#length < length + 1) return null;
-    return { kind: 'message', message, body: this.#take(length + 1).subarray(5) };
+    if (this.pendingBytes < length + 1) return null;
+    return { kind: 'message', message, body: this.#take(length + 1, 5) };
   }
 
-  /** The first bytes in one piece. */
-  #header(count: number): Uint8Array {
-    if (this.#chunks[0]!.length < count) this.#join();
-    return this.#chunks[0]!;
+  #uint32(at: number): number {
+    const bytes = this.#bytes;
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
   }
 
-  #lengthAt(position: number): number {
-    const bytes = this.#header(position + 4);
-    return (
-      ((bytes[position]! << 24) |
-        (bytes[position + 1]! << 16) |
-        (bytes[position + 2]! << 8) |
-        bytes[position + 3]!) >>>
-      0
-    );
+  /** A packet of `count` bytes, without the `skipped` first ones. */
+  #take(count: number, skipped: number): Uint8Array {
+    const start = this.#start;
+    this.#start += count;
+    const body = this.#bytes.subarray(start + skipped, start + count);
+    // Nothing is left: the chunk is not held for an idle connection's sake.
+    if (this.#start === this.#end) this.#forget();
+    return body;
   }
 
-  #take(count: number): Uint8Array {
-    if (this.#chunks[0]!.length < count) this.#join();
-    const first = this.#chunks[0]!;
-    this.#length -= count;
-    if (first.length === count) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(count);
-    return first.subarray(0, count);
-  }
-
-  #join(): void {
-    this.#chunks = [concatBytes(this.#chunks)];
+  #forget(): void {
+    this.#bytes = noBytes;
+    this.#start = 0;
+    this.#end = 0;
+    this.#isOwned = false;
   }
 }

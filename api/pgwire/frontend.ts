@@ -1,4 +1,5 @@
 import { ByteReader, ByteReaderError } from '../../base/bytes/reader.ts';
+import { utf8ToString, utf8ToStringStrict } from '../../base/bytes/utf8.ts';
 import { AlopexError } from '../../base/errors.ts';
 
 /** The first packet of a connection. */
@@ -42,6 +43,8 @@ export type FrontendMessage =
   | { readonly kind: 'function-call' }
   /** PasswordMessage, SASLInitialResponse, SASLResponse: which one, the state of the handshake tells. */
   | { readonly kind: 'password'; readonly body: Uint8Array };
+
+export type Message<Kind extends FrontendMessage['kind']> = Extract<FrontendMessage, { readonly kind: Kind }>;
 
 const kindsByByte: ReadonlyMap<number, FrontendMessage['kind']> = new Map(
   (
@@ -158,13 +161,22 @@ function target(reader: ByteReader): 'statement' | 'portal' {
   throw protocolViolation(`invalid target "${letter}" of a Describe or Close message`);
 }
 
+/** Text from the client: UTF-8 without a zero byte, or 22021. */
+export function checkedText(bytes: Uint8Array): string {
+  const text = utf8ToString(bytes);
+  // The decoder puts U+FFFD for what is not UTF-8; a client may also have sent that character itself.
+  const isBroken = text.includes('\ufffd') && utf8ToStringStrict(bytes) === null;
+  if (isBroken || text.includes('\0')) {
+    throw new AlopexError('character_not_in_repertoire', 'invalid byte sequence for encoding "UTF8"');
+  }
+  return text;
+}
+
 function cString(reader: ByteReader): string {
   const end = reader.bytes.indexOf(0, reader.position);
   if (end < 0 || end >= reader.end) throw protocolViolation('invalid string in message');
-  const text = reader.utf8(end - reader.position);
+  const text = checkedText(reader.raw(end - reader.position));
   reader.skip(1);
-  if (text.includes('\ufffd'))
-    throw new AlopexError('character_not_in_repertoire', 'invalid byte sequence for encoding "UTF8"');
   return text;
 }
 

@@ -6,10 +6,14 @@ export const unauthenticatedMessageBytesMax = 16 * 1024;
 export const messageBytesMax = 256 * 1024 * 1024;
 /** Bytes of received messages that wait for the session; past it the socket is paused. */
 export const receivedBytesMax = 1024 * 1024;
-/** Bytes that a result may put before the socket before it waits for the client to read. */
+/** Bytes that results may put before the socket before they wait for the client to read. */
 export const unsentBytesMax = 256 * 1024;
 /** Prepared statements, and portals, that one connection may have open. */
 export const preparedStatementsMax = 10_000;
 export const portalsMax = 1_000;
 /** How long a client may take from connecting to being authenticated. */
 export const authenticationMsMax = 60_000;
+/** How long one connection's messages may hold the event loop before others run. */
+export const sliceMsMax = 5;
+/** How long a client may take to read the last messages of a connection that the server ends. */
+export const lingerMsMax = 5_000;

@@ -11,6 +11,7 @@ export class Outbox {
   #connection: Connection;
   #unsent = 0;
   #isBlocked = false;
+  #isClosed = false;
   #waiters: (() => void)[] = [];
 
   constructor(connection: Connection) {
@@ -24,11 +25,12 @@ export class Outbox {
   flush(): void {
     if (this.writer.length === 0) return;
     const bytes = this.writer.take();
+    if (this.#isClosed) return;
     this.#unsent = this.#isBlocked ? this.#unsent + bytes.length : bytes.length;
     if (!this.#connection.write(bytes)) this.#isBlocked = true;
   }
 
-  /** After a row: sends what is enough; a promise where the client must read first. */
+  /** After a message: sends what is enough; a promise where the client must read first. */
   room(): Promise<void> | null {
     if (this.writer.length >= chunkBytes) this.flush();
     if (!this.#isBlocked || this.#unsent < unsentBytesMax) return null;
@@ -44,7 +46,8 @@ export class Outbox {
   }
 
   /** Nobody reads any more: who waits goes on, and finds the connection closed. */
-  onClose(): void {
+  close(): void {
+    this.#isClosed = true;
     this.#isBlocked = false;
     this.#wake();
   }

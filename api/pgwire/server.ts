@@ -83,7 +83,9 @@ export class PgServer {
       connection.destroy();
       return;
     }
-    this.#connections.add(new PgConnection(this, connection, this.#random.uint32() | 0));
+    const accepted = new PgConnection(this, connection, this.#random.uint32() | 0);
+    this.#connections.add(accepted);
+    void accepted.serve();
   }
 
   forget(connection: PgConnection): void {

@@ -1,21 +1,21 @@
-import { utf8ToStringStrict } from '../../base/bytes/utf8.ts';
+import type { Clock } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
-import { codecOf } from '../../query/types/codec/codec.ts';
 import type {
   CopyInPortal,
   CopyOutPortal,
   Portal,
   PreparedStatement,
+  Rows,
   RowsPortal,
   Session,
 } from '../database/contract.ts';
-import { type FieldEncoder, fieldEncoders, formatOf } from './backend.ts';
-import { decodeMessage, type FrontendMessage, protocolViolation } from './frontend.ts';
-import { portalsMax, preparedStatementsMax } from './limits.ts';
+import { type FieldEncoder, fieldEncoders } from './backend.ts';
+import { decodeMessage, type FrontendMessage, type Message } from './frontend.ts';
+import type { Inbox } from './inbox.ts';
+import { portalsMax, preparedStatementsMax, sliceMsMax } from './limits.ts';
 import type { Outbox } from './outbox.ts';
-
-type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { readonly kind: K }>;
+import { checkedResultFormats, decodeParameters } from './parameters.ts';
 
 /** A portal of the extended protocol: the session starts it at its first Execute. */
 type BoundPortal = {
@@ -28,40 +28,82 @@ type BoundPortal = {
   isDone: boolean;
 };
 
-type RunningCopy = {
-  readonly portal: CopyInPortal;
-  readonly isExtended: boolean;
-  /** Simple protocol: the script goes on with the tag. */
-  readonly resolve: (tag: string) => void;
-};
+/** Messages between two looks at the clock. */
+const messagesPerLook = 32;
 
-/** The simple and the extended query protocol over a session (PostgreSQL manual, 55.2). */
+/**
+ * The simple and the extended query protocol over a session (PostgreSQL manual, 55.2). Messages are handled one
+ * after another; a lookup by key goes from Bind to Sync without a promise.
+ *
+ * Invariants:
+ * - after an error in an extended message nothing is handled until Sync (`#isSkipping`);
+ * - portals end with the transaction: none outlives a ReadyForQuery in state idle.
+ */
 export class SessionProtocol {
   readonly #session: Session;
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  readonly #statements = new Map<string, PreparedStatement | null>();
+  readonly #clock: Clock;
   readonly #portals = new Map<string, BoundPortal>();
-  /** After an error, extended messages are ignored until Sync. */
+  /** The unnamed statement; undefined where there is none. */
+  #unnamed: PreparedStatement | null | undefined = undefined;
   #isSkipping = false;
-  #copy: RunningCopy | null = null;
-  /** The rest of a simple query's script, which goes on after its COPY. */
-  #script: Promise<void> | null = null;
 
-  constructor(session: Session, outbox: Outbox) {
+  constructor(session: Session, inbox: Inbox, outbox: Outbox, clock: Clock) {
     this.#session = session;
+    this.#inbox = inbox;
     this.#outbox = outbox;
+    this.#clock = clock;
   }
 
-  handle(kind: FrontendMessage['kind'], body: Uint8Array): void | Promise<void> {
-    if (this.#isSkipping && kind !== 'sync') return;
-    let message: FrontendMessage;
-    try {
-      message = decodeMessage(kind, body);
-    } catch (error) {
-      if (asAlopexError(error).condition === 'protocol_violation') throw error;
-      return this.#refuse(error, kind !== 'query');
+  /** Until the client terminates, or the connection is closed. Throws what the connection must end with. */
+  async run(): Promise<void> {
+    let sliceStartMs = this.#clock.monotonicMs();
+    for (let count = 1; ; count++) {
+      let frame = this.#inbox.next();
+      if (frame === null) {
+        frame = await this.#arrival();
+        if (frame === null) return;
+        sliceStartMs = this.#clock.monotonicMs();
+      }
+      if (frame.kind !== 'message' || frame.message === 'terminate') return;
+      this.#session.stopIdling();
+      const handled = this.#handle(frame.message, frame.body);
+      if (handled !== undefined) await handled;
+      const room = this.#outbox.room();
+      if (room !== null) await room;
+      if (count % messagesPerLook === 0 && this.#clock.monotonicMs() - sliceStartMs > sliceMsMax) {
+        await this.#yield();
+        sliceStartMs = this.#clock.monotonicMs();
+      }
     }
-    return this.#copy === null ? this.#dispatch(message) : this.#onCopyMessage(message);
+  }
+
+  /** Sends the answers, and waits for the next packet; null: the connection is closed. */
+  async #arrival() {
+    this.#outbox.flush();
+    for (;;) {
+      await this.#inbox.arrival();
+      if (this.#inbox.isClosed) return null;
+      const frame = this.#inbox.next();
+      if (frame !== null) return frame;
+    }
+  }
+
+  #yield(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setTimer(0, resolve);
+    });
+  }
+
+  #handle(kind: FrontendMessage['kind'], body: Uint8Array): void | Promise<void> {
+    if (this.#isSkipping && kind !== 'sync') return;
+    try {
+      const handled = this.#dispatch(decodeMessage(kind, body));
+      return handled?.catch((error: unknown) => this.#refuse(error, kind));
+    } catch (error) {
+      this.#refuse(error, kind);
+    }
   }
 
   #dispatch(message: FrontendMessage): void | Promise<void> {
@@ -69,153 +111,117 @@ export class SessionProtocol {
       case 'query':
         return this.#onQuery(message.text);
       case 'parse':
-        return this.#extended(() => this.#onParse(message));
+        return this.#onParse(message);
       case 'bind':
-        return this.#extended(() => this.#onBind(message));
+        return this.#onBind(message);
       case 'describe':
-        return this.#extended(() => this.#onDescribe(message));
+        return this.#onDescribe(message);
       case 'execute':
-        return this.#extended(() => this.#onExecute(message));
+        return this.#onExecute(message);
       case 'close':
-        return this.#extended(() => this.#onCloseMessage(message));
+        return this.#onClose(message);
       case 'flush':
-        this.#outbox.flush();
-        return;
+        return this.#outbox.flush();
       case 'sync':
         return this.#onSync();
       case 'copy-data':
       case 'copy-done':
       case 'copy-fail':
+        // What a client still sends of a COPY that has failed.
         return;
       case 'function-call':
-        return this.#refuse(
-          new AlopexError('feature_not_supported', 'the function call protocol is not supported'),
-          false,
-        );
+        throw new AlopexError('feature_not_supported', 'the function call protocol is not supported');
       case 'terminate':
       case 'password':
-        throw protocolViolation(`unexpected message of kind ${message.kind}`);
+        throw new AlopexError('protocol_violation', `unexpected message of kind ${message.kind}`);
     }
   }
 
-  close(): void {
-    this.#copy = null;
-  }
-
-  // ---- errors
-
-  /** An error of a message itself, which the session has not seen. */
-  async #refuse(thrown: unknown, isExtended: boolean): Promise<void> {
+  /** The error of a message: told, and the transaction fails with it. */
+  #refuse(thrown: unknown, kind: FrontendMessage['kind']): void {
     const error = asAlopexError(thrown);
-    await this.#session.fail(error);
+    this.#session.fail(error);
     this.#outbox.writer.error(error);
-    if (isExtended) this.#isSkipping = true;
+    if (isExtended(kind)) this.#isSkipping = true;
     else this.#ready();
   }
 
-  async #extended(work: () => void | Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      await this.#refuse(error, true);
-    }
-  }
-
   #ready(): void {
-    if (this.#session.status === 'idle') this.#portals.clear();
-    this.#outbox.writer.readyForQuery(this.#session.status);
+    const { status } = this.#session;
+    if (status === 'idle' && this.#portals.size > 0) this.#portals.clear();
+    this.#outbox.writer.readyForQuery(status);
+    this.#session.startIdling();
   }
 
   // ---- the simple protocol
 
   async #onQuery(text: string): Promise<void> {
     this.#closePortal('');
-    const script = this.#runScript(text);
-    this.#script = script;
-    await Promise.race([script, this.#copyStarted()]);
-  }
-
-  /** A COPY FROM STDIN inside a script needs messages before the script can go on. */
-  #copyStarted(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onCopyStarted = resolve;
-    });
-  }
-  #onCopyStarted: () => void = () => {};
-
-  async #runScript(text: string): Promise<void> {
-    try {
-      const statements = this.#session.parse(text);
-      if (statements.length === 0) this.#outbox.writer.emptyQueryResponse();
-      for (const [index, statement] of statements.entries()) {
-        const prepared = await this.#session.prepare(statement, []);
-        const portal = await this.#session.bind(prepared, []);
-        await this.#sendSimple(portal, index === statements.length - 1);
-      }
-      await this.#session.sync();
-    } catch (error) {
-      await this.#session.fail(asAlopexError(error));
-      this.#outbox.writer.error(asAlopexError(error));
+    this.#unnamed = undefined;
+    const statements = this.#session.parse(text);
+    if (statements.length === 0) this.#outbox.writer.emptyQueryResponse();
+    for (const [index, statement] of statements.entries()) {
+      const prepared = await this.#session.prepare(statement, []);
+      const portal = await this.#session.bind(prepared, []);
+      await this.#sendSimple(portal, index === statements.length - 1);
     }
-    this.#script = null;
+    await this.#session.sync();
     this.#ready();
   }
 
+  /** The implicit transaction is committed before the last statement is reported as complete. */
   async #sendSimple(portal: Portal, isLast: boolean): Promise<void> {
-    const { writer } = this.#outbox;
+    const tag = await this.#runSimple(portal);
+    if (isLast) await this.#session.sync();
+    if (tag === null) this.#outbox.writer.emptyQueryResponse();
+    else this.#outbox.writer.commandComplete(tag);
+  }
+
+  /** Everything of a statement but its end: the tag, or null for an empty one. */
+  async #runSimple(portal: Portal): Promise<string | null> {
     switch (portal.kind) {
       case 'empty':
-        writer.emptyQueryResponse();
-        return;
+        return null;
       case 'command':
-        if (isLast) await this.#session.sync();
-        writer.commandComplete(portal.tag);
-        return;
-      case 'rows':
-        writer.rowDescription(portal.columns, []);
-        await this.#sendRows(portal, fieldEncoders(portal.columns, [], this.#session.functions), 0);
-        if (isLast) await this.#session.sync();
-        writer.commandComplete(portal.tag);
-        return;
-      case 'copy-in': {
-        const tag = await this.#receiveCopy(portal, false);
-        if (isLast) await this.#session.sync();
-        writer.commandComplete(tag);
-        return;
+        return portal.tag;
+      case 'rows': {
+        this.#outbox.writer.rowDescription(portal.columns, []);
+        const encoders = fieldEncoders(portal.columns, [], this.#session.functions);
+        const { sent } = await this.#sendRows(portal, encoders, 0);
+        return portal.tag(sent);
       }
+      case 'copy-in':
+        return this.#receiveCopy(portal);
       case 'copy-out':
-        await this.#sendCopy(portal);
+        return this.#sendCopy(portal);
     }
   }
 
   // ---- the extended protocol
 
-  async #onParse(message: Message<'parse'>): Promise<void> {
-    if (message.name !== '' && this.#statements.has(message.name)) {
-      throw new AlopexError(
-        'duplicate_prepared_statement',
-        `prepared statement "${message.name}" already exists`,
-      );
-    }
-    if (this.#statements.size >= preparedStatementsMax) {
+  async #onParse({ name, text, parameterTypes }: Message<'parse'>): Promise<void> {
+    const { named } = this.#session;
+    if (name === '') this.#unnamed = undefined;
+    else if (named.has(name)) {
+      throw new AlopexError('duplicate_prepared_statement', `prepared statement "${name}" already exists`);
+    } else if (named.size >= preparedStatementsMax) {
       throw new AlopexError(
         'configuration_limit_exceeded',
         `a connection cannot prepare more than ${preparedStatementsMax} statements`,
       );
     }
-    const [statement, ...others] = this.#session.parse(message.text);
+    const [statement, ...others] = this.#session.parse(text);
     if (others.length > 0) {
       throw new AlopexError('syntax_error', 'cannot insert multiple commands into a prepared statement');
     }
-    this.#statements.set(
-      message.name,
-      statement === undefined ? null : await this.#session.prepare(statement, message.parameterTypes),
-    );
+    const prepared = statement === undefined ? null : await this.#session.prepare(statement, parameterTypes);
+    if (name === '') this.#unnamed = prepared;
+    else named.set(name, prepared);
     this.#outbox.writer.parseComplete();
   }
 
   #statement(name: string): PreparedStatement | null {
-    const statement = this.#statements.get(name);
+    const statement = name === '' ? this.#unnamed : this.#session.named.get(name);
     if (statement !== undefined) return statement;
     throw new AlopexError(
       'invalid_sql_statement_name',
@@ -239,34 +245,13 @@ export class SessionProtocol {
     }
     this.#portals.set(message.portal, {
       prepared,
-      parameters: prepared === null ? [] : this.#decodeParameters(prepared, message),
-      resultFormats: checkedFormats(prepared, message),
+      parameters: prepared === null ? [] : decodeParameters(prepared, message, this.#session.functions),
+      resultFormats: checkedResultFormats(prepared, message),
       started: null,
       encoders: null,
       isDone: false,
     });
     this.#outbox.writer.bindComplete();
-  }
-
-  #decodeParameters(prepared: PreparedStatement, message: Message<'bind'>): readonly Datum[] {
-    const { parameters, parameterFormats } = message;
-    const wanted = prepared.parameterTypes.length;
-    if (parameters.length !== wanted) {
-      throw protocolViolation(
-        `bind message supplies ${parameters.length} parameters, but prepared statement "${message.statement}" requires ${wanted}`,
-      );
-    }
-    return parameters.map((bytes, index) => {
-      if (bytes === null) return null;
-      const type = { oid: prepared.parameterTypes[index]!, modifier: -1 };
-      const codec = codecOf(type.oid);
-      if (formatOf(parameterFormats, index) === 1) return codec.decode(bytes, type);
-      const text = utf8ToStringStrict(bytes);
-      if (text === null || text.includes('\0')) {
-        throw new AlopexError('character_not_in_repertoire', 'invalid byte sequence for encoding "UTF8"');
-      }
-      return codec.parse(text, type, this.#session.functions);
-    });
   }
 
   #portal(name: string): BoundPortal {
@@ -285,140 +270,136 @@ export class SessionProtocol {
     else writer.rowDescription(columns, portal?.resultFormats ?? []);
   }
 
-  async #onExecute(message: Message<'execute'>): Promise<void> {
-    const portal = this.#portal(message.portal);
-    const { writer } = this.#outbox;
-    if (portal.prepared === null) {
-      writer.emptyQueryResponse();
-      return;
+  #onExecute({ portal: name, rowsMax }: Message<'execute'>): void | Promise<void> {
+    const portal = this.#portal(name);
+    const { prepared } = portal;
+    if (prepared === null) return this.#outbox.writer.emptyQueryResponse();
+    if (portal.started === null && !portal.isDone && rowsMax === 0) {
+      const rows = this.#session.lookUp(prepared, portal.parameters);
+      if (rows instanceof Promise) return rows.then((found) => this.#sendFound(portal, found));
+      if (rows !== null) return this.#sendFound(portal, rows);
     }
-    portal.started ??= await this.#session.bind(portal.prepared, portal.parameters);
-    const { started } = portal;
-    switch (started.kind) {
-      case 'empty':
-        writer.emptyQueryResponse();
-        return;
-      case 'command':
-        if (portal.isDone)
-          throw new AlopexError(
-            'object_not_in_prerequisite_state',
-            `portal "${message.portal}" cannot be run`,
-          );
-        portal.isDone = true;
-        writer.commandComplete(started.tag);
-        return;
-      case 'rows': {
-        portal.encoders ??= fieldEncoders(started.columns, portal.resultFormats, this.#session.functions);
-        portal.isDone = await this.#sendRows(started, portal.encoders, message.rowsMax);
-        if (portal.isDone) writer.commandComplete(started.tag);
-        else writer.portalSuspended();
-        return;
-      }
-      case 'copy-in':
-        void this.#receiveCopy(started, true);
-        return;
-      case 'copy-out':
-        await this.#sendCopy(started);
-    }
+    return this.#execute(portal, prepared, name, rowsMax);
   }
 
-  /** Sends rows until the portal is done, or `rowsMax` are sent. */
-  async #sendRows(portal: RowsPortal, encoders: readonly FieldEncoder[], rowsMax: number): Promise<boolean> {
-    let left = rowsMax;
+  /** The rows of a lookup: the portal is done with them. */
+  #sendFound(portal: BoundPortal, rows: Rows): void {
+    const { writer } = this.#outbox;
+    const encoders = this.#encoders(portal, portal.prepared!.columns!);
+    for (const row of rows) writer.dataRow(row, encoders);
+    portal.isDone = true;
+    writer.commandComplete(`SELECT ${rows.length}`);
+  }
+
+  #encoders(portal: BoundPortal, columns: RowsPortal['columns']): readonly FieldEncoder[] {
+    portal.encoders ??= fieldEncoders(columns, portal.resultFormats, this.#session.functions);
+    return portal.encoders;
+  }
+
+  async #execute(
+    portal: BoundPortal,
+    prepared: PreparedStatement,
+    name: string,
+    rowsMax: number,
+  ): Promise<void> {
+    const { writer } = this.#outbox;
+    if (portal.isDone && portal.started?.kind !== 'rows') {
+      // A lookup's portal is as finished as any other: nothing is left to fetch.
+      if (portal.started === null) return writer.commandComplete('SELECT 0');
+      throw new AlopexError('object_not_in_prerequisite_state', `portal "${name}" cannot be run`);
+    }
+    portal.started ??= await this.#session.bind(prepared, portal.parameters);
+    const { started } = portal;
+    if (started.kind === 'rows') {
+      const { sent, isDone } = await this.#sendRows(
+        started,
+        this.#encoders(portal, started.columns),
+        rowsMax,
+      );
+      portal.isDone = isDone;
+      if (isDone) writer.commandComplete(started.tag(sent));
+      else writer.portalSuspended();
+      return;
+    }
+    portal.isDone = true;
+    const tag = await this.#runSimple(started);
+    if (tag === null) writer.emptyQueryResponse();
+    else writer.commandComplete(tag);
+  }
+
+  /** Sends rows until the portal is done, or `rowsMax` are sent (0: no limit). */
+  async #sendRows(
+    portal: RowsPortal,
+    encoders: readonly FieldEncoder[],
+    rowsMax: number,
+  ): Promise<{ readonly sent: number; readonly isDone: boolean }> {
+    let sent = 0;
     for (;;) {
-      const { rows, isDone } = await portal.fetch(left);
+      const { rows, isDone } = await portal.fetch(rowsMax === 0 ? 0 : rowsMax - sent);
       for (const row of rows) {
         this.#outbox.writer.dataRow(row, encoders);
         const room = this.#outbox.room();
         if (room !== null) await room;
       }
-      if (isDone) return true;
-      left -= rows.length;
-      if (rowsMax > 0 && left <= 0) return false;
+      sent += rows.length;
+      if (isDone || (rowsMax > 0 && sent >= rowsMax)) return { sent, isDone };
     }
   }
 
-  #onCloseMessage(message: Message<'close'>): void {
-    if (message.target === 'statement') this.#statements.delete(message.name);
-    else this.#closePortal(message.name);
+  #onClose(message: Message<'close'>): void {
+    if (message.target === 'portal') this.#closePortal(message.name);
+    else if (message.name === '') this.#unnamed = undefined;
+    else this.#session.named.delete(message.name);
     this.#outbox.writer.closeComplete();
   }
 
   #closePortal(name: string): void {
-    const started = this.#portals.get(name)?.started;
+    const portal = this.#portals.get(name);
+    if (portal === undefined) return;
+    const { started } = portal;
     if (started?.kind === 'rows' || started?.kind === 'copy-out') started.close();
     this.#portals.delete(name);
   }
 
-  async #onSync(): Promise<void> {
+  #onSync(): void | Promise<void> {
     this.#isSkipping = false;
-    try {
-      await this.#session.sync();
-    } catch (error) {
-      this.#outbox.writer.error(asAlopexError(error));
-    }
-    this.#ready();
+    const synced = this.#session.sync();
+    if (synced === undefined) return this.#ready();
+    return synced.then(() => this.#ready());
   }
 
   // ---- COPY
 
-  /** Resolves with the tag when the client has ended the copy, and it went well. */
-  #receiveCopy(portal: CopyInPortal, isExtended: boolean): Promise<string> {
+  /** Takes the client's messages until it has ended the copy: the tag. */
+  async #receiveCopy(portal: CopyInPortal): Promise<string> {
     this.#outbox.writer.copyResponse('in', portal.format === 'binary', portal.columnCount);
-    this.#outbox.flush();
-    return new Promise((resolve) => {
-      this.#copy = { portal, isExtended, resolve };
-      this.#onCopyStarted();
-    });
-  }
-
-  async #onCopyMessage(message: FrontendMessage): Promise<void> {
-    const copy = this.#copy!;
-    try {
+    for (;;) {
+      const frame = this.#inbox.next() ?? (await this.#arrival());
+      if (frame?.kind !== 'message') {
+        throw new AlopexError('connection_failure', 'unexpected EOF on client connection during COPY');
+      }
+      const message = decodeMessage(frame.message, frame.body);
       switch (message.kind) {
         case 'copy-data':
-          await copy.portal.write(message.data);
-          return;
-        case 'copy-done': {
-          const tag = await copy.portal.finish();
-          this.#copy = null;
-          if (copy.isExtended) this.#outbox.writer.commandComplete(tag);
-          else copy.resolve(tag);
+          await portal.write(message.data);
           break;
-        }
+        case 'copy-done':
+          return portal.finish();
         case 'copy-fail':
-          await copy.portal.abort(message.message);
-          return;
+          return portal.abort(message.message);
         case 'flush':
         case 'sync':
-          return;
+          break;
         default:
           throw new AlopexError(
             'protocol_violation',
             `unexpected message of kind ${message.kind} during COPY from stdin`,
           );
       }
-    } catch (error) {
-      this.#copy = null;
-      await this.#failCopy(copy, error);
     }
-    if (this.#script !== null) await Promise.race([this.#script, this.#copyStarted()]);
   }
 
-  async #failCopy(copy: RunningCopy, thrown: unknown): Promise<void> {
-    const error = asAlopexError(thrown);
-    await this.#session.fail(error);
-    this.#outbox.writer.error(error);
-    if (copy.isExtended) {
-      this.#isSkipping = true;
-      return;
-    }
-    // The script ends here: its promise stays unresolved, and nothing waits for it.
-    this.#script = null;
-    this.#ready();
-  }
-
-  async #sendCopy(portal: CopyOutPortal): Promise<void> {
+  async #sendCopy(portal: CopyOutPortal): Promise<string> {
     const { writer } = this.#outbox;
     writer.copyResponse('out', portal.format === 'binary', portal.columnCount);
     for (let data = await portal.read(); data !== null; data = await portal.read()) {
@@ -427,17 +408,11 @@ export class SessionProtocol {
       if (room !== null) await room;
     }
     writer.copyDone();
-    writer.commandComplete(portal.tag);
+    return portal.tag;
   }
 }
 
-function checkedFormats(prepared: PreparedStatement | null, message: Message<'bind'>): readonly number[] {
-  const columns = prepared?.columns?.length ?? 0;
-  const { resultFormats } = message;
-  if (resultFormats.length > 1 && resultFormats.length !== columns) {
-    throw protocolViolation(
-      `bind message has ${resultFormats.length} result formats but query has ${columns} columns`,
-    );
-  }
-  return resultFormats;
+/** Messages whose error makes the server skip to the next Sync. */
+function isExtended(kind: FrontendMessage['kind']): boolean {
+  return kind === 'parse' || kind === 'bind' || kind === 'describe' || kind === 'execute' || kind === 'close';
 }

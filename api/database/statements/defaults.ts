@@ -30,7 +30,7 @@ export function bindOptions(session: EngineSession, parameterTypes: readonly Typ
 export function bindDefault(session: EngineSession, node: Node, type: SqlType, column: string): BoundDefault {
   const expression = bindExpression(node, { name: column, type }, bindOptions(session, []));
   return {
-    text: deparseExpression(node),
+    text: deparseExpression(node, type),
     isVolatile: isVolatile(expression),
     evaluate: () => evaluateStandalone(expression, session.functions),
   };

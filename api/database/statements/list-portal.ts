@@ -18,7 +18,7 @@ export function listPortal(
       at = end;
       return { rows: fetched, isDone: at === rows.length };
     },
-    tag,
+    tag: () => tag,
     close() {
       at = rows.length;
     },

@@ -1,3 +1,4 @@
+import { type PointRead, pointRead } from '../../../query/exec/point-read.ts';
 import type { LogicalPlan } from '../../../query/plan/logical.ts';
 import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
@@ -17,6 +18,8 @@ export type Prepared = PreparedStatement & {
 
 export type PreparedQuery = {
   readonly plan: Statement;
+  /** The short way, where the statement is a lookup by primary key. */
+  readonly lookup: PointRead | null;
   /** The start of the command tag. */
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
   /** What the client said of the parameters' types; the rest was inferred. */
@@ -72,7 +75,14 @@ export function prepareQuery(
     statement,
     parameterTypes: bound.parameterTypes,
     columns: returnsRows(bound.plan) ? bound.plan.columns : null,
-    query: { plan, command: bound.command, givenTypes, catalogVersion: catalog.version, searchPath },
+    query: {
+      plan,
+      lookup: pointRead(plan),
+      command: bound.command,
+      givenTypes,
+      catalogVersion: catalog.version,
+      searchPath,
+    },
   };
   if (isShared) plans.set(key, prepared);
   return prepared;

@@ -32,7 +32,7 @@ export function runPrepare(session: EngineSession, statement: ParsedStatement, n
   return 'PREPARE';
 }
 
-function named(session: EngineSession, name: string): Prepared {
+function named(session: EngineSession, name: string): Prepared | null {
   const prepared = session.named.get(name);
   if (prepared !== undefined) return prepared;
   throw new AlopexError('invalid_sql_statement_name', `prepared statement "${name}" does not exist`);
@@ -41,6 +41,7 @@ function named(session: EngineSession, name: string): Prepared {
 export async function runExecute(session: EngineSession, node: ExecuteStmt): Promise<Portal> {
   const name = node.name ?? '';
   const prepared = named(session, name);
+  if (prepared === null) return { kind: 'empty' };
   const given = node.params ?? [];
   if (given.length !== prepared.parameterTypes.length) {
     throw new AlopexError('syntax_error', `wrong number of parameters for prepared statement "${name}"`, {

@@ -86,7 +86,6 @@ function rowsPortal(
   columns: NonNullable<Prepared['columns']>,
 ): RowsPortal {
   const source = new RowBuffer(cursor);
-  let sent = 0;
   let isDone = false;
   const finish = (): void => {
     isDone = true;
@@ -101,14 +100,11 @@ function rowsPortal(
         session.resumeRun(run);
         run.checkCancelled();
         const rows = await source.take(rowsMax);
-        sent += rows.length;
         if (source.isEnded) finish();
         else session.pauseRun(run);
         return { rows, isDone };
       }),
-    get tag() {
-      return commandTag(query.command, query.command === 'SELECT' ? sent : cursor.affectedRows);
-    },
+    tag: (rowsSent) => commandTag(query.command, query.command === 'SELECT' ? rowsSent : cursor.affectedRows),
     close: () => {
       if (!isDone) finish();
     },
