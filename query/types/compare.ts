@@ -65,7 +65,7 @@ export function compareVectors(left: Float32Array, right: Float32Array): number 
 }
 
 /** Items first, then their count, dimensions, lengths and lower bounds; null items come last. */
-export function compareArrays(left: SqlArray, right: SqlArray, compareItems: Compare): number {
+function compareArrays(left: SqlArray, right: SqlArray, compareItems: Compare): number {
   const length = Math.min(left.items.length, right.items.length);
   for (let index = 0; index < length; index++) {
     const difference = compareNullable(left.items[index]!, right.items[index]!, compareItems);

@@ -159,7 +159,7 @@ class ArrayReader {
   }
 }
 
-export function parseArray(text: string, parseItem: (text: string) => Datum): SqlArray {
+function parseArray(text: string, parseItem: (text: string) => Datum): SqlArray {
   const reader = new ArrayReader(text);
   const dimensions = reader.read();
   return new SqlArray(
@@ -174,7 +174,7 @@ function quoteItem(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-export function formatArray(array: SqlArray, formatItem: (item: Datum) => string): string {
+function formatArray(array: SqlArray, formatItem: (item: Datum) => string): string {
   const { dimensions } = array;
   if (dimensions.length === 0) return '{}';
   let at = 0;

@@ -32,7 +32,7 @@ import { decodeInt4, decodeInt8, encodeInt4, encodeInt8 } from './integer.ts';
 const epochDays = 10_957;
 const epochMicros = epochDays * microsPerDay;
 
-export function parseDate(text: string, context: DateInputContext): number {
+function parseDate(text: string, context: DateInputContext): number {
   const julian = julianDays(text);
   if (julian !== null) return julian;
   const moment = parseMoment(text, 'date', context);
@@ -54,7 +54,7 @@ export const dateCodec: TypeCodec = {
   encode: (value) => encodeInt4(isInfiniteDate(value as number) ? value : (value as number) - epochDays),
 };
 
-export function parseTime(text: string, context: DateInputContext): number {
+function parseTime(text: string, context: DateInputContext): number {
   const compact = /^\s*(\d{2})(\d{2})(\d{2})?(\.\d+)?\s*$/.exec(text);
   const clock =
     compact === null ? text : `${compact[1]}:${compact[2]}:${compact[3] ?? '00'}${compact[4] ?? ''}`;
@@ -70,7 +70,7 @@ export const timeCodec: TypeCodec = {
   encode: encodeInt8,
 };
 
-export function parseTimestamp(text: string, context: DateInputContext): number | bigint {
+function parseTimestamp(text: string, context: DateInputContext): number | bigint {
   const julian = julianDays(text);
   if (julian !== null) return joinTimestamp(julian, 0);
   const moment = parseMoment(text, 'timestamp', context);
@@ -130,7 +130,7 @@ export const timestamptzCodec: TypeCodec = {
   encode: (value) => encodeTimestamp(value as number | bigint),
 };
 
-export function formatTimestamptzIn(value: number | bigint, context: FunctionContext): string {
+function formatTimestamptzIn(value: number | bigint, context: FunctionContext): string {
   return formatTimestamptz(value, context.dateStyle, context.timeZone);
 }
 

@@ -41,7 +41,7 @@ function formatSpecial(value: number): string | null {
 }
 
 /** The shortest digits that read back as the same double; fewer where extra_float_digits is not positive. */
-export function formatFloat8(value: number, extraFloatDigits = 1): string {
+function formatFloat8(value: number, extraFloatDigits = 1): string {
   const special = formatSpecial(value);
   if (special !== null) return special;
   if (Number.isInteger(value) && Math.abs(value) < 1e15 && extraFloatDigits > 0) return String(value);
@@ -70,7 +70,7 @@ function trimZeros(text: string): string {
   return `${mantissa.includes('.') ? mantissa.replace(/\.?0+$/, '') : mantissa}e${exponent}`;
 }
 
-export function parseFloat8(text: string, typeName = 'double precision'): number {
+function parseFloat8(text: string, typeName = 'double precision'): number {
   const trimmed = text.trim();
   if (!floatText.test(trimmed)) {
     const special = specials[trimmed.toLowerCase()];
@@ -88,7 +88,7 @@ function floatOutOfRange(text: string, typeName: string): AlopexError {
   return new AlopexError('numeric_value_out_of_range', `"${text}" is out of range for type ${typeName}`);
 }
 
-export function parseFloat4(text: string): number {
+function parseFloat4(text: string): number {
   const trimmed = text.trim();
   if (!floatText.test(trimmed)) return parseFloat8(text, 'real');
   const value = Math.fround(Number(trimmed));

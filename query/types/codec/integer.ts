@@ -10,7 +10,7 @@ export const int8Max = 9_223_372_036_854_775_807n;
 const integerText = /^[\t-\r ]*[+-]?\d+[\t-\r ]*$/;
 
 /** An integer of a named range, whatever its width. */
-export function parseInteger(
+function parseInteger(
   text: string,
   typeName: string,
   minimum: number | bigint,
@@ -95,7 +95,7 @@ const booleans: Readonly<Record<string, boolean>> = {
   '0': false,
 };
 
-export function parseBoolean(text: string): boolean | null {
+function parseBoolean(text: string): boolean | null {
   const word = text.trim().toLowerCase();
   if (word === '') return null;
   if ('true'.startsWith(word) || 'yes'.startsWith(word)) return true;

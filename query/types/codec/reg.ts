@@ -31,14 +31,14 @@ export function findRelation(text: string, catalog: CatalogLookups): number | nu
   return catalog.relationOid(schema, name);
 }
 
-export function findTypeNamed(text: string, catalog: CatalogLookups): number | null {
+function findTypeNamed(text: string, catalog: CatalogLookups): number | null {
   const builtIn = parseTypeName(text);
   if (builtIn !== null) return builtIn.oid;
   const { schema, name } = qualified(text);
   return catalog.typeOid(schema, name);
 }
 
-export function findFunction(text: string, catalog: CatalogLookups): number | null {
+function findFunction(text: string, catalog: CatalogLookups): number | null {
   return catalog.functionOid(text.replace(/\(.*$/s, '').trim());
 }
 

@@ -63,16 +63,16 @@ export function dateToTimestamp(days: number): Moment {
   return joinTimestamp(days, 0, 'date out of range for timestamp');
 }
 
-export function timestampToDate(value: Moment): number {
+function timestampToDate(value: Moment): number {
   if (value === infinity) return dateInfinity;
   return value === negativeInfinity ? dateNegativeInfinity : splitTimestamp(value).days;
 }
 
-export function timestampToTimestamptz(context: FunctionContext, value: Moment): Moment {
+function timestampToTimestamptz(context: FunctionContext, value: Moment): Moment {
   return isInfiniteTimestamp(value) ? value : fromLocal(value, timeZone(context.timeZone));
 }
 
-export function timestamptzToTimestamp(context: FunctionContext, value: Moment): Moment {
+function timestamptzToTimestamp(context: FunctionContext, value: Moment): Moment {
   return isInfiniteTimestamp(value) ? value : toLocal(value, timeZone(context.timeZone));
 }
 

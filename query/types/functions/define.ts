@@ -24,7 +24,6 @@ export type Implementation =
       readonly specialize: (types: ArgumentTypes) => Evaluate;
     }
   | { readonly kind: 'rows'; readonly evaluate: EvaluateRows }
-  | { readonly kind: 'typed-rows'; readonly specialize: (types: ArgumentTypes) => EvaluateRows }
   | { readonly kind: 'aggregate'; readonly aggregation: Aggregation }
   | { readonly kind: 'typed-aggregate'; readonly specialize: (types: ArgumentTypes) => Aggregation };
 
@@ -63,12 +62,6 @@ export function typedContextual(
 
 export function rows(functions: Readonly<Record<string, EvaluateRows>>): Implementations {
   return mapValues(functions, (evaluate) => ({ kind: 'rows', evaluate }));
-}
-
-export function typedRows(
-  functions: Readonly<Record<string, (types: ArgumentTypes) => EvaluateRows>>,
-): Implementations {
-  return mapValues(functions, (specialize) => ({ kind: 'typed-rows', specialize }));
 }
 
 export function aggregates(functions: Readonly<Record<string, Aggregation>>): Implementations {

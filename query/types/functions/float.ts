@@ -64,7 +64,7 @@ export function roundHalfEven(value: number): number {
   return rounded === 0 && value < 0 ? -0 : rounded;
 }
 
-export function powerFloat(base: number, exponent: number): number {
+function powerFloat(base: number, exponent: number): number {
   if (base === 1 || exponent === 0) return 1;
   if (Number.isNaN(base) || Number.isNaN(exponent)) return Number.NaN;
   const problem = (message: string) => new AlopexError('invalid_argument_for_power_function', message);

@@ -31,7 +31,7 @@ export function addInt8(left: Integer, right: Integer): Integer {
   return checkInt8(BigInt(left) + BigInt(right));
 }
 
-export function subtractInt8(left: Integer, right: Integer): Integer {
+function subtractInt8(left: Integer, right: Integer): Integer {
   if (typeof left === 'number' && typeof right === 'number') {
     const difference = left - right;
     if (Number.isSafeInteger(difference)) return difference;
@@ -135,7 +135,7 @@ function lcm(left: Integer, right: Integer): bigint {
 }
 
 /** width_bucket(operand, low, high, count) of numbers in any comparable form. */
-export function widthBucket(operand: number, low: number, high: number, count: number): number {
+function widthBucket(operand: number, low: number, high: number, count: number): number {
   const problem = (message: string) => new AlopexError('invalid_argument_for_width_bucket_function', message);
   if (count <= 0) throw problem('count must be greater than zero');
   if (Number.isNaN(operand) || Number.isNaN(low) || Number.isNaN(high)) {

@@ -59,7 +59,6 @@ function makeFunction(signature: Signature): AnyFunction {
     case 'typed-scalar':
       return makeScalar(signature, implementation);
     case 'rows':
-    case 'typed-rows':
       return makeTable(signature, implementation);
     case 'aggregate':
     case 'typed-aggregate':
@@ -88,7 +87,7 @@ function makeScalar(
 
 function makeTable(
   signature: Signature,
-  implementation: Implementation & { readonly kind: 'rows' | 'typed-rows' },
+  implementation: Implementation & { readonly kind: 'rows' },
 ): TableFunction {
   const { oid, name, isStrict } = signature;
   const table = {
@@ -99,12 +98,7 @@ function makeTable(
     isStrict,
     columns: tableColumns(signature),
   };
-  if (implementation.kind === 'rows') return { ...table, evaluate: implementation.evaluate };
-  return {
-    ...table,
-    evaluate: implementation.specialize(genericTypes(signature)),
-    specialize: (types) => ({ ...table, evaluate: implementation.specialize(types) }),
-  };
+  return { ...table, evaluate: implementation.evaluate };
 }
 
 /** `setof int4` is one column named like the function; `setof (key text, …)` names its own. */

@@ -14,7 +14,7 @@ import { characterCount } from './text.ts';
 /** The text form of values of a type; null has none. */
 type ToText = (context: FunctionContext, value: Datum) => string | null;
 
-export function toTextOf(type: ArgumentType): ToText {
+function toTextOf(type: ArgumentType): ToText {
   const oid = typeInfo(type.oid).category === 'P' && type.oid !== oids.record ? oids.text : type.oid;
   const codec = codecOf(oid);
   if (oid === oids.bool) return (_, value) => (value === null ? null : value === true ? 't' : 'f');

@@ -21,7 +21,7 @@ export function characterCount(text: string): number {
 }
 
 /** Characters [start, end) by number from 0. */
-export function sliceCharacters(text: string, start: number, end: number): string {
+function sliceCharacters(text: string, start: number, end: number): string {
   if (!/[\ud800-\udbff]/.test(text)) return text.slice(start, end);
   const from = codePointOffset(text, start);
   return text.slice(from, from + codePointOffset(text.slice(from), Math.max(0, end - start)));

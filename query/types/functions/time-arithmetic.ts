@@ -25,7 +25,7 @@ import { contextual, pure } from './define.ts';
 
 type Moment = number | bigint;
 
-export function intervalOutOfRange(): AlopexError {
+function intervalOutOfRange(): AlopexError {
   return new AlopexError('datetime_field_overflow', 'interval out of range');
 }
 
@@ -37,7 +37,7 @@ export function makeInterval(months: number, days: number, micros: number): Inte
   return new Interval(months + 0, days + 0, micros + 0);
 }
 
-export function addIntervals(left: Interval, right: Interval): Interval {
+function addIntervals(left: Interval, right: Interval): Interval {
   return makeInterval(
     left.months + right.months,
     left.days + right.days,
@@ -45,7 +45,7 @@ export function addIntervals(left: Interval, right: Interval): Interval {
   );
 }
 
-export function negateInterval(value: Interval): Interval {
+function negateInterval(value: Interval): Interval {
   return makeInterval(-value.months, -value.days, -value.microseconds);
 }
 
@@ -75,7 +75,7 @@ function spread(months: number, days: number, micros: number): Interval {
 }
 
 /** Months keep the day of the month, or take the last that there is. */
-export function addMonths(days: number, months: number): number {
+function addMonths(days: number, months: number): number {
   const date = civilFromDays(days);
   const month = date.year * 12 + date.month - 1 + months;
   const year = Math.floor(month / 12);
@@ -181,7 +181,7 @@ function justifyHours(value: Interval): Interval {
   return makeInterval(value.months, days, micros);
 }
 
-export function justifyInterval(value: Interval): Interval {
+function justifyInterval(value: Interval): Interval {
   const whole = Math.trunc(value.microseconds / microsPerDay);
   let micros = value.microseconds - whole * microsPerDay;
   const dayTotal = value.days + whole;

@@ -11,7 +11,7 @@ function checkSameDimensions(left: Float32Array, right: Float32Array): void {
 }
 
 /** Sums are doubles here; pgvector's are single-precision, and differ in the last digits. */
-export function squaredDistance(left: Float32Array, right: Float32Array): number {
+function squaredDistance(left: Float32Array, right: Float32Array): number {
   checkSameDimensions(left, right);
   let sum = 0;
   for (let index = 0; index < left.length; index++) {
@@ -21,7 +21,7 @@ export function squaredDistance(left: Float32Array, right: Float32Array): number
   return sum;
 }
 
-export function innerProduct(left: Float32Array, right: Float32Array): number {
+function innerProduct(left: Float32Array, right: Float32Array): number {
   checkSameDimensions(left, right);
   let sum = 0;
   for (let index = 0; index < left.length; index++) sum += left[index]! * right[index]!;

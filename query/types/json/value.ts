@@ -27,7 +27,7 @@ export function jsonTypeName(value: Json): string {
 }
 
 /** Shorter keys first, then byte order: how jsonb keeps them. */
-export function compareKeys(left: string, right: string): number {
+function compareKeys(left: string, right: string): number {
   const difference = utf8Length(left) - utf8Length(right);
   return difference === 0 ? compareText(left, right) : difference;
 }

@@ -2,7 +2,7 @@ import { type Numeric, narrow } from '../../../base/values/numeric.ts';
 
 /** Limits of PostgreSQL's numeric (numeric.h): digits before and after the point, and what division shows. */
 export const scaleMax = 16383;
-export const displayScaleMax = 1000;
+const displayScaleMax = 1000;
 export const significantDigitsMin = 16;
 
 const powers: bigint[] = [1n];

@@ -17,9 +17,9 @@ export const julianOffset = 2_440_588;
 export const dateMin = -julianOffset;
 /** The last day of 5874897. */
 export const dateMax = daysFromCivil(5_874_898, 1, 1) - 1;
-export const timestampMin: bigint = BigInt(dateMin) * BigInt(microsPerDay);
+const timestampMin: bigint = BigInt(dateMin) * BigInt(microsPerDay);
 /** The first moment of 294277: no longer a timestamp. */
-export const timestampEnd: bigint = BigInt(daysFromCivil(294_277, 1, 1)) * BigInt(microsPerDay);
+const timestampEnd: bigint = BigInt(daysFromCivil(294_277, 1, 1)) * BigInt(microsPerDay);
 
 export type CivilDate = { readonly year: number; readonly month: number; readonly day: number };
 
@@ -54,7 +54,7 @@ export function civilFromDays(days: number): CivilDate {
   };
 }
 
-export function isLeapYear(year: number): boolean {
+function isLeapYear(year: number): boolean {
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 }
 
@@ -77,12 +77,6 @@ export function isoWeek(days: number): { readonly year: number; readonly week: n
   const thursday = days - ((dayOfWeek(days) + 6) % 7) + 3;
   const { year } = civilFromDays(thursday);
   return { year, week: Math.floor((thursday - daysFromCivil(year, 1, 1)) / 7) + 1 };
-}
-
-/** The Monday that starts an ISO week. */
-export function isoWeekStart(year: number, week: number): number {
-  const fourth = daysFromCivil(year, 1, 4);
-  return fourth - ((dayOfWeek(fourth) + 6) % 7) + (week - 1) * 7;
 }
 
 export function isInfiniteTimestamp(value: number | bigint): boolean {
@@ -119,7 +113,7 @@ export function checkTimestamp(value: number | bigint, what = 'timestamp'): numb
   return narrow(exact);
 }
 
-export function timestampOutOfRange(what = 'timestamp'): AlopexError {
+function timestampOutOfRange(what = 'timestamp'): AlopexError {
   return new AlopexError('datetime_field_overflow', `${what} out of range`);
 }
 

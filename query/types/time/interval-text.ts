@@ -146,7 +146,7 @@ function roundEven(value: number): number {
   return Math.round(value);
 }
 
-export function intervalOverflow(text: string): AlopexError {
+function intervalOverflow(text: string): AlopexError {
   return new AlopexError('datetime_field_overflow', `interval field value out of range: "${text}"`);
 }
 

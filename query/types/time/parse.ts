@@ -57,7 +57,7 @@ export function invalidDatetime(typeName: string, text: string): AlopexError {
   return new AlopexError('invalid_datetime_format', `invalid input syntax for type ${typeName}: "${text}"`);
 }
 
-export function fieldOutOfRange(text: string, isDateOrder = false): AlopexError {
+function fieldOutOfRange(text: string, isDateOrder = false): AlopexError {
   return new AlopexError(
     'datetime_field_overflow',
     `date/time field value out of range: "${text}"`,
