@@ -22,7 +22,7 @@ export const jsonCodec: TypeCodec = {
 
 const jsonbVersion = 1;
 
-function canonicalJson(text: string): string {
+export function canonicalJson(text: string): string {
   return formatJson(parseJson(text));
 }
 

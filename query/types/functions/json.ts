@@ -1,6 +1,7 @@
 import { AlopexError } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { SqlArray } from '../../../base/values/datum.ts';
+import { canonicalJson } from '../codec/json.ts';
 import type { FunctionContext } from '../function.ts';
 import type { ToJson } from '../json/convert.ts';
 import { toJsonbOf, toJsonOf } from '../json/convert.ts';
@@ -104,9 +105,6 @@ function keyText(toJson: ToJson, value: Datum, context: FunctionContext): string
   return text.startsWith('"') ? text : quoteJson(text);
 }
 
-const canonical = (text: string): string =>
-  toJsonbOf({ oid: oids.json, modifier: -1 })(text, {} as FunctionContext);
-
 function buildObject(finish: (text: string) => string): (types: ArgumentTypes) => Evaluate {
   return (types) => {
     const toJson = types.map((type) => toJsonOf(type));
@@ -207,8 +205,8 @@ export const jsonFunctions: Implementations = {
     json_strip_nulls: stripNulls,
     json_object: objectOfTexts,
     json_object_two_arg: objectOfTexts,
-    jsonb_object: (keys: SqlArray) => canonical(objectOfTexts(keys)),
-    jsonb_object_two_arg: (keys: SqlArray, values: SqlArray) => canonical(objectOfTexts(keys, values)),
+    jsonb_object: (keys: SqlArray) => canonicalJson(objectOfTexts(keys)),
+    jsonb_object_two_arg: (keys: SqlArray, values: SqlArray) => canonicalJson(objectOfTexts(keys, values)),
     json_build_object_noargs: () => '{}',
     jsonb_build_object_noargs: () => '{}',
     json_build_array_noargs: () => '[]',
@@ -222,9 +220,9 @@ export const jsonFunctions: Implementations = {
     row_to_json: ([type]) => withContext(toJsonOf(type!)),
     row_to_json_pretty: ([type]) => pretty(type!),
     json_build_object: buildObject(same),
-    jsonb_build_object: buildObject(canonical),
+    jsonb_build_object: buildObject(canonicalJson),
     json_build_array: buildArray(same),
-    jsonb_build_array: buildArray(canonical),
+    jsonb_build_array: buildArray(canonicalJson),
   }),
   ...rows({
     json_array_elements: (_context, text: string) =>
@@ -240,9 +238,9 @@ export const jsonFunctions: Implementations = {
   }),
   ...typedAggregates({
     'json_agg(anyelement)': listAggregate(same, listSeparator),
-    'jsonb_agg(anyelement)': listAggregate(canonical, () => ', '),
+    'jsonb_agg(anyelement)': listAggregate(canonicalJson, () => ', '),
     'json_object_agg(any,any)': objectAggregate(same),
-    'jsonb_object_agg(any,any)': objectAggregate(canonical),
+    'jsonb_object_agg(any,any)': objectAggregate(canonicalJson),
   }),
 };
 
