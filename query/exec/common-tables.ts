@@ -58,7 +58,6 @@ function fixedTable(batches: readonly ColumnBatch[]): CommonTable {
  * none. UNION drops rows that were seen; UNION ALL ends by itself, by LIMIT, or at the statement's memory.
  */
 export class RecursiveOperator implements Operator {
-  readonly #plan: CommonTablePlan;
   readonly #runtime: Runtime;
   readonly #step: (working: CommonTable) => Operator;
   readonly #seen: KeyTable | null;
@@ -68,7 +67,6 @@ export class RecursiveOperator implements Operator {
   #reserved = 0;
 
   constructor(plan: CommonTablePlan, runtime: Runtime, step: (working: CommonTable) => Operator) {
-    this.#plan = plan;
     this.#runtime = runtime;
     this.#step = step;
     this.#seen = plan.recursive?.all === true ? null : new KeyTable(plan.plan.types.map((type) => type.oid));
@@ -110,10 +108,6 @@ export class RecursiveOperator implements Operator {
     this.#runtime.context.reserve(Math.max(0, seen.bytes - this.#reserved));
     this.#reserved = Math.max(this.#reserved, seen.bytes);
     return fresh;
-  }
-
-  get name(): string {
-    return this.#plan.name;
   }
 }
 

@@ -306,7 +306,7 @@ function initial(representation: Representation): string {
 }
 
 /** Int8 may be a bigint. */
-export function representationOf(type: SqlType): Representation {
+function representationOf(type: SqlType): Representation {
   switch (typeInfo(type.oid).physical.kind) {
     case 'int4':
     case 'float4':

@@ -11,7 +11,7 @@ export type Representation = 'number' | 'boolean' | 'datum';
  * Otherwise it is a value and a test of it, and where the test fails the function itself is called: it raises
  * the error, or knows better.
  */
-export type Inline = { readonly code: string; readonly result: Representation } & (
+type Inline = { readonly code: string; readonly result: Representation } & (
   | { readonly isTotal: true }
   | { readonly isTotal: false; readonly holds: (value: string) => string; readonly before: string | null }
 );

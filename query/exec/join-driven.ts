@@ -18,7 +18,7 @@ type DrivenKind = 'inner' | 'left' | 'cross' | 'semi' | 'anti';
  * A join whose right side depends on the left row: `open` starts it for each. LATERAL, and lookups by an index
  * that is not the primary key.
  */
-export class DrivenJoinOperator implements Operator {
+class DrivenJoinOperator implements Operator {
   readonly #left: Operator;
   readonly #kind: DrivenKind;
   readonly #condition: BatchFilter | null;

@@ -18,7 +18,7 @@ import { compileRow } from './row-compiler.ts';
 type Evaluate = (expression: Expression) => Datum;
 
 /** The columns that the keys of an index are made of: of the primary (0), or an index's own. */
-export function keyColumnsOf(layout: TableLayout, index: number): readonly KeyColumn[] {
+function keyColumnsOf(layout: TableLayout, index: number): readonly KeyColumn[] {
   if (index === 0) return layout.key;
   return layout.indexes.find((candidate) => candidate.id === index)?.columns ?? [];
 }

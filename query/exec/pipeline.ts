@@ -3,15 +3,14 @@ import type { ColumnBatch } from '../../base/values/column.ts';
 import { type Datum, SqlRow } from '../../base/values/datum.ts';
 import type { Expression } from '../plan/expression.ts';
 import type { ProjectSetItem } from '../plan/logical.ts';
-import type { SqlType } from '../types/type.ts';
 import { BatchFilter, BatchProjection } from './batch-expressions.ts';
 import { type Environment, type Operator, PageWait, type Runtime } from './operator.ts';
 import { compileRow } from './row-compiler.ts';
 import { rowsOf } from './rows.ts';
-import { batchesOfRows, batchOfRows, liveCount, sliceBatch } from './vectors.ts';
+import { batchOfRows, liveCount, sliceBatch } from './vectors.ts';
 
 /** Filter and projection of batches, in compiled loops. */
-export class BatchOperator implements Operator {
+class BatchOperator implements Operator {
   readonly #input: Operator;
   readonly #change: (batch: ColumnBatch) => ColumnBatch | null;
 
@@ -258,10 +257,4 @@ export class AppendOperator implements Operator {
     this.#current?.close();
     this.#at = this.#inputs.length;
   }
-}
-
-/** Whether all of a plan's types are worth a typed vector is decided by its values: rows as batches. */
-export function rowsOperator(rows: readonly (readonly Datum[])[], types: readonly SqlType[]): Operator {
-  const batches = batchesOfRows(rows, types.length);
-  return { next: () => batches.next().value ?? null, close: () => undefined };
 }

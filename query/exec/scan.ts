@@ -143,7 +143,7 @@ async function viewAsOf(asOf: AsOf, runtime: Runtime): Promise<ReadView> {
 }
 
 /** Batches from an iterator, with the cancellation check of every source. */
-export class IteratorOperator implements Operator {
+class IteratorOperator implements Operator {
   readonly #runtime: Runtime;
   readonly #filter: BatchFilter | null;
   #batches: Iterator<ColumnBatch> | null = null;

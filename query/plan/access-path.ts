@@ -16,7 +16,7 @@ export type AttributeOrder = readonly {
   readonly nullsFirst: boolean;
 }[];
 
-export type PathChoice = {
+type PathChoice = {
   readonly path: AccessPath;
   /** Conditions that the path does not answer by itself. */
   readonly rest: readonly Expression[];
@@ -26,7 +26,7 @@ export type PathChoice = {
   readonly cost: number;
 };
 
-export type PathRequest = {
+type PathRequest = {
   readonly table: RelationDefinition;
   readonly conditions: readonly Expression[];
   readonly view: ColumnView;
@@ -161,8 +161,7 @@ function candidatePath(
     reverse: direction === 'reverse',
     isPoint: isPoint && index.isUnique,
     condition: conjunction(matched.used),
-    rowsWanted:
-      request.rowsWanted !== null && isInOrder && rest.length === 0 ? request.rowsWanted : null,
+    rowsWanted: request.rowsWanted !== null && isInOrder && rest.length === 0 ? request.rowsWanted : null,
   };
   const zones = conditions.flatMap((condition) => zonesOf(condition));
   return { path, rest, zones, isOrdered: direction !== null, rows, cost };

@@ -193,6 +193,15 @@ describe('plans, as EXPLAIN shows them', () => {
     );
   });
 
+  it('never_true: a constant that is false reads nothing', () => {
+    shows(
+      'select t.id from t join u on t.id = u.id where 1 = 2',
+      `
+      Result
+        One-Time Filter: false`,
+    );
+  });
+
   it('prunes: only the columns that are read', () => {
     const { root } = database.plan('select count(*) from t where f > 1');
     const scan = root.kind === 'aggregate' ? root.input : root;

@@ -92,6 +92,7 @@ function shownOf(plan: PhysicalPlan): Shown {
         inputs: [],
       };
     case 'values':
+      if (plan.rows.length === 0) return { title: 'Result', details: ['One-Time Filter: false'], inputs: [] };
       return {
         title: plan.rows.length === 1 ? 'Result' : 'Values Scan on "*VALUES*"',
         details: [],

@@ -20,7 +20,7 @@ import {
 } from './rewrite.ts';
 
 export type JoinNode = Extract<LogicalPlan, { readonly kind: 'join' }>;
-export type OuterKind = 'left' | 'full' | 'semi' | 'anti';
+type OuterKind = 'left' | 'full' | 'semi' | 'anti';
 
 /** Joins: inner ones in any order, outer ones as they are written. */
 export function planJoin(planner: Planner, logical: JoinNode, request: Request): Planned {

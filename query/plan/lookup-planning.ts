@@ -9,7 +9,7 @@ import type { Planned, Request } from './request.ts';
 import { columnAt, columnsOf, conjunction, hasSubquery, remap, substitute } from './rewrite.ts';
 import { asAttributes, columnsRead } from './scan-planning.ts';
 
-export type LookupRequest = {
+type LookupRequest = {
   readonly kind: 'inner' | 'left' | 'semi' | 'anti';
   readonly left: Planned;
   readonly leftWidth: number;

@@ -44,7 +44,7 @@ export function planQuery(logical: LogicalPlan, context: PlanningContext): State
 type Node<Kind extends LogicalPlan['kind']> = Extract<LogicalPlan, { readonly kind: Kind }>;
 
 /** A WITH query in sight: read where it is kept, or planned again in place of its only scan. */
-export type VisibleCte = {
+type VisibleCte = {
   readonly definition: CteDefinition;
   readonly isInlined: boolean;
   /** How many rows enclosed the WITH. */
@@ -79,6 +79,7 @@ export class Planner {
   }
 
   plan(logical: LogicalPlan, request: Request): Planned {
+    if (logical.kind !== 'with' && request.conditions.some(isNeverTrue)) return nothing(logical);
     switch (logical.kind) {
       case 'scan':
         return planScan(this, logical, request);
@@ -295,6 +296,17 @@ type LeafNode = Omit<
 
 export function typesOf(logical: LogicalPlan) {
   return logical.columns.map((column) => column.type);
+}
+
+function isNeverTrue(condition: Expression): boolean {
+  return condition.kind === 'constant' && condition.value !== true;
+}
+
+/** No rows. */
+function nothing(logical: LogicalPlan): Planned {
+  const types = typesOf(logical);
+  const plan: PhysicalPlan = { kind: 'values', rows: [], types, estimate: estimateOf(0, 0, 0, types) };
+  return { plan, places: identityPlaces(types.length), isOrdered: false };
 }
 
 /** The wanted expressions over an input; where all are plain columns no node is made. */

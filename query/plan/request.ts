@@ -4,7 +4,7 @@ import type { Expression } from './expression.ts';
 import type { PhysicalPlan } from './physical.ts';
 import { columnAt, columnsOf, conjunction, hasSubquery, remap } from './rewrite.ts';
 
-export type ColumnOrder = readonly {
+type ColumnOrder = readonly {
   readonly column: number;
   readonly descending: boolean;
   readonly nullsFirst: boolean;
@@ -57,7 +57,7 @@ export function filtered(planned: Planned, conditions: readonly Expression[]): P
   return { ...planned, plan };
 }
 
-export function filterPlan(input: PhysicalPlan, condition: Expression): PhysicalPlan {
+function filterPlan(input: PhysicalPlan, condition: Expression): PhysicalPlan {
   const { rows, startupCost, totalCost } = input.estimate;
   const estimate = estimateOf(
     rows * selectivityOf(condition),

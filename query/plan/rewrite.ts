@@ -103,7 +103,7 @@ function rebuildSubquery(
 }
 
 /** Whether a subquery's subplan has been planned: then its bindings are its operands. */
-export function isPlanned(expression: Extract<Expression, { readonly kind: 'subquery' }>): boolean {
+function isPlanned(expression: Extract<Expression, { readonly kind: 'subquery' }>): boolean {
   return 'physical' in expression.subplan;
 }
 

@@ -7,7 +7,7 @@ import { filtered, type Planned, type Request, withColumns } from './request.ts'
 import { conjunction, hasSubquery, isStableValue, remap } from './rewrite.ts';
 
 export type ScanNode = Extract<LogicalPlan, { readonly kind: 'scan' }>;
-export type PlannedScan = Extract<PhysicalPlan, { readonly kind: 'table-scan' }>;
+type PlannedScan = Extract<PhysicalPlan, { readonly kind: 'table-scan' }>;
 
 /** A base table: the access path, and only the columns that somebody reads. */
 export function planScan(planner: Planner, logical: ScanNode, request: Request): Planned {
