@@ -134,11 +134,6 @@ export function indexKeyOf(layout: TableLayout, index: IndexLayout, row: readonl
   return scratch.toBytes();
 }
 
-/** Entries of all indexes that the fold keeps, in the order of `layout.indexes`. */
-export function indexKeysOf(layout: TableLayout, row: readonly Datum[]): Uint8Array[] {
-  return layout.indexes.map((index) => indexKeyOf(layout, index, row));
-}
-
 /**
  * What may stand once in a unique index: the row's index columns. Null where one of them is null and nulls are
  * distinct: then the row collides with none.

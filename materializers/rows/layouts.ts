@@ -30,6 +30,7 @@ export class Layouts {
   ]);
   /** The storage that each table has now, by the id of its object. */
   readonly #current = new Map<number, StorageId>();
+  #version = 0;
   /** Changes above the high watermark, which may yet be truncated. */
   #undo: Undo[] = [];
 
@@ -47,6 +48,20 @@ export class Layouts {
       layouts.#current.set(id, storage);
     }
     return layouts;
+  }
+
+  /** Rises with each change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** A copy that changes by itself. */
+  fork(): Layouts {
+    const copy = new Layouts();
+    for (const [id, schema] of this.#schemas) copy.#schemas.set(id, schema);
+    for (const [storage, layout] of this.#tables) copy.#tables.set(storage, layout);
+    for (const [id, storage] of this.#current) copy.#current.set(id, storage);
+    return copy;
   }
 
   toJson(): JsonObject {
@@ -109,6 +124,7 @@ export class Layouts {
 
   #put<Id, Value>(map: Map<Id, Value>, id: Id, value: Value, at: Offset): void {
     const previous = map.get(id);
+    this.#version++;
     map.set(id, value);
     const run = previous === undefined ? () => map.delete(id) : () => map.set(id, previous);
     this.#undo.push({ offset: at, run: () => void run() });
@@ -117,6 +133,7 @@ export class Layouts {
   #remove<Id, Value>(map: Map<Id, Value>, id: Id, at: Offset): void {
     const previous = map.get(id);
     if (previous === undefined) return;
+    this.#version++;
     map.delete(id);
     this.#undo.push({ offset: at, run: () => void map.set(id, previous) });
   }
@@ -129,6 +146,7 @@ export class Layouts {
       last = this.#undo.at(-1)
     ) {
       this.#undo.pop();
+      this.#version++;
       last.run();
     }
   }

@@ -1,6 +1,8 @@
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
+import type { RowEvent } from '../../log/events/event.ts';
 import { readEvents } from '../../log/events/row-event.ts';
+import { objectsLayout } from '../../log/events/system.ts';
 import { decodeControl } from '../../log/record/control.ts';
 import { decodeHeader } from '../../log/record/header.ts';
 import type { BatchHeader, ControlRecord } from '../../log/record/record.ts';
@@ -8,9 +10,26 @@ import { RecordReader } from '../../log/record/record-reader.ts';
 import type { Applied } from './contract.ts';
 import { foldEvent } from './event-fold.ts';
 import type { Layouts } from './layouts.ts';
-import type { Trees } from './memtable.ts';
+import { Trees } from './memtable.ts';
+
+/** Of a version whose transaction has not ended. */
+const undecidedTimestamp = timestamp(Number.MAX_SAFE_INTEGER);
 
 type UndecidedBatch = { readonly batch: Uint8Array; readonly header: BatchHeader };
+
+/** A transaction of several batches that has not ended. */
+type Undecided = { readonly batches: UndecidedBatch[]; run: UndecidedRun | null };
+
+/**
+ * What an undecided transaction wrote, folded as its batches came, so that its commit is no long pause. It is void
+ * where the layouts have changed since.
+ */
+type UndecidedRun = {
+  readonly trees: Trees;
+  readonly layouts: Layouts;
+  readonly baseVersion: number;
+  readonly objectEvents: RowEvent[];
+};
 
 /**
  * Folds the batches of a log into a memtable: the one fold of rows, in the process that serves reads and in the
@@ -21,10 +40,21 @@ export class LogFold {
   /** Where changes go; replaced when a memtable is cut. */
   memtable: Trees;
   #applied: Applied;
-  /** Batches of transactions that have not ended, by producer. */
-  readonly #undecided = new Map<number, UndecidedBatch[]>();
+  /** By producer. */
+  readonly #undecided = new Map<number, Undecided>();
+  readonly #onRun: ((run: Trees) => void) | null;
 
-  constructor(layouts: Layouts, memtable: Trees, applied: Applied) {
+  /**
+   * `onRun` takes the memtable of a transaction of several batches, which is newer than all that was applied before;
+   * without it such a transaction goes into the memtable like any other.
+   */
+  constructor(
+    layouts: Layouts,
+    memtable: Trees,
+    applied: Applied,
+    onRun: ((run: Trees) => void) | null = null,
+  ) {
+    this.#onRun = onRun;
     this.layouts = layouts;
     this.memtable = memtable;
     this.#applied = applied;
@@ -37,7 +67,7 @@ export class LogFold {
   /** Where a replay would have to start: the first batch of an undecided transaction, or `applied`. */
   get replayFrom(): Offset {
     let from = this.#applied.offset;
-    for (const batches of this.#undecided.values()) {
+    for (const { batches } of this.#undecided.values()) {
       const first = batches[0]?.header.baseOffset;
       if (first !== undefined && first < from) from = first;
     }
@@ -82,30 +112,56 @@ export class LogFold {
   #applyControl(batch: Uint8Array, header: BatchHeader): Timestamp {
     const control = controlOf(batch, header);
     if (control.kind !== 'commit' && control.kind !== 'abort') return this.#applied.timestamp;
-    const batches = this.#undecided.get(header.producerId) ?? [];
+    const undecided = this.#undecided.get(header.producerId);
     this.#undecided.delete(header.producerId);
     if (control.kind === 'abort') return this.#applied.timestamp;
     const at = timestamp(control.timestamp);
-    for (const each of batches) this.#applyEvents(each.batch, each.header, at);
+    if (undecided !== undefined) this.#commit(undecided, at);
     return at;
   }
 
-  #remember(undecided: UndecidedBatch): void {
-    const producer = undecided.header.producerId;
-    const batches = this.#undecided.get(producer);
-    if (batches === undefined) this.#undecided.set(producer, [undecided]);
-    else batches.push(undecided);
+  #commit({ batches, run }: Undecided, at: Timestamp): void {
+    if (run === null || this.#onRun === null || run.baseVersion !== this.layouts.version) {
+      for (const each of batches) this.#applyEvents(each.batch, each.header, at);
+      return;
+    }
+    for (const event of run.objectEvents) this.layouts.fold(event);
+    run.trees.stamp(at);
+    this.#onRun(run.trees);
+  }
+
+  #remember(batch: UndecidedBatch): void {
+    const producer = batch.header.producerId;
+    let undecided = this.#undecided.get(producer);
+    if (undecided === undefined) {
+      undecided = { batches: [], run: this.#onRun === null ? null : this.#newRun() };
+      this.#undecided.set(producer, undecided);
+    }
+    undecided.batches.push(batch);
+    if (undecided.run !== null) foldInto(undecided.run, batch);
+  }
+
+  #newRun(): UndecidedRun {
+    const { version } = this.layouts;
+    return { trees: new Trees(), layouts: this.layouts.fork(), baseVersion: version, objectEvents: [] };
   }
 
   /** Forgets what was applied from `to` on; `applied` is where the fold then stands. */
   truncateTo(to: Offset, applied: Applied): void {
     this.layouts.truncateTo(to);
-    for (const [producer, batches] of this.#undecided) {
+    for (const [producer, { batches, run }] of this.#undecided) {
       const kept = batches.filter(({ header }) => header.baseOffset < to);
       if (kept.length === 0) this.#undecided.delete(producer);
-      else this.#undecided.set(producer, kept);
+      else this.#undecided.set(producer, { batches: kept, run: kept.length === batches.length ? run : null });
     }
     this.#applied = applied;
+  }
+}
+
+function foldInto(run: UndecidedRun, { batch, header }: UndecidedBatch): void {
+  for (const event of readEvents(batch, header)) {
+    foldEvent(event, undecidedTimestamp, run.layouts, run.trees);
+    if (run.layouts.schema(event.schema).storage === objectsLayout.storage) run.objectEvents.push(event);
   }
 }
 

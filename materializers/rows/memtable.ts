@@ -51,6 +51,17 @@ export class Trees {
     for (const [, , tree] of this.all()) tree.truncate(timestamp);
   }
 
+  /** Gives every version a timestamp: that of the one commit which they are all of. */
+  stamp(timestamp: number): void {
+    for (const [, , tree] of this.all()) {
+      for (const [, newest] of tree.entries()) {
+        for (let version: Version | null = newest; version !== null; version = version.older) {
+          version.timestamp = timestamp;
+        }
+      }
+    }
+  }
+
   /** In the order of storage and index ids. */
   *all(): Iterable<readonly [StorageId, IndexId, Tree]> {
     const ascending = (left: number, right: number): number => left - right;

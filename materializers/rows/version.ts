@@ -8,7 +8,8 @@ import { rowCodec, type WantedColumn } from '../../log/events/row.ts';
  * memtable keeps the log's own row bytes, a transaction the datums that it was given; an index entry is its key.
  */
 export type Version = {
-  readonly timestamp: number;
+  /** Changes once: what an undecided transaction wrote gets its timestamp with the marker that commits it. */
+  timestamp: number;
   older: Version | null;
 } & (
   | { readonly kind: 'deleted' | 'entry' }
