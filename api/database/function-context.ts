@@ -15,12 +15,14 @@ export class SessionFunctions implements FunctionContext {
   readonly #random: Random;
   readonly #settings: SessionSettings;
   readonly #catalog: () => CatalogLookups;
+  readonly systemRows: NonNullable<FunctionContext['systemRows']>;
 
   constructor(options: {
     readonly clock: Clock;
     readonly random: Random;
     readonly settings: SessionSettings;
     readonly catalog: () => CatalogLookups;
+    readonly systemRows: NonNullable<FunctionContext['systemRows']>;
     readonly sequences: SequenceAccess;
     readonly user: string;
     readonly database: string;
@@ -30,6 +32,7 @@ export class SessionFunctions implements FunctionContext {
     this.#random = options.random;
     this.#settings = options.settings;
     this.#catalog = options.catalog;
+    this.systemRows = options.systemRows;
     this.sequences = options.sequences;
     this.user = options.user;
     this.sessionUser = options.user;

@@ -7,6 +7,8 @@ import type { SequenceAccess } from '../../query/types/function.ts';
 const takenAtOnce = 32n;
 
 type SequenceState = {
+  /** What the log must not fall below while a restart is undecided. */
+  floor: bigint | null;
   last: bigint;
   isCalled: boolean /** Handed out up to here without another write. */;
   logged: bigint;
@@ -29,7 +31,7 @@ export class Sequences {
 
   /** As the row of `alopex.sequences` says, at open. */
   load(id: number, last: number | bigint, isCalled: boolean): void {
-    this.#states.set(id, { last: BigInt(last), isCalled, logged: BigInt(last) });
+    this.#states.set(id, { last: BigInt(last), isCalled, logged: BigInt(last), floor: null });
   }
 
   /** As the log has it, or null where nothing was ever drawn. */
@@ -59,12 +61,13 @@ export class Sequences {
       (increment > 0n
         ? value <= state.logged && value > state.last
         : value >= state.logged && value < state.last);
+    const floor = state?.floor ?? null;
     let logged = state?.logged ?? value;
     if (!isCovered) {
       logged = clamp(value + increment * (takenAtOnce - 1n), definition);
-      this.#log(definition.id, logged, true);
+      this.#log(definition.id, beyond(logged, floor, increment), true);
     }
-    this.#states.set(definition.id, { last: value, isCalled: true, logged });
+    this.#states.set(definition.id, { last: value, isCalled: true, logged, floor });
     return narrow(value);
   }
 
@@ -77,7 +80,33 @@ export class Sequences {
       );
     }
     this.#log(definition.id, last, isCalled);
-    this.#states.set(definition.id, { last, isCalled, logged: last });
+    this.#states.set(definition.id, { last, isCalled, logged: last, floor: null });
+  }
+
+  /**
+   * RESTART within a transaction: the next number is `value` from now on; the log goes along when the transaction
+   * commits. Gives what ends it one way or the other.
+   */
+  restart(
+    id: number,
+    value: bigint,
+    isCalled: boolean,
+  ): { readonly commit: () => void; readonly abort: () => void } {
+    const before = this.#states.get(id);
+    const floor = before?.floor ?? before?.logged ?? null;
+    this.#states.set(id, { last: value, isCalled, logged: value, floor });
+    return {
+      commit: () => {
+        const state = this.#states.get(id);
+        if (state === undefined) return;
+        state.floor = null;
+        this.#log(id, state.logged, state.isCalled);
+      },
+      abort: () => {
+        if (before === undefined) this.#states.delete(id);
+        else this.#states.set(id, before);
+      },
+    };
   }
 
   /** The log refused the bound: the next number is logged anew. */
@@ -99,6 +128,12 @@ export class Sequences {
   forget(id: number): void {
     this.#states.delete(id);
   }
+}
+
+/** The bound that lies further in the direction of the sequence. */
+function beyond(bound: bigint, floor: bigint | null, increment: bigint): bigint {
+  if (floor === null) return bound;
+  return increment > 0n === floor > bound ? floor : bound;
 }
 
 function clamp(value: bigint, definition: SequenceDefinition): bigint {

@@ -14,6 +14,7 @@ import { SessionSettings } from './session-settings.ts';
 import { StatementRun } from './statement-run.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { runStatement } from './statements/run.ts';
+import { systemRows } from './system-rows.ts';
 
 /**
  * A session. Invariants:
@@ -59,6 +60,7 @@ export class EngineSession implements Session {
       random: engine.env.random,
       settings: this.settings,
       catalog: () => catalogLookups(this.catalog, this.functions.searchPath),
+      systemRows: (relation) => systemRows(this, relation),
       sequences,
       user: options.user,
       database: options.database,

@@ -13,7 +13,7 @@ export type BatchPlace = {
   readonly producer?: Producer;
   readonly isControl?: boolean;
 };
-type Producer = {
+export type Producer = {
   readonly id: number;
   readonly epoch: number;
   readonly baseSequence: number;

@@ -17,6 +17,9 @@ export type Savepoint = {
   readonly catalog: CatalogSnapshot | null;
 };
 
+/** Called once: `commit` when the commit is durable, or `abort` when the command is rolled back. */
+export type Follower = { readonly command: number; readonly commit: () => void; readonly abort: () => void };
+
 /** Savepoints that may be open at once in one transaction. */
 export const savepointsMax = 10_000;
 
@@ -46,8 +49,8 @@ export type Transaction = {
   lockTimeoutMs: number;
   /** What it read, under serializable; else null. */
   spans: ReadSpans | null;
-  /** State outside the log that follows a commit: called when it is durable. */
-  readonly afterCommit: (() => void)[];
+  /** State outside the log that goes with the transaction's commands. */
+  readonly followers: Follower[];
   state: 'active' | 'committed' | 'aborted';
 };
 

@@ -113,7 +113,7 @@ export class Transactions {
       catalog: null,
       savepoints: [],
       lockTimeoutMs: 0,
-      afterCommit: [],
+      followers: [],
       spans: isolation === 'serializable' ? new ReadSpans() : null,
       state: 'active',
     };
@@ -298,6 +298,7 @@ export class Transactions {
     const savepoint = transaction.savepoints[index]!;
     transaction.savepoints.length = index + 1;
     transaction.pending.rollbackTo(savepoint.command);
+    abortFollowers(transaction, savepoint.command);
     transaction.catalog = savepoint.catalog;
     transaction.command++;
     this.#locks.release(transaction.owner, savepoint.locksHeld);
@@ -412,6 +413,7 @@ export class Transactions {
 
   #end(transaction: Transaction, state: 'committed' | 'aborted'): void {
     transaction.state = state;
+    if (state === 'aborted') abortFollowers(transaction, 0);
     this.#active.delete(transaction);
     if (transaction.spans !== null) this.#recent.end(transaction.id);
     this.#locks.release(transaction.owner);
@@ -428,7 +430,7 @@ export class Transactions {
       if (commit.transaction.catalog !== null) this.#catalog = commit.transaction.catalog;
     }
     for (const commit of this.#undecided.splice(0, count)) {
-      for (const follow of commit.transaction.afterCommit) follow();
+      for (const follower of commit.transaction.followers.splice(0)) follower.commit();
       this.#end(commit.transaction, 'committed');
       commit.resolve();
     }
@@ -466,4 +468,12 @@ export class Transactions {
       commit.reject(reason());
     }
   }
+}
+
+/** Undoes what followed commands from `command` on, the latest first. */
+function abortFollowers(transaction: Transaction, command: number): void {
+  const kept = transaction.followers.filter((follower) => follower.command < command);
+  const undone = transaction.followers.splice(0).filter((follower) => follower.command >= command);
+  transaction.followers.push(...kept);
+  for (const follower of undone.toReversed()) follower.abort();
 }

@@ -3,7 +3,6 @@ import { AlopexError } from '../../../base/errors.ts';
 import { indexId } from '../../../base/ids.ts';
 import { unreachable } from '../../../base/unreachable.ts';
 import type { Datum } from '../../../base/values/datum.ts';
-import { narrow } from '../../../base/values/numeric.ts';
 import type { IndexLayout, TableLayout } from '../../../log/events/layout.ts';
 import { sequencesLayout } from '../../../log/events/system.ts';
 import { indexPrefixOf, primaryKeyOf } from '../../../materializers/rows/key.ts';
@@ -217,7 +216,7 @@ function requireNotNull(table: RelationDefinition, layout: TableLayout, row: Row
   }
 }
 
-/** The sequence's row changes with the transaction; its numbers in memory do when that is committed. */
+/** Numbers restart at once for the transaction, and for good when it commits; a dropped sequence's row goes. */
 function changeSequence(
   session: EngineSession,
   run: StatementRun,
@@ -225,22 +224,17 @@ function changeSequence(
 ): void {
   const { sequences } = session.engine;
   const { transaction } = run;
+  const { command } = transaction;
   const id = effect.sequence;
-  const key = primaryKeyOf(sequencesLayout, [id, 0, false]);
-  const state = sequences.stored(id);
-  const before = state === null ? null : [id, state.last, state.isCalled];
-  if (effect.kind === 'drop-sequence') {
-    if (before !== null) transaction.pending.put(sequencesLayout, key, null, before, transaction.command);
-    transaction.afterCommit.push(() => sequences.forget(id));
+  if (effect.kind === 'set-sequence') {
+    const ends = sequences.restart(id, BigInt(effect.value), effect.isCalled);
+    transaction.followers.push({ command, ...ends });
     return;
   }
-  const value = BigInt(effect.value);
-  transaction.pending.put(
-    sequencesLayout,
-    key,
-    [id, narrow(value), effect.isCalled],
-    before,
-    transaction.command,
-  );
-  transaction.afterCommit.push(() => sequences.load(id, value, effect.isCalled));
+  const stored = sequences.stored(id);
+  if (stored !== null) {
+    const before = [id, stored.last, stored.isCalled];
+    transaction.pending.put(sequencesLayout, primaryKeyOf(sequencesLayout, before), null, before, command);
+  }
+  transaction.followers.push({ command, commit: () => sequences.forget(id), abort: () => {} });
 }
