@@ -182,7 +182,8 @@ export class Rows {
   }
 
   #report(error: unknown): void {
-    this.#options.onProblem?.(asAlopexError(error));
+    const problem = asAlopexError(error);
+    if (problem.condition !== 'admin_shutdown') this.#options.onProblem?.(problem);
   }
 
   /** Moves what the memtables have into files. Resolves when the snapshot is durable. */

@@ -88,6 +88,7 @@ export class Model {
   historyMs = 24 * 3_600_000;
   /** What the commit under way makes of the table: after a crash it may stand or not. */
   attempted: Table = new Map();
+  readonly problems: Error[] = [];
   /** Flushes that go on while other steps run. */
   readonly beside: Promise<void>[] = [];
   #clock = 1000;
@@ -106,7 +107,14 @@ export class Model {
   async open(): Promise<void> {
     const { disk, clock } = this.env;
     this.log = await openLog({ disk, clock, directory: '/db/log' });
-    this.rows = await openRows({ env: this.env, directory: '/db/rows', log: this.log, cacheBytes: 1 << 20 });
+    this.rows = await openRows({
+      env: this.env,
+      directory: '/db/rows',
+      log: this.log,
+      cacheBytes: 1 << 20,
+      memtableBytesMax: 100_000,
+      onProblem: (error) => this.problems.push(error),
+    });
   }
 
   async reopen(): Promise<void> {

@@ -150,6 +150,8 @@ describe('rows', () => {
           for (const byIndex of [false, true]) {
             await checkQuery(model, { ...everything, byIndex }, []);
           }
+          await model.rows.close();
+          expect(model.problems).to.deep.equal([]);
         });
       }),
       { numRuns: 12 },
