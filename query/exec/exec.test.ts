@@ -113,6 +113,11 @@ describe('generated code and closures', () => {
       'coalesce(a, id)',
       'a::float8 * 1.5',
       'a::bigint * 4000000000000',
+      ...['=', '<>', '<', '<=', '>', '>='].flatMap((operator) => [
+        `a ${operator} id`,
+        `a::float8 ${operator} id::float8`,
+        `coalesce(a::float8, 'NaN') ${operator} coalesce(id::float8, 'NaN')`,
+      ]),
     ];
     const environment = {
       parameters: [],

@@ -319,4 +319,7 @@ const byHand: readonly string[] = [
   'select i.id, p.no from item i left join lateral (select no from part where item_id = i.id) p on p.no in (select no from part q where q.item_id = i.id and q.no > 20) where i.id < 20',
   'select i.id from item i join part p on p.item_id = i.id and exists (select 1 from part q where q.no = i.kind + p.no)',
   'select i.id from item i where exists (select 1 from part p where p.item_id = i.id and p.no > (select min(kind) from item j where j.id > i.id))',
+  'select id, id in (select kind from item), id not in (select kind from item where kind is null or kind > 3), kind not in (select no from part where false) from item where id < 12',
+  "select id, price <= 7.5, price >= 7.5, price < 7.5, price = 7.5, 'NaN'::float8 > price, 'NaN'::float8 = price from item",
+  'select id from item where price <= 7.5 and id not in (select kind from item)',
 ];
