@@ -112,10 +112,7 @@ export const catalogFunctions: Implementations = {
     PG_encoding_to_char: (encoding: number) => (encoding === 6 ? 'UTF8' : encoding === 0 ? 'SQL_ASCII' : ''),
     PG_char_to_encoding: (name: string) => (/^utf-?8$/i.test(name) ? 6 : -1),
     pg_encoding_max_length_sql: (encoding: number) => (encoding === 6 ? 4 : null),
-    'obj_description(oid,name)': nothing,
-    'obj_description(oid)': nothing,
     'shobj_description(oid,name)': nothing,
-    'col_description(oid,int4)': nothing,
     pg_get_viewdef_ext: nothing,
     pg_get_viewdef: nothing,
     pg_get_ruledef: nothing,
@@ -164,6 +161,11 @@ export const catalogFunctions: Implementations = {
   ...contextual({
     format_type: formatTypeOf,
     pg_get_userbyid: (context, oid: number) => context.catalog.roleName(oid) ?? `unknown (OID=${oid})`,
+    'obj_description(oid,name)': (context, oid: number, catalog: string) =>
+      catalog === 'pg_class' ? (context.catalog.description?.(oid, 0) ?? null) : null,
+    'obj_description(oid)': (context, oid: number) => context.catalog.description?.(oid, 0) ?? null,
+    'col_description(oid,int4)': (context, oid: number, column: number) =>
+      context.catalog.description?.(oid, column) ?? null,
     pg_table_is_visible: (context, oid: number) => context.catalog.isTableVisible(oid),
     pg_get_indexdef: (context, oid: number) => context.catalog.indexDefinition(oid, 0),
     pg_get_indexdef_ext: (context, oid: number, column: number) =>
