@@ -98,7 +98,7 @@ function encodeBytes(writer: ByteWriter, value: Datum): void {
 }
 
 /** PostgreSQL's decimal text. */
-export function parseNumeric(text: string): Numeric {
+function parseNumeric(text: string): Numeric {
   if (text === 'NaN') return Numeric.nan;
   if (text === 'Infinity') return Numeric.infinity;
   if (text === '-Infinity') return Numeric.negativeInfinity;

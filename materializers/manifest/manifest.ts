@@ -90,7 +90,7 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   return JSON.parse(utf8ToString(body)) as Manifest;
 }
 
-export function manifestPath(directory: string): string {
+function manifestPath(directory: string): string {
   return `${directory}/MANIFEST`;
 }
 

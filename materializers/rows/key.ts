@@ -12,9 +12,9 @@ import { type KeyType, keyType } from './key-type.ts';
  * encoding of the first columns is a prefix of the whole, and a range of values is a range of bytes. The entry of a
  * secondary index is its columns and then the primary key. docs/formats/key.md has every byte.
  */
-export const nullFirstMarker = 1;
-export const valueMarker = 2;
-export const nullLastMarker = 3;
+const nullFirstMarker = 1;
+const valueMarker = 2;
+const nullLastMarker = 3;
 
 type KeyCodec = { readonly columns: readonly KeyColumn[]; readonly types: readonly KeyType[] };
 

@@ -116,7 +116,7 @@ function lacks(section: SstableSection, id: number): boolean {
 }
 
 /** The section that may have the key. */
-export function sectionFor(run: SectionRun, key: Uint8Array): SstableSection | null {
+function sectionFor(run: SectionRun, key: Uint8Array): SstableSection | null {
   let low = 0;
   let high = run.length;
   while (low < high) {

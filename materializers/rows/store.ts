@@ -321,11 +321,3 @@ function newestWithPrefix(tree: Tree, prefix: Uint8Array): NewestVersion | null 
   }
   return newest;
 }
-
-/** No files: what a store of memtables alone reads. */
-export const noFiles: FileSet = {
-  runs: () => [],
-  horizon: () => 0,
-  hold: () => {},
-  release: () => {},
-};

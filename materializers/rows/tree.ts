@@ -178,7 +178,7 @@ export function blockOf(leaf: Leaf): LeafBlock {
 }
 
 /** The first place whose key is not below `key`. */
-export function lowerBound(keys: readonly string[], key: string): number {
+function lowerBound(keys: readonly string[], key: string): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {

@@ -31,7 +31,10 @@ const fileBytesMax = 64 * 1024 * 1024;
 /** Of a storage that no layout knows any more. */
 const droppedHistoryMs = 24 * 3_600_000;
 
-/** Merges SSTables, and leaves out the versions that no reader at or above the horizon can see. */
+/**
+ * Merges SSTables, and leaves out the versions that no reader at or above the horizon can see.
+ * @public Workers call it by its name.
+ */
 export async function compactRows(env: Env, input: CompactInput): Promise<CompactionOutput> {
   const opened: OpenSstable[] = [];
   try {

@@ -35,7 +35,10 @@ export const flushTask: WorkerTask<FlushInput, FlushOutput> = {
   run: flushRows,
 };
 
-/** Reads a span of the log from its files, folds it, and writes what came out as one SSTable. */
+/**
+ * Reads a span of the log from its files, folds it, and writes what came out as one SSTable.
+ * @public Workers call it by its name.
+ */
 export async function flushRows(env: Env, input: FlushInput): Promise<FlushOutput> {
   const fold = new LogFold(Layouts.fromJson(input.layouts), new Trees(), {
     offset: offset(input.applied),
