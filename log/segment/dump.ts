@@ -16,11 +16,17 @@ const shownBytesMax = 64;
 /** Lines after which those of a segment are handed on. */
 const linesAtOnce = 10_000;
 
+export type DumpOptions = {
+  readonly decompressor?: Decompressor;
+  /** A record's line, where the caller can say more than its bytes; else null. */
+  readonly describe?: (record: RecordReader) => string | null;
+};
+
 /** The lines of a mark, a segment (`.log`) or its index (`.index`), for a person to read. Damage is a line too. */
 export async function* dumpLogFile(
   disk: Disk,
   path: string,
-  decompressor?: Decompressor,
+  options: DumpOptions = {},
 ): AsyncGenerator<string> {
   const slash = path.lastIndexOf('/');
   const directory = path.slice(0, slash);
@@ -29,7 +35,7 @@ export async function* dumpLogFile(
     const name = nameOfPath(path);
     if (name === null) throw new AlopexError('invalid_parameter_value', `"${path}" is no file of a log`);
     if (path.endsWith('.index')) yield* dumpIndex(disk, directory, name);
-    else yield* dumpSegment(disk, path, name, decompressor);
+    else yield* dumpSegment(disk, path, name, options);
   }
 }
 
@@ -64,7 +70,7 @@ async function* dumpSegment(
   disk: Disk,
   path: string,
   name: SegmentName,
-  decompressor: Decompressor | undefined,
+  options: DumpOptions,
 ): AsyncGenerator<string> {
   const file = await disk.open(path, 'read');
   try {
@@ -72,7 +78,7 @@ async function* dumpSegment(
     for (;;) {
       const lines: string[] = [];
       const some: Visitor = (batch, header, position) => {
-        lines.push(...linesOf(batch, header, position, decompressor));
+        lines.push(...linesOf(batch, header, position, options));
         return lines.length < linesAtOnce;
       };
       const walked = await walkBatches(file, name, at, endless, some);
@@ -96,12 +102,15 @@ function linesOf(
   batch: Uint8Array,
   header: BatchHeader,
   position: number,
-  decompressor: Decompressor | undefined,
+  { decompressor, describe }: DumpOptions,
 ): readonly string[] {
   const lines = [headerLine(header, position)];
   try {
     const reader = new RecordReader(batch, header, decompressor);
-    while (reader.next()) lines.push(`  ${header.isControl ? controlLine(reader) : recordLine(reader)}`);
+    while (reader.next()) {
+      const line = header.isControl ? controlLine(reader) : (describe?.(reader) ?? recordLine(reader));
+      lines.push(`  ${line}`);
+    }
   } catch (thrown) {
     if (!(thrown instanceof BatchError)) throw thrown;
     lines.push(`  damage at byte ${position + thrown.byteOffset}: ${thrown.message}`);
