@@ -4,6 +4,7 @@ import { Numeric, narrow } from '../../base/values/numeric.ts';
 import type { AggregateCall } from '../plan/expression.ts';
 import { compareFunction } from '../types/compare.ts';
 import type { AggregateFunction, FunctionContext } from '../types/function.ts';
+import { floatOverflow } from '../types/functions/float.ts';
 import { divideNumeric } from '../types/numeric/arithmetic.ts';
 import { typeInfo } from '../types/registry.ts';
 import { oids } from '../types/type.ts';
@@ -266,7 +267,7 @@ class FloatSum implements Accumulator {
     const column = values[0]!;
     if (column.kind !== 'float64' && column.kind !== 'int32') {
       forEachValue(column, selection, count, ids, (value, group) => {
-        this.#sums[group]! += value as number;
+        this.#sums[group] = checkedSum(this.#sums[group]!, value as number);
         this.#counts[group]!++;
       });
       return;
@@ -275,6 +276,11 @@ class FloatSum implements Accumulator {
     if (ids === null && selection === null && column.nulls === null) {
       let sum = this.#sums[0]!;
       for (let row = 0; row < count; row++) sum += numbers[row]!;
+      // What is not finite is added again, to tell an overflow from an infinity that was there.
+      if (!Number.isFinite(sum)) {
+        sum = this.#sums[0]!;
+        for (let row = 0; row < count; row++) sum = checkedSum(sum, numbers[row]!);
+      }
       this.#sums[0] = sum;
       this.#counts[0]! += count;
       return;
@@ -286,7 +292,8 @@ class FloatSum implements Accumulator {
       const row = selection === null ? at : selection[at]!;
       if (nulls !== null && nulls[row] === 1) continue;
       const group = ids === null ? 0 : ids[row]!;
-      sums[group]! += numbers[row]!;
+      const sum = sums[group]! + numbers[row]!;
+      sums[group] = sum - sum === 0 ? sum : checkedSum(sums[group]!, numbers[row]!);
       counts[group]!++;
     }
   }
@@ -296,6 +303,13 @@ class FloatSum implements Accumulator {
     if (count === 0) return null;
     return this.#isAverage ? this.#sums[group]! / count : this.#sums[group]!;
   }
+}
+
+/** Throws 22003 where finite values add up to an infinity. */
+function checkedSum(sum: number, value: number): number {
+  const next = sum + value;
+  if (!Number.isFinite(next) && Number.isFinite(sum) && Number.isFinite(value)) throw floatOverflow();
+  return next;
 }
 
 /** Minimum or maximum of numbers; NaN is above all. */

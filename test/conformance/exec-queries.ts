@@ -322,4 +322,6 @@ const byHand: readonly string[] = [
   'select id, id in (select kind from item), id not in (select kind from item where kind is null or kind > 3), kind not in (select no from part where false) from item where id < 12',
   "select id, price <= 7.5, price >= 7.5, price < 7.5, price = 7.5, 'NaN'::float8 > price, 'NaN'::float8 = price from item",
   'select id from item where price <= 7.5 and id not in (select kind from item)',
+  'select sum(x), avg(x) from (values (1e308::float8), (1e308)) v(x)',
+  "select k, sum(x) from (values (1, 'Infinity'::float8), (1, 1), (2, 'NaN'), (2, 2)) v(k, x) group by k",
 ];
