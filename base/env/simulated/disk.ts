@@ -45,9 +45,12 @@ export class SimulatedDisk {
     return this.#boundaries;
   }
 
+  get usedBytes(): number {
+    return this.tree.files().reduce((sum, { node }) => sum + node.size, 0);
+  }
+
   get freeBytes(): number {
-    const used = this.tree.files().reduce((sum, { node }) => sum + node.size, 0);
-    return Math.max(0, this.capacityBytes - used);
+    return Math.max(0, this.capacityBytes - this.usedBytes);
   }
 
   /** The paths of all files, in order. */
