@@ -1,6 +1,7 @@
 import { joinKeyOf } from './conditions.ts';
 import type { Expression } from './expression.ts';
-import { type JoinNode, joined, pairPlaces } from './join-planning.ts';
+import { joined, pairPlaces } from './join-parts.ts';
+import type { JoinNode } from './join-planning.ts';
 import type { LogicalPlan } from './logical.ts';
 import { lookupJoin } from './lookup-planning.ts';
 import type { Planner } from './planner.ts';

@@ -1,7 +1,7 @@
 import { choosePath } from './access-path.ts';
 import { costs, estimateOf } from './estimate.ts';
 import type { Expression } from './expression.ts';
-import { joinRows, pairPlaces, rightView } from './join-planning.ts';
+import { joinRows, pairPlaces, rightView } from './join-parts.ts';
 import type { LogicalPlan } from './logical.ts';
 import type { LookupJoin, PhysicalPlan } from './physical.ts';
 import type { Planner } from './planner.ts';
@@ -131,6 +131,6 @@ function ownParts(condition: Expression, leftWidth: number, target: ScanNode): E
   return substitute(condition, (index, type) =>
     index < leftWidth
       ? { kind: 'outer-column', type, level: 0, index }
-      : (asAttributes(columnAt(index - leftWidth, type), target) as Expression),
+      : asAttributes(columnAt(index - leftWidth, type), target),
   );
 }

@@ -18,6 +18,7 @@ import {
   type Planned,
   projectPlan,
   type Request,
+  typesOf,
   withColumns,
 } from './request.ts';
 import { columnsOf, conjunctsOf, hasSubquery, isVolatile, remap, substitute } from './rewrite.ts';
@@ -276,27 +277,16 @@ export class Planner {
   }
 }
 
-type LeafNode = Omit<
-  Extract<
-    PhysicalPlan,
-    { readonly kind: 'virtual-scan' | 'values' | 'function-scan' | 'single-row' | 'cte-scan' }
-  >,
+type Physical<Kind extends PhysicalPlan['kind']> = Omit<
+  Extract<PhysicalPlan, { readonly kind: Kind }>,
   'types' | 'estimate'
-> &
-  (
-    | Pick<Extract<PhysicalPlan, { readonly kind: 'virtual-scan' }>, 'kind' | 'relation' | 'filter'>
-    | Pick<Extract<PhysicalPlan, { readonly kind: 'values' }>, 'kind' | 'rows'>
-    | Pick<
-        Extract<PhysicalPlan, { readonly kind: 'function-scan' }>,
-        'kind' | 'function' | 'arguments' | 'withOrdinality'
-      >
-    | Pick<Extract<PhysicalPlan, { readonly kind: 'single-row' }>, 'kind'>
-    | Pick<Extract<PhysicalPlan, { readonly kind: 'cte-scan' }>, 'kind' | 'id' | 'name'>
-  );
-
-export function typesOf(logical: LogicalPlan) {
-  return logical.columns.map((column) => column.type);
-}
+>;
+type LeafNode =
+  | Physical<'virtual-scan'>
+  | Physical<'values'>
+  | Physical<'function-scan'>
+  | Physical<'single-row'>
+  | Physical<'cte-scan'>;
 
 function isNeverTrue(condition: Expression): boolean {
   return condition.kind === 'constant' && condition.value !== true;

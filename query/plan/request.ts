@@ -1,6 +1,7 @@
 import type { SqlType } from '../types/type.ts';
 import { costs, estimateOf, selectivityOf } from './estimate.ts';
 import type { Expression } from './expression.ts';
+import type { LogicalPlan } from './logical.ts';
 import type { PhysicalPlan } from './physical.ts';
 import { columnAt, columnsOf, conjunction, hasSubquery, remap } from './rewrite.ts';
 
@@ -113,4 +114,8 @@ export function precomputed(
       hasSubquery(expression) ? columnAt(next++, expression.type) : expression,
     ),
   };
+}
+
+export function typesOf(logical: LogicalPlan): readonly SqlType[] {
+  return logical.columns.map((column) => column.type);
 }

@@ -1,5 +1,6 @@
 import { type AttributeOrder, choosePath, withoutRepeats } from './access-path.ts';
 import { estimateOf } from './estimate.ts';
+import type { Expression } from './expression.ts';
 import type { LogicalPlan } from './logical.ts';
 import type { PhysicalPlan, TableScan } from './physical.ts';
 import type { Planner } from './planner.ts';
@@ -67,6 +68,6 @@ export function columnsRead(logical: ScanNode, needed: ReadonlySet<number>) {
 }
 
 /** For EXPLAIN: a condition whose columns are attribute numbers. */
-export function asAttributes(condition: import('./expression.ts').Expression, logical: ScanNode) {
+export function asAttributes(condition: Expression, logical: ScanNode): Expression {
   return remap(condition, logical.attributes);
 }

@@ -2,8 +2,8 @@ import { costs, estimateOf } from './estimate.ts';
 import type { Expression } from './expression.ts';
 import type { LogicalPlan, Modification, OnConflict } from './logical.ts';
 import type { PhysicalPlan } from './physical.ts';
-import { type Planner, typesOf } from './planner.ts';
-import { allOf, exactly, filtered, identityPlaces, type Planned, type Request } from './request.ts';
+import type { Planner } from './planner.ts';
+import { allOf, exactly, filtered, identityPlaces, type Planned, type Request, typesOf } from './request.ts';
 import { columnAt, columnsOf, conjunction, conjunctsOf, substitute } from './rewrite.ts';
 
 /** INSERT, UPDATE, DELETE: the input as the writer takes it, and the writer's expressions ready to be compiled. */
