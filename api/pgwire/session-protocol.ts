@@ -403,7 +403,12 @@ export class SessionProtocol {
     const { writer } = this.#outbox;
     writer.copyResponse('out', portal.format === 'binary', portal.columnCount);
     for (let data = await portal.read(); data !== null; data = await portal.read()) {
-      writer.copyData(data);
+      // One message a line: clients rely on it (55.7, CopyData).
+      let start = 0;
+      for (const end of portal.lineEnds) {
+        writer.copyData(data.subarray(start, end));
+        start = end;
+      }
       const room = this.#outbox.room();
       if (room !== null) await room;
     }

@@ -115,6 +115,9 @@ async function copyOut(
       }
       return null;
     },
+    get lineEnds() {
+      return encoder.lineEnds;
+    },
     get tag() {
       return `COPY ${encoder.rowCount}`;
     },
@@ -143,6 +146,7 @@ function innerQuery(outer: ParsedStatement, node: Node): ParsedStatement {
 /** Rows as COPY's bytes: header, lines or tuples, trailer. */
 class CopyEncoder {
   rowCount = 0;
+  lineEnds: readonly number[] = [];
   readonly #session: EngineSession;
   readonly #columns: readonly OutputColumn[];
   readonly #names: readonly string[];
@@ -159,11 +163,13 @@ class CopyEncoder {
 
   encode(rows: readonly (readonly Datum[])[], isLast: boolean): Uint8Array {
     const isBinary = this.#options.format === 'binary';
+    const lineEnds: number[] = [];
     if (!this.#isStarted) {
       this.#isStarted = true;
       if (isBinary) writeBinaryHeader(this.#out);
       else if (this.#options.header !== 'none')
         encodeCopyLine(this.#out, this.#names, this.#names, this.#options);
+      if (this.#out.length > 0) lineEnds.push(this.#out.length);
     }
     for (const row of rows) {
       if (isBinary)
@@ -178,9 +184,14 @@ class CopyEncoder {
           this.#names,
           this.#options,
         );
+      lineEnds.push(this.#out.length);
     }
     this.rowCount += rows.length;
-    if (isLast && isBinary) writeBinaryTrailer(this.#out);
+    if (isLast && isBinary) {
+      writeBinaryTrailer(this.#out);
+      lineEnds.push(this.#out.length);
+    }
+    this.lineEnds = lineEnds;
     const bytes = this.#out.toBytes();
     this.#out.clear();
     return bytes;

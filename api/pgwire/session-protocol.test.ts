@@ -1,0 +1,423 @@
+import { expect } from 'chai';
+import type { MemoryClient } from './test-kit/memory-client.ts';
+import {
+  bind,
+  closePortal,
+  closeStatement,
+  copyData,
+  copyDone,
+  copyFail,
+  describePortal,
+  describeStatement,
+  execute,
+  flush,
+  functionCall,
+  message,
+  parse,
+  query,
+  sync,
+} from './test-kit/messages.ts';
+import { ServedDatabase } from './test-kit/served-database.ts';
+
+const failed = 'current transaction is aborted, commands ignored until end of transaction block';
+
+describe('the query protocols', () => {
+  let served: ServedDatabase;
+  let client: MemoryClient;
+
+  before(async () => {
+    served = await ServedDatabase.open();
+  });
+  after(() => served.close());
+
+  beforeEach(async () => {
+    client = await served.client();
+    await client.ask(
+      query(`DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, name text);
+             INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, NULL)`),
+    );
+  });
+  afterEach(() => client.close());
+
+  describe('simple', () => {
+    it('a script answers each statement, and is one transaction', async () => {
+      expect(
+        await client.ask(query("INSERT INTO t VALUES (4, 'four'); SELECT * FROM t WHERE id = 4; SELECT 1/0")),
+      ).to.deep.equal([
+        'CommandComplete INSERT 0 1',
+        'RowDescription id:23 name:25',
+        'DataRow 4 four',
+        'CommandComplete SELECT 1',
+        'RowDescription ?column?:23',
+        'ErrorResponse ERROR 22012 division by zero',
+        'ReadyForQuery I',
+      ]);
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    });
+
+    it('BEGIN in a script makes what came before it part of the block', async () => {
+      expect(
+        await client.ask(query('DELETE FROM t WHERE id = 1; BEGIN; DELETE FROM t WHERE id = 2')),
+      ).to.deep.equal([
+        'CommandComplete DELETE 1',
+        'CommandComplete BEGIN',
+        'CommandComplete DELETE 1',
+        'ReadyForQuery T',
+      ]);
+      await client.ask(query('ROLLBACK'));
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    });
+
+    it('COMMIT in a script ends the transaction that the script began', async () => {
+      const answers = await client.ask(query('DELETE FROM t WHERE id = 1; COMMIT; SELECT 1/0'));
+      expect(answers[1]).to.equal('NoticeResponse WARNING 25P01 there is no transaction in progress');
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 2');
+    });
+
+    it('a failed block takes nothing but its end', async () => {
+      await client.ask(query('BEGIN; DELETE FROM t'));
+      expect((await client.ask(query('SELECT 1/0'))).at(-1)).to.equal('ReadyForQuery E');
+      expect(await client.ask(query('SELECT 1'))).to.deep.equal([
+        `ErrorResponse ERROR 25P02 ${failed}`,
+        'ReadyForQuery E',
+      ]);
+      expect(await client.ask(query('COMMIT'))).to.deep.equal([
+        'CommandComplete ROLLBACK',
+        'ReadyForQuery I',
+      ]);
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    });
+
+    it('an empty text, and an error with its position in characters', async () => {
+      expect(await client.ask(query(' ; '))).to.deep.equal(['EmptyQueryResponse', 'ReadyForQuery I']);
+      expect(await client.ask(query("SELECT 'é', nothing FROM t"))).to.deep.equal([
+        'ErrorResponse ERROR 42703 column "nothing" does not exist @13',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('a setting that clients are told of is told, and told again when it is rolled back', async () => {
+      expect(await client.ask(query("BEGIN; SET TimeZone = 'Europe/Paris'"))).to.include(
+        'ParameterStatus TimeZone=Europe/Paris',
+      );
+      expect((await client.ask(query('ROLLBACK')))[0]).to.match(/^ParameterStatus TimeZone=/);
+    });
+
+    it('the function call message is refused', async () => {
+      expect(await client.ask(functionCall)).to.deep.equal([
+        'ErrorResponse ERROR 0A000 the function call protocol is not supported',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('a simple query drops the unnamed statement', async () => {
+      await client.ask(parse('SELECT 1'), sync);
+      await client.ask(query('SELECT 2'));
+      expect(await client.ask(bind(), sync)).to.deep.equal([
+        'ErrorResponse ERROR 26000 unnamed prepared statement does not exist',
+        'ReadyForQuery I',
+      ]);
+    });
+  });
+
+  describe('extended', () => {
+    it('describes statements and portals, in text and binary', async () => {
+      const answers = await client.ask(
+        parse('SELECT id, name FROM t WHERE id = $1', 'p'),
+        describeStatement('p'),
+        bind(['2'], { statement: 'p' }),
+        describePortal(),
+        execute(),
+        bind([new Uint8Array([0, 0, 0, 3])], { statement: 'p', parameterFormats: [1], resultFormats: [1] }),
+        describePortal(),
+        execute(),
+        parse('DELETE FROM t WHERE id = $1'),
+        describeStatement(),
+        sync,
+      );
+      expect(answers).to.deep.equal([
+        'ParseComplete',
+        'ParameterDescription 23',
+        'RowDescription id:23 name:25',
+        'BindComplete',
+        'RowDescription id:23 name:25',
+        'DataRow 2 two',
+        'CommandComplete SELECT 1',
+        'BindComplete',
+        'RowDescription id:23:binary name:25:binary',
+        'DataRow \\x00000003 null',
+        'CommandComplete SELECT 1',
+        'ParseComplete',
+        'ParameterDescription 23',
+        'NoData',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('suspended portals stand beside other statements of the transaction', async () => {
+      await client.ask(query('BEGIN'));
+      const first = await client.ask(
+        parse('SELECT id FROM t ORDER BY id', 's'),
+        bind([], { statement: 's', portal: 'a' }),
+        bind([], { statement: 's', portal: 'b' }),
+        execute('a', 1),
+        execute('b', 2),
+        parse("INSERT INTO t VALUES (9, 'nine')"),
+        bind(),
+        execute(),
+        sync,
+      );
+      expect(first.slice(3)).to.deep.equal([
+        'DataRow 1',
+        'PortalSuspended',
+        'DataRow 1',
+        'DataRow 2',
+        'PortalSuspended',
+        'ParseComplete',
+        'BindComplete',
+        'CommandComplete INSERT 0 1',
+        'ReadyForQuery T',
+      ]);
+      expect(
+        await client.ask(execute('a', 1), execute('b'), execute('a', 2), execute('a'), sync),
+      ).to.deep.equal([
+        'DataRow 2',
+        'PortalSuspended',
+        'DataRow 3',
+        'CommandComplete SELECT 1',
+        'DataRow 3',
+        'CommandComplete SELECT 1',
+        'CommandComplete SELECT 0',
+        'ReadyForQuery T',
+      ]);
+      await client.ask(query('COMMIT'));
+      expect((await client.ask(execute('a'), sync))[0]).to.equal(
+        'ErrorResponse ERROR 34000 portal "a" does not exist',
+      );
+    });
+
+    it('after an error everything is skipped until Sync, and the implicit transaction is gone', async () => {
+      const answers = await client.ask(
+        parse('DELETE FROM t'),
+        bind(),
+        execute(),
+        parse('SELECT 1/0'),
+        bind(),
+        execute(),
+        parse('SELECT 1'),
+        bind(),
+        execute(),
+        query('SELECT 2'),
+        sync,
+      );
+      expect(answers).to.deep.equal([
+        'ParseComplete',
+        'BindComplete',
+        'CommandComplete DELETE 3',
+        'ParseComplete',
+        'BindComplete',
+        'ErrorResponse ERROR 22012 division by zero',
+        'ReadyForQuery I',
+      ]);
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    });
+
+    it('a lookup by key sees the writes of its own transaction, and fails with its block', async () => {
+      await client.ask(parse('SELECT name FROM t WHERE id = $1', 'p'), sync);
+      const lookUp = (id: string) => [bind([id], { statement: 'p' }), execute(), sync] as const;
+      await client.ask(query("BEGIN; UPDATE t SET name = 'changed' WHERE id = 1"));
+      expect(await client.ask(...lookUp('1'))).to.include('DataRow changed');
+      const other = await served.client();
+      await other.ask(parse('SELECT name FROM t WHERE id = $1', 'p'), sync);
+      expect(await other.ask(...lookUp('1'))).to.include('DataRow one');
+      other.close();
+      await client.ask(query('SELECT 1/0'));
+      expect(await client.ask(...lookUp('1'))).to.include(`ErrorResponse ERROR 25P02 ${failed}`);
+      await client.ask(query('ROLLBACK'));
+      expect(await client.ask(...lookUp('1'))).to.include('DataRow one');
+      await client.ask(query('ALTER TABLE t RENAME COLUMN name TO label; ALTER TABLE t ADD COLUMN name int'));
+      expect(await client.ask(...lookUp('1'))).to.not.include('DataRow one');
+    });
+
+    it('names: statements and portals are made once, closed at will, shared with PREPARE', async () => {
+      const twice = await client.ask(parse('SELECT 1', 'p'), parse('SELECT 1', 'p'), sync);
+      expect(twice[1]).to.equal('ErrorResponse ERROR 42P05 prepared statement "p" already exists');
+      expect(await client.ask(query('EXECUTE p'))).to.include('DataRow 1');
+      const portals = await client.ask(
+        bind([], { statement: 'p', portal: 'c' }),
+        closePortal('c'),
+        closePortal('never there'),
+        bind([], { statement: 'p', portal: 'c' }),
+        bind([], { statement: 'p', portal: 'c' }),
+        sync,
+      );
+      expect(portals).to.deep.equal([
+        'BindComplete',
+        'CloseComplete',
+        'CloseComplete',
+        'BindComplete',
+        'ErrorResponse ERROR 42P03 cursor "c" already exists',
+        'ReadyForQuery I',
+      ]);
+      await client.ask(closeStatement('p'), sync);
+      expect((await client.ask(describeStatement('p'), sync))[0]).to.equal(
+        'ErrorResponse ERROR 26000 prepared statement "p" does not exist',
+      );
+      await client.ask(query('PREPARE q AS SELECT 7'));
+      expect(await client.ask(bind([], { statement: 'q' }), execute(), sync)).to.include('DataRow 7');
+    });
+
+    it('an empty statement, two statements in one, wrong counts, wrong values', async () => {
+      expect(await client.ask(parse(''), bind(), describePortal(), execute(), sync)).to.deep.equal([
+        'ParseComplete',
+        'BindComplete',
+        'NoData',
+        'EmptyQueryResponse',
+        'ReadyForQuery I',
+      ]);
+      const errorOf = async (...messages: readonly Uint8Array[]) =>
+        (await client.ask(...messages, sync)).find((line) => line.startsWith('Error'))?.slice(20);
+      expect(await errorOf(parse('SELECT 1; SELECT 2'))).to.equal(
+        '42601 cannot insert multiple commands into a prepared statement',
+      );
+      const one = parse('SELECT $1::int');
+      expect(await errorOf(one, bind([]))).to.equal(
+        '08P01 bind message supplies 0 parameters, but prepared statement "" requires 1',
+      );
+      expect(await errorOf(one, bind(['x']))).to.equal('22P02 invalid input syntax for type integer: "x"');
+      expect(await errorOf(one, bind([new Uint8Array([0xc3])]))).to.match(/^22021 /);
+      expect(await errorOf(one, bind(['1'], { resultFormats: [0, 0] }))).to.match(/^08P01 /);
+      expect(await errorOf(one, bind(['1'], { resultFormats: [7] }))).to.equal(
+        '22023 unsupported format code: 7',
+      );
+      expect(await errorOf(message('B', (out) => out.int32(0)))).to.match(/^08P01 /);
+    });
+
+    it('Flush brings the answers without a Sync, and without a commit', async () => {
+      client.sendTogether(parse("INSERT INTO t VALUES (7, 'seven')"), bind(), execute(), flush);
+      expect((await client.until('CommandComplete')).at(-1)).to.equal('CommandComplete INSERT 0 1');
+      const other = await served.client();
+      expect(await other.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+      await client.ask(sync);
+      expect(await other.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 4');
+      other.close();
+    });
+
+    it('a thousand pipelined statements before one Sync are one transaction, answered in order', async () => {
+      const insert = parse("INSERT INTO t VALUES ($1, 'many')", 'i');
+      const many = Array.from({ length: 1000 }, (_, index) => [
+        bind([String(index + 100)], { statement: 'i' }),
+        execute(),
+      ]);
+      const answers = await client.ask(insert, ...many.flat(), sync);
+      expect(answers.filter((line) => line === 'CommandComplete INSERT 0 1')).to.have.length(1000);
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 1003');
+      const again = await client.ask(bind(['5000'], { statement: 'i' }), execute(), ...many[0]!, sync);
+      expect(again.at(-2)).to.match(/^ErrorResponse ERROR 23505 /);
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 1003');
+    });
+  });
+
+  describe('COPY', () => {
+    const startCopy = async () => {
+      client.send(query('COPY t FROM STDIN'));
+      await client.until('CopyInResponse');
+    };
+
+    it('takes lines cut anywhere, and gives one message a line', async () => {
+      await startCopy();
+      expect(
+        await client.ask(copyData('20\ttwe'), copyData('nty\n21\t\\N'), copyData('\n'), copyDone),
+      ).to.deep.equal(['CommandComplete COPY 2', 'ReadyForQuery I']);
+      expect(
+        await client.ask(query('COPY (SELECT * FROM t WHERE id >= 3 ORDER BY id) TO STDOUT')),
+      ).to.deep.equal([
+        'CopyOutResponse 0 x2',
+        'CopyData "3\\t\\\\N\\n"',
+        'CopyData "20\\ttwenty\\n"',
+        'CopyData "21\\t\\\\N\\n"',
+        'CopyDone',
+        'CommandComplete COPY 3',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('what a client still sends after an error is skipped', async () => {
+      await startCopy();
+      const answers = await client.ask(copyData('bad\n'), copyData('22\tx\n'), copyDone);
+      expect(answers[0]).to.match(/^ErrorResponse ERROR 22P04 missing data for column "name"/);
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    });
+
+    it('CopyFail, and any message that is none of COPY, end it without a row', async () => {
+      await startCopy();
+      expect(await client.ask(copyData('20\tx\n'), copyFail('no more'))).to.deep.equal([
+        'ErrorResponse ERROR 57014 COPY from stdin failed: no more',
+        'ReadyForQuery I',
+      ]);
+      await startCopy();
+      expect((await client.ask(copyData('20\tx\n'), query('SELECT 1')))[0]).to.match(
+        /^ErrorResponse ERROR 08P01 /,
+      );
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    });
+
+    it('in the extended protocol Flush and Sync inside it are ignored', async () => {
+      const answers = await client.ask(
+        parse('COPY t FROM STDIN'),
+        bind(),
+        execute(),
+        flush,
+        copyData('20\tx\n'),
+        sync,
+        copyDone,
+        sync,
+      );
+      expect(answers).to.deep.equal([
+        'ParseComplete',
+        'BindComplete',
+        'CopyInResponse 0 x2',
+        'CommandComplete COPY 1',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('an error in the extended protocol skips to Sync', async () => {
+      const answers = await client.ask(
+        parse('COPY t FROM STDIN'),
+        bind(),
+        execute(),
+        copyData('20\tx\n'),
+        copyData('1\tdouble\n'),
+        copyDone,
+        parse('SELECT 1'),
+        sync,
+      );
+      expect(answers.slice(3).map((line) => line.slice(0, 25))).to.deep.equal([
+        'ErrorResponse ERROR 23505',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('a script goes on after its COPY', async () => {
+      client.send(query('COPY t FROM STDIN; SELECT count(*) FROM t'));
+      await client.until('CopyInResponse');
+      expect(await client.ask(copyData('20\tx\n'), copyDone)).to.deep.equal([
+        'CommandComplete COPY 1',
+        'RowDescription count:20',
+        'DataRow 4',
+        'CommandComplete SELECT 1',
+        'ReadyForQuery I',
+      ]);
+    });
+
+    it('a connection that ends in the middle leaves nothing', async () => {
+      await startCopy();
+      client.send(copyData('20\tx\n'));
+      client.close();
+      const other = await served.client();
+      expect(await other.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+      other.close();
+    });
+  });
+});
