@@ -1,19 +1,10 @@
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { realEnv } from '../base/env/real/env.ts';
 import { BatchBuilder } from '../log/record/batch-builder.ts';
 import { openLog, type SegmentedLog } from '../log/segment/log.ts';
-
-/** One line of the results: commits a second, ours and the peer's. */
-export type Row = {
-  readonly workload: string;
-  readonly ours: number;
-  readonly peer: number;
-  readonly ratio: number;
-  /** The ratio to reach; null where none is set. */
-  readonly bar: number | null;
-};
+import { inDirectory, median } from './measure.ts';
+import type { Row } from './row.ts';
 
 const commitBytes = 100;
 const rounds = 7;
@@ -25,15 +16,13 @@ const peerFileBytes = 8 * 1024 * 1024;
  * as many commits at once as the log had in a flush. The rounds of both alternate; medians are compared.
  */
 export async function run(): Promise<Row[]> {
-  const directory = mkdtempSync(join(process.env.ALOPEX_BENCH_DIR ?? tmpdir(), 'alopex-log-'));
-  try {
-    return [await compare(directory, 64, 0.7), await compare(directory, 1, null)];
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  return inDirectory('log', async (directory) => [
+    await commits(directory, 64, 0.7),
+    await commits(directory, 1, null),
+  ]);
 }
 
-async function compare(directory: string, producers: number, bar: number | null): Promise<Row> {
+async function commits(directory: string, producers: number, bar: number | null): Promise<Row> {
   const env = realEnv();
   let flushes = 0;
   const log = await openLog({
@@ -53,12 +42,12 @@ async function compare(directory: string, producers: number, bar: number | null)
   peer.close();
   await log.close();
   await env.workers.close();
-  const [mine, its] = [median(ours), median(theirs)];
   return {
+    kind: 'comparison',
     workload: `bare log: ${commitBytes}-byte commits, ${producers} producers`,
-    ours: mine,
-    peer: its,
-    ratio: mine / its,
+    unit: 'commits/s',
+    ours: median(ours),
+    peer: median(theirs),
     bar,
   };
 }
@@ -108,9 +97,3 @@ class Peer {
     closeSync(this.#fd);
   }
 }
-
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[values.length >> 1] ?? 0;
-}
-
-if (import.meta.main) console.table(await run());
