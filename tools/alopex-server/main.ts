@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { Command } from 'commander';
 import pino from 'pino';
 import { AlopexError } from '../../base/errors.ts';
@@ -7,6 +8,7 @@ import { Server } from './server.ts';
 
 /** A second signal does not wait for the clean stop. */
 const exitCodeOfSignal = 128;
+const parentCheckMs = 500;
 
 const command = new Command('alopex-server')
   .description('Alopex DB: one node, over the Postgres wire protocol.')
@@ -39,7 +41,10 @@ const log = pino({ level: options.logLevel });
 try {
   const server = await Server.start(options, log);
   announce(server, options);
-  stopOnSignal(server);
+  const stop = stopping(server);
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  stopWithNpm(stop);
 } catch (error) {
   refuse(error);
 }
@@ -59,10 +64,12 @@ function announce(server: Server, { data }: ServerOptions): void {
   console.log('Stop with:     Ctrl-C\n');
 }
 
-function stopOnSignal(server: Server): void {
+type Stop = (reason: 'SIGTERM' | 'SIGINT') => Promise<void>;
+
+function stopping(server: Server): Stop {
   let isStopping = false;
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    if (isStopping) process.exit(exitCodeOfSignal + (signal === 'SIGINT' ? 2 : 15));
+  return async (signal) => {
+    if (isStopping) process.exit(exitCodeOfSignal + constants.signals[signal]);
     isStopping = true;
     log.info({ signal }, 'stopping');
     try {
@@ -73,8 +80,18 @@ function stopOnSignal(server: Server): void {
       process.exit(1);
     }
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+}
+
+/** npm ends on SIGTERM without a word to what it runs: `npx alopex-server` stops when npm is gone. */
+function stopWithNpm(stop: Stop): void {
+  if (process.env.npm_command === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    void stop('SIGTERM');
+  }, parentCheckMs);
+  timer.unref();
 }
 
 function refuse(error: unknown): never {

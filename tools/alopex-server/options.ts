@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { parseKilobytes } from '../../api/database/settings.ts';
 import { AlopexError } from '../../base/errors.ts';
 
@@ -39,8 +40,9 @@ export const optionInfos: readonly OptionInfo[] = [
   {
     name: 'listen',
     argument: 'addresses',
-    description: 'addresses to listen on, separated by commas',
-    default: '127.0.0.1,::1',
+    description:
+      'addresses to listen on, separated by commas; loopback is 127.0.0.1, and ::1 where there is IPv6',
+    default: 'loopback',
   },
   {
     name: 'auth',
@@ -96,7 +98,8 @@ export function serverOptions(given: OptionSource, environment: OptionSource): S
     listen: text('listen')
       .split(',')
       .map((address) => address.trim())
-      .filter((address) => address !== ''),
+      .filter((address) => address !== '')
+      .flatMap((address) => (address === 'loopback' ? loopbackAddresses() : [address])),
     auth,
     password: orNull('password'),
     tlsCertificate: orNull('tls-certificate'),
@@ -106,6 +109,13 @@ export function serverOptions(given: OptionSource, environment: OptionSource): S
     logLevel: text('log-level'),
     settings: settingsOf(file),
   };
+}
+
+function loopbackAddresses(): readonly string[] {
+  const hasIpv6 = Object.values(networkInterfaces())
+    .flat()
+    .some((networkInterface) => networkInterface?.address === '::1');
+  return hasIpv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'];
 }
 
 type Config = Readonly<Record<string, unknown>>;
