@@ -1,11 +1,10 @@
-import { equalBytes, prefixEnd } from '../../base/bytes/compare.ts';
-import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
+import { equalBytes } from '../../base/bytes/compare.ts';
 import { AlopexError } from '../../base/errors.ts';
-import { type IndexId, indexId, type Timestamp } from '../../base/ids.ts';
+import type { Timestamp } from '../../base/ids.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
-import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
-import { keyPseudoColumn, type RowReader } from '../../materializers/rows/contract.ts';
+import type { TableLayout } from '../../log/events/layout.ts';
+import type { RowReader } from '../../materializers/rows/contract.ts';
 import { indexPrefixOf, primaryKeyOf } from '../../materializers/rows/key.ts';
 import type { RelationDefinition } from '../catalog/definition.ts';
 import type {
@@ -18,29 +17,23 @@ import type {
 import type { LockTarget, Modification, OnConflict } from '../plan/logical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
-import { keySpace } from './spans.ts';
+import { type Current, RowAccess, uniqueIndexes } from './row-access.ts';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
-import { notNullViolation, uniqueViolation } from './violations.ts';
 
 type Row = readonly Datum[];
 type Kind<K extends Modification['kind']> = Extract<Modification, { readonly kind: K }>;
 
-/** The newest version of a row that a writer may base its change on. */
-type Current = { readonly values: Row; readonly version: number };
-
 /**
- * INSERT, UPDATE, DELETE and FOR UPDATE of one statement. Each row is locked first, then read again where it may
+ * INSERT, UPDATE, DELETE and FOR UPDATE of one statement, whose tables are locked already. Each row is locked first, then read again where it may
  * have changed since the statement's snapshot: read committed goes on with the newest version if it still
  * matches, the stronger levels answer 40001. Everything that a constraint needs is read here, before commit.
  */
 export class TableWriter implements StatementWriter {
   readonly #transactions: Transactions;
   readonly #transaction: Transaction;
-  readonly #reader: RowReader;
   readonly #snapshot: Timestamp;
-  /** How values look in errors. */
-  readonly #functions: FunctionContext;
+  readonly #rows: RowAccess;
 
   constructor(
     transactions: Transactions,
@@ -49,11 +42,10 @@ export class TableWriter implements StatementWriter {
     snapshot: Timestamp,
     functions: FunctionContext,
   ) {
-    this.#functions = functions;
     this.#transactions = transactions;
     this.#transaction = transaction;
-    this.#reader = reader;
     this.#snapshot = snapshot;
+    this.#rows = new RowAccess(transactions, transaction, reader, functions);
   }
 
   async modify(
@@ -69,8 +61,6 @@ export class TableWriter implements StatementWriter {
         `cannot execute ${command} in a read-only transaction`,
       );
     }
-    const locked = this.#lockTable(modification.table);
-    if (locked !== null) await locked;
     const apply = this.#rowModifier(modification, evaluate);
     const returning = modification.returning?.map((expression) => evaluate.compile(expression)) ?? null;
     const returned: Row[] = [];
@@ -125,66 +115,6 @@ export class TableWriter implements StatementWriter {
     }
   }
 
-  // ---- locks
-
-  #lockTable(table: RelationDefinition): Promise<void> | null {
-    return this.#transactions.lock(this.#transaction, `table/${table.id}`, 'row exclusive');
-  }
-
-  #lockRow(
-    layout: TableLayout,
-    index: IndexId,
-    key: Uint8Array,
-    mode: RowLockMode,
-    nowait = false,
-  ): Promise<void> | null {
-    return this.#transactions.lock(
-      this.#transaction,
-      `${keySpace(layout.storage, index)}/${bytesToLatin1(key)}`,
-      mode,
-      nowait,
-    );
-  }
-
-  // ---- reads
-
-  /** The newest row of a key: committed by anybody, or pending here. */
-  #newest(layout: TableLayout, key: Uint8Array): Current | null | Promise<Current | null> {
-    const columns = layout.columns.map((column) => column.id);
-    const view = this.#transactions.newestView(this.#transaction);
-    return this.#reader.get(layout, key, view, columns);
-  }
-
-  /** Whether any row, committed or pending, has this key of a unique index. */
-  async #entryOwner(layout: TableLayout, index: IndexLayout, prefix: Uint8Array): Promise<Uint8Array | null> {
-    const scan = this.#reader.scan({
-      layout,
-      index: index.id,
-      ranges: [{ from: prefix, to: prefixEnd(prefix) }],
-      reverse: false,
-      view: this.#transactions.newestView(this.#transaction),
-      columns: [keyPseudoColumn],
-      zones: [],
-      rowsWanted: 1,
-    });
-    try {
-      for (;;) {
-        const batch = scan.next();
-        if (batch instanceof Promise) {
-          await batch;
-          continue;
-        }
-        if (batch === null) return null;
-        const row = batch.selection === null ? 0 : batch.selection[0];
-        if (batch.rowCount === 0 || row === undefined) continue;
-        const column = batch.columns[0]!;
-        return column.kind === 'datum' ? (column.values[row] as Uint8Array) : null;
-      }
-    } finally {
-      scan.close();
-    }
-  }
-
   // ---- insert
 
   #withRowId(table: RelationDefinition, row: Row): Row {
@@ -197,17 +127,17 @@ export class TableWriter implements StatementWriter {
 
   #insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
     const { layout } = table;
-    this.#checkNotNull(table, row);
+    this.#rows.checkNotNull(table, row);
     const key = primaryKeyOf(layout, row);
     if (table.primaryKey === null) return this.#insertChecked(table, key, row, null);
-    const locked = this.#lockRow(layout, indexId(0), key, 'update');
+    const locked = this.#rows.lockRow(layout, key, 'update');
     if (locked !== null) return locked.then(() => this.#insertLocked(table, key, row));
     return this.#insertLocked(table, key, row);
   }
 
   #insertLocked(table: RelationDefinition, key: Uint8Array, row: Row): Row | Promise<Row> {
     const { layout } = table;
-    const existing = this.#newest(layout, key);
+    const existing = this.#rows.newest(layout, key);
     if (existing instanceof Promise)
       return existing.then((found) => this.#insertChecked(table, key, row, found));
     return this.#insertChecked(table, key, row, existing);
@@ -220,50 +150,15 @@ export class TableWriter implements StatementWriter {
     existing: Current | null,
   ): Row | Promise<Row> {
     const { layout } = table;
-    if (existing !== null) throw this.#uniqueViolation(table, null, row);
-    const unique = layout.indexes.filter((index) => index.unique);
-    if (unique.length === 0) {
+    if (existing !== null) throw this.#rows.uniqueViolation(table, null, row);
+    if (uniqueIndexes(layout).length === 0) {
       this.#put(layout, key, row, null);
       return row;
     }
-    return this.#checkUnique(table, unique, key, row, null).then(() => {
+    return this.#rows.claimAll(table, key, row, null).then(() => {
       this.#put(layout, key, row, null);
       return row;
     });
-  }
-
-  /** Locks the entries of a new row, and refuses those that another row has. `previous`: the row it replaces. */
-  async #checkUnique(
-    table: RelationDefinition,
-    indexes: readonly IndexLayout[],
-    key: Uint8Array,
-    row: Row,
-    previous: Row | null,
-  ): Promise<void> {
-    for (const index of indexes) {
-      const prefix = indexPrefixOf(table.layout, index, row);
-      if (prefix === null) continue;
-      const before = previous === null ? null : indexPrefixOf(table.layout, index, previous);
-      if (before !== null && equalBytes(before, prefix)) continue;
-      const locked = this.#lockRow(table.layout, index.id, prefix, 'update');
-      if (locked !== null) await locked;
-      const owner = await this.#entryOwner(table.layout, index, prefix);
-      if (owner !== null && !equalBytes(owner, key)) throw this.#uniqueViolation(table, index, row);
-    }
-  }
-
-  #uniqueViolation(table: RelationDefinition, index: IndexLayout | null, row: Row): AlopexError {
-    const name =
-      index === null ? table.primaryKey?.name : this.#transactions.indexName(this.#transaction, index.id);
-    return uniqueViolation(table, index, name ?? table.name, row, this.#functions);
-  }
-
-  #checkNotNull(table: RelationDefinition, row: Row): void {
-    for (let place = 0; place < row.length; place++) {
-      if (row[place] !== null) continue;
-      const column = table.columns[table.layout.columns[place]!.id - 1]!;
-      if (column.notNull) throw notNullViolation(table, column, row, this.#functions);
-    }
   }
 
   #put(layout: TableLayout, key: Uint8Array, row: Row | null, before: Row | null): void {
@@ -279,15 +174,15 @@ export class TableWriter implements StatementWriter {
     onConflict: OnConflict,
     resolve: ConflictResolver,
   ): Promise<Row | null> {
-    this.#checkNotNull(table, row);
+    this.#rows.checkNotNull(table, row);
     const { layout } = table;
     const key = primaryKeyOf(layout, row);
     const conflictKey = await this.#conflictingKey(table, key, row, onConflict);
     if (conflictKey === null) return this.#insert(table, row);
     if (onConflict.action.kind === 'nothing') return null;
-    const locked = this.#lockRow(layout, indexId(0), conflictKey, 'update');
+    const locked = this.#rows.lockRow(layout, conflictKey, 'update');
     if (locked !== null) await locked;
-    const existing = await this.#newest(layout, conflictKey);
+    const existing = await this.#rows.newest(layout, conflictKey);
     if (existing === null) return this.#insertOrResolve(table, row, onConflict, resolve);
     if (existing.version === -this.#transaction.command) {
       throw new AlopexError(
@@ -313,18 +208,16 @@ export class TableWriter implements StatementWriter {
   ): Promise<Uint8Array | null> {
     const { layout } = table;
     if (onConflict.index === null || onConflict.index === 0) {
-      const locked = this.#lockRow(layout, indexId(0), key, 'update');
+      const locked = this.#rows.lockRow(layout, key, 'update');
       if (locked !== null) await locked;
-      if ((await this.#newest(layout, key)) !== null) return key;
+      if ((await this.#rows.newest(layout, key)) !== null) return key;
       if (onConflict.index === 0) return null;
     }
-    for (const index of layout.indexes) {
-      if (!index.unique || (onConflict.index !== null && onConflict.index !== index.id)) continue;
+    for (const index of uniqueIndexes(layout)) {
+      if (onConflict.index !== null && onConflict.index !== index.id) continue;
       const prefix = indexPrefixOf(layout, index, row);
       if (prefix === null) continue;
-      const locked = this.#lockRow(layout, index.id, prefix, 'update');
-      if (locked !== null) await locked;
-      const owner = await this.#entryOwner(layout, index, prefix);
+      const owner = await this.#rows.claim(layout, index, prefix);
       if (owner !== null) return owner;
     }
     return null;
@@ -368,6 +261,7 @@ export class TableWriter implements StatementWriter {
     return async (input) => {
       const found = await target(input);
       if (found === null) return null;
+      await this.#rows.freeAll(table, found.values);
       this.#put(table.layout, found.key, null, found.values);
       return found.row;
     };
@@ -375,19 +269,20 @@ export class TableWriter implements StatementWriter {
 
   /** Writes the new row in place of the old one, under another key where the key changed. */
   async #replace(table: RelationDefinition, key: Uint8Array, before: Row, after: Row): Promise<void> {
-    this.#checkNotNull(table, after);
+    this.#rows.checkNotNull(table, after);
     const { layout } = table;
     const newKey = primaryKeyOf(layout, after);
-    const unique = layout.indexes.filter((index) => index.unique);
+    const hasUnique = uniqueIndexes(layout).length > 0;
     if (equalBytes(newKey, key)) {
-      if (unique.length > 0) await this.#checkUnique(table, unique, key, after, before);
+      if (hasUnique) await this.#rows.claimAll(table, key, after, before);
       this.#put(layout, key, after, before);
       return;
     }
-    const locked = this.#lockRow(layout, indexId(0), newKey, 'update');
+    const locked = this.#rows.lockRow(layout, newKey, 'update');
     if (locked !== null) await locked;
-    if ((await this.#newest(layout, newKey)) !== null) throw this.#uniqueViolation(table, null, after);
-    if (unique.length > 0) await this.#checkUnique(table, unique, key, after, before);
+    if ((await this.#rows.newest(layout, newKey)) !== null)
+      throw this.#rows.uniqueViolation(table, null, after);
+    if (hasUnique) await this.#rows.claimAll(table, key, after, before);
     this.#put(layout, key, null, before);
     this.#put(layout, newKey, after, null);
   }
@@ -426,13 +321,13 @@ export class TableWriter implements StatementWriter {
   ): Promise<Current | 'unchanged' | null> {
     const { layout } = table;
     const before = this.#transactions.visible;
-    const waited = this.#lockRow(layout, indexId(0), key, mode, nowait);
+    const waited = this.#rows.lockRow(layout, key, mode, nowait);
     if (waited !== null) await waited;
     const mayHaveChanged =
       waited !== null || before !== this.#snapshot || this.#transactions.visible !== this.#snapshot;
     if (!mayHaveChanged && !this.#transaction.pending.isTouched(layout, key, this.#transaction.command))
       return 'unchanged';
-    const current = await this.#newest(layout, key);
+    const current = await this.#rows.newest(layout, key);
     if (current === null) {
       if (version > 0) this.#refuseDeleted(table, key);
       return null;
@@ -467,8 +362,6 @@ export class TableWriter implements StatementWriter {
     const { table } = target;
     const key = row[target.keyColumn];
     if (!(key instanceof Uint8Array)) return row;
-    const locked = this.#lockTable(table);
-    if (locked !== null) await locked;
     try {
       const current = await this.#lockCurrent(
         table,

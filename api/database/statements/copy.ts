@@ -8,6 +8,7 @@ import type { OutputColumn } from '../../../query/plan/logical.ts';
 import { rangeVarOf, stringsOf } from '../../../query/sql/ast.ts';
 import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import { type ParsedStatement, parse } from '../../../query/sql/parse.ts';
+import { tableLockKey } from '../../../query/txn/row-access.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import type { CopyInPortal, CopyOutPortal, Portal, RowsPortal } from '../contract.ts';
 import { writeBinaryHeader, writeBinaryTrailer, writeBinaryTuple } from '../copy/binary.ts';
@@ -66,9 +67,13 @@ async function copyIn(
   node: CopyStmt,
   options: CopyOptions,
 ): Promise<CopyInPortal> {
-  const table = requireTable(session, rangeVarOf(node.relation));
-  const columns = columnsOf(table, stringsOf(node.attlist));
   const run = session.beginRun(statement);
+  const named = rangeVarOf(node.relation);
+  const lockKey = tableLockKey(requireTable(session, named).id);
+  const locked = session.engine.transactions.lock(run.transaction, lockKey, 'row exclusive');
+  if (locked !== null) await locked;
+  const table = requireTable(session, named);
+  const columns = columnsOf(table, stringsOf(node.attlist));
   const context: ExecutionContext = await executionContext(session, run, []);
   const target = CopyTarget.bind(session, table, columns, options, context);
   return {

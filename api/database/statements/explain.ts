@@ -13,7 +13,7 @@ import type { EngineSession } from '../session.ts';
 import { parseBoolean } from '../settings.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 import { listPortal } from './list-portal.ts';
-import { prepareQuery } from './prepare.ts';
+import { lockedQuery, prepareQuery } from './prepare.ts';
 import { executionContext } from './query.ts';
 import { textColumn } from './text-column.ts';
 
@@ -72,7 +72,10 @@ export async function runExplain(
   if (!isBindable(explained)) throw unsupported('EXPLAIN of a utility statement');
   const run = session.beginRun(statement);
   const started = session.engine.env.clock.monotonicMs();
-  const { plan } = prepareQuery(session, explained, []).query!;
+  const prepared = prepareQuery(session, explained, []);
+  const { plan } = options.analyze
+    ? await lockedQuery(session, run.transaction, prepared, prepared.query!)
+    : prepared.query!;
   const planned = session.engine.env.clock.monotonicMs();
   let lines: readonly string[];
   if (options.analyze) {

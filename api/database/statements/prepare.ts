@@ -4,6 +4,8 @@ import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
 import { type BoundStatement, bindStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import { tableLockKey } from '../../../query/txn/row-access.ts';
+import type { Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
 import type { PreparedStatement } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
@@ -24,6 +26,8 @@ export type PreparedQuery = {
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
   /** What the client said of the parameters' types; the rest was inferred. */
   readonly givenTypes: readonly TypeOid[];
+  /** Tables that it writes or locks rows of: locked before the plan is relied on. */
+  readonly writtenTables: readonly number[];
   /** The plan holds while these are what they were. */
   readonly catalogVersion: number;
   readonly searchPath: string;
@@ -78,6 +82,7 @@ export function prepareQuery(
     query: {
       plan,
       lookup: pointRead(plan),
+      writtenTables: [...writtenTables(bound.plan)],
       command: bound.command,
       givenTypes,
       catalogVersion: catalog.version,
@@ -102,4 +107,34 @@ export function currentQuery(
     return query;
   }
   return prepareQuery(session, prepared.statement, query.givenTypes).query!;
+}
+
+function* writtenTables(plan: LogicalPlan): Iterable<number> {
+  if (plan.kind === 'modify') yield plan.modification.table.id;
+  if (plan.kind === 'lock-rows') yield* plan.targets.map(({ table }) => table.id);
+  if (plan.kind === 'with') for (const definition of plan.definitions) yield* writtenTables(definition.plan);
+  if ('input' in plan) yield* writtenTables(plan.input);
+}
+
+/**
+ * The statement's plan, with the tables that it writes locked against changes of their definition. Who waited for
+ * a lock looks again: what it waited for may have changed the table.
+ */
+export async function lockedQuery(
+  session: EngineSession,
+  transaction: Transaction,
+  prepared: Prepared,
+  query: PreparedQuery,
+): Promise<PreparedQuery> {
+  for (;;) {
+    const current = currentQuery(session, prepared, query);
+    let hasWaited = false;
+    for (const table of current.writtenTables) {
+      const waited = session.engine.transactions.lock(transaction, tableLockKey(table), 'row exclusive');
+      if (waited === null) continue;
+      await waited;
+      hasWaited = true;
+    }
+    if (!hasWaited) return current;
+  }
 }

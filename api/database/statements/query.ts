@@ -9,7 +9,7 @@ import type { Portal, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
 import { viewAsOf, viewOfSession } from '../time-travel.ts';
-import { currentQuery, type Prepared, type PreparedQuery } from './prepare.ts';
+import { lockedQuery, type Prepared, type PreparedQuery } from './prepare.ts';
 
 type Row = readonly Datum[];
 
@@ -20,7 +20,7 @@ export async function runQuery(
   parameters: readonly Datum[],
 ): Promise<Portal> {
   const run = session.beginRun(prepared.statement);
-  const query = currentQuery(session, prepared, prepared.query!);
+  const query = await lockedQuery(session, run.transaction, prepared, prepared.query!);
   const context = await executionContext(session, run, parameters);
   if (query.command !== 'SELECT' && (session.settings.get('alopex.as_of') ?? '') !== '') {
     throw new AlopexError(

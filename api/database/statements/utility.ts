@@ -3,6 +3,7 @@ import { AlopexError } from '../../../base/errors.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import { rangeVarOf } from '../../../query/sql/ast.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
+import { tableLockKey } from '../../../query/txn/row-access.ts';
 import type { EngineSession } from '../session.ts';
 import { optionsOf } from './ast-values.ts';
 import { requireTable } from './tables.ts';
@@ -49,7 +50,7 @@ async function lockTable(
   nowait: boolean,
 ): Promise<void> {
   try {
-    const waited = session.engine.transactions.lock(transaction, `table/${table.id}`, mode, nowait);
+    const waited = session.engine.transactions.lock(transaction, tableLockKey(table.id), mode, nowait);
     if (waited !== null) await waited;
   } catch (error) {
     if (!(error instanceof AlopexError) || error.condition !== 'lock_not_available' || !nowait) throw error;
