@@ -20,7 +20,7 @@ export type NewEvent = {
   readonly schema: EventSchema;
   /** Null exactly for a delete. */
   readonly row: readonly Datum[] | null;
-  /** The replaced row: not null exactly for u and d. */
+  /** The replaced row: not null for u and d, null for c; r has it where the log has the row already. */
   readonly before: readonly Datum[] | null;
 };
 
@@ -42,6 +42,7 @@ const txKey = [4, 0x74, 0x78, 16] as const;
 const beforeKey = [12, 0x62, 0x65, 0x66, 0x6f, 0x72, 0x65] as const;
 
 const operationCodes: Readonly<Record<Operation, number>> = { c: 0x63, u: 0x75, d: 0x64, r: 0x72 };
+const headerCounts: Readonly<Record<Operation, readonly number[]>> = { c: [3], u: [4], d: [4], r: [3, 4] };
 const operations: Readonly<Record<number, Operation>> = { 99: 'c', 117: 'u', 100: 'd', 114: 'r' };
 
 /** Adds the record of a row change to a batch. */
@@ -107,7 +108,7 @@ function readEvent(offset: Offset, key: Uint8Array, value: Uint8Array | null, he
   const count = reader.varint();
   expectKey(reader, opKey);
   const operation = operations[reader.uint8()];
-  if (operation === undefined || count !== (operation === 'u' || operation === 'd' ? 4 : 3)) {
+  if (operation === undefined || !headerCounts[operation].includes(count)) {
     throw malformed(`record ${offset} has ${count} headers that are no event's`);
   }
   expectKey(reader, tsKey);

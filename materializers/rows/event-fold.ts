@@ -30,6 +30,7 @@ export function foldEvent(event: RowEvent, timestamp: Timestamp, layouts: Layout
   if (layout.indexes.length > 0) foldIndexes(event, timestamp, layout, layouts, memtable);
 }
 
+/** A row that is read again has its entries again: one of the indexes is new. */
 function foldIndexes(
   event: RowEvent,
   timestamp: Timestamp,
@@ -46,8 +47,8 @@ function foldIndexes(
   for (const index of layout.indexes) {
     const gone = before === null ? null : bytesToLatin1(indexKeyOf(layout, index, before));
     const added = row === null ? null : bytesToLatin1(indexKeyOf(layout, index, row));
-    if (gone === added) continue;
-    if (gone !== null) {
+    if (gone === added && event.operation !== 'r') continue;
+    if (gone !== null && gone !== added) {
       memtable.put(layout.storage, index.id, gone, { timestamp, older: null, kind: 'deleted' }, 0);
     }
     if (added !== null) {

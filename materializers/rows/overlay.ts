@@ -11,7 +11,7 @@ import type { PendingBody, Version } from './version.ts';
 
 /** What a transaction does to one row in all: an event of its commit. Rows are datums of `layout.columns`. */
 export type PendingChange = {
-  readonly operation: Exclude<Operation, 'r'>;
+  readonly operation: Operation;
   readonly layout: TableLayout;
   readonly key: Uint8Array;
   readonly row: readonly Datum[] | null;
@@ -64,7 +64,15 @@ export class Overlay implements PendingRows {
     command: number,
   ): void {
     const rowBytes = rowSize(row) + rowSize(before);
-    const version: Version = { timestamp: command, older: null, kind: 'pending', layout, row, before };
+    const version: Version = {
+      timestamp: command,
+      older: null,
+      kind: 'pending',
+      layout,
+      row,
+      before,
+      isRestated: false,
+    };
     this.#put(layout.storage, primary, bytesToLatin1(key), version, rowBytes);
     for (const index of layout.indexes) {
       const gone = before === null ? null : bytesToLatin1(indexKeyOf(layout, index, before));
@@ -76,6 +84,24 @@ export class Overlay implements PendingRows {
       if (added !== null) {
         this.#put(layout.storage, index.id, added, { timestamp: command, older: null, kind: 'entry' }, 0);
       }
+    }
+  }
+
+  /** Writes a row as it is, with the entries of all indexes of `layout`: one of them is new. */
+  restate(layout: TableLayout, key: Uint8Array, row: readonly Datum[], command: number): void {
+    const version: Version = {
+      timestamp: command,
+      older: null,
+      kind: 'pending',
+      layout,
+      row,
+      before: row,
+      isRestated: true,
+    };
+    this.#put(layout.storage, primary, bytesToLatin1(key), version, rowSize(row));
+    for (const index of layout.indexes) {
+      const entry = bytesToLatin1(indexKeyOf(layout, index, row));
+      this.#put(layout.storage, index.id, entry, { timestamp: command, older: null, kind: 'entry' }, 0);
     }
   }
 
@@ -128,12 +154,17 @@ export class Overlay implements PendingRows {
 
 /** Null where a row came and went within the transaction. */
 function changeOf(key: Uint8Array, newest: Version): PendingChange | null {
-  let oldest = newest;
-  while (oldest.older !== null) oldest = oldest.older;
+  let oldest = newest as Version & PendingBody;
+  let { isRestated } = oldest;
+  while (oldest.older !== null) {
+    oldest = oldest.older as Version & PendingBody;
+    isRestated ||= oldest.isRestated;
+  }
   const { layout, row } = newest as Version & PendingBody;
-  const { before } = oldest as Version & PendingBody;
+  const { before } = oldest;
   if (row === null) return before === null ? null : { operation: 'd', layout, key, row, before };
-  return { operation: before === null ? 'c' : 'u', layout, key, row, before };
+  if (before === null) return { operation: 'c', layout, key, row, before };
+  return { operation: isRestated ? 'r' : 'u', layout, key, row, before };
 }
 
 /** Bytes of a row of datums in memory, about. */

@@ -17,12 +17,16 @@ export type Version = {
   | PendingBody
 );
 
-/** `row`: null where it is deleted. `before`: the row that it replaces, as the transaction saw it. */
+/**
+ * `row`: null where it is deleted. `before`: the row that it replaces, as the transaction saw it. `isRestated`: the
+ * same row again, for an index that has none of the entries of `before`.
+ */
 export type PendingBody = {
   readonly kind: 'pending';
   readonly layout: TableLayout;
   readonly row: readonly Datum[] | null;
   readonly before: readonly Datum[] | null;
+  readonly isRestated: boolean;
 };
 
 export function isDeleted(version: Version): boolean {

@@ -2,10 +2,15 @@ import { parseArgs } from 'node:util';
 import { loadParser } from '../../query/sql/parse.ts';
 import { type CrashPoint, runSeed, SeedFailure, type SeedReport } from './run.ts';
 
-/** `npm run sim -- --seeds 1000 --seed 1`: runs seeds one after another, and says what they covered. */
+/** `npm run sim -- --seeds 1000 --seed 1`: runs seeds one after another, and says what they covered.
+ * `--timeline 10000` shows more of what came before a failure. */
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { seeds: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
+    options: {
+      seeds: { type: 'string', default: '1000' },
+      seed: { type: 'string', default: '1' },
+      timeline: { type: 'string', default: '60' },
+    },
   });
   const [count, first] = [Number(values.seeds), Number(values.seed)];
   await loadParser();
@@ -14,7 +19,7 @@ async function main(): Promise<void> {
   const failures: SeedFailure[] = [];
   for (let seed = first; seed < first + count; seed++) {
     try {
-      reports.push(await runSeed(seed));
+      reports.push(await runSeed(seed, Number(values.timeline)));
     } catch (error) {
       if (!(error instanceof SeedFailure)) throw error;
       failures.push(error);

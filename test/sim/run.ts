@@ -53,12 +53,12 @@ export class SeedFailure extends Error {
   }
 }
 
-const timelineLines = 60;
+const timelineLinesDefault = 60;
 const path = '/db';
 
 /** Runs one seed: a few lives of one machine, each with sessions, troubles and an end, and after each the checks. */
-export async function runSeed(seed: number): Promise<SeedReport> {
-  const run = new SeedRun(seed);
+export async function runSeed(seed: number, timelineLines = timelineLinesDefault): Promise<SeedReport> {
+  const run = new SeedRun(seed, timelineLines);
   try {
     return await run.run();
   } catch (error) {
@@ -69,6 +69,7 @@ export async function runSeed(seed: number): Promise<SeedReport> {
 class SeedRun {
   readonly timeline: string[] = [];
   readonly #seed: number;
+  readonly #timelineLines: number;
   readonly #random: SeededRandom;
   readonly #simulation: Simulation;
   readonly #machine: SimulatedMachine;
@@ -81,8 +82,9 @@ class SeedRun {
   #isRecovering = false;
   #moment: 'before' | 'during' | 'after' = 'before';
 
-  constructor(seed: number) {
+  constructor(seed: number, timelineLines: number) {
     this.#seed = seed;
+    this.#timelineLines = timelineLines;
     this.#random = new SeededRandom(seed ^ 0x5eed);
     this.#simulation = new Simulation(seed);
     this.#machine = this.#simulation.machine('a');
@@ -91,7 +93,7 @@ class SeedRun {
   }
 
   #onTrace(line: string): void {
-    if (this.timeline.push(line.slice(0, 160)) > timelineLines) this.timeline.shift();
+    if (this.timeline.push(line.slice(0, 160)) > this.#timelineLines) this.timeline.shift();
     const crash = /^\S+ a (\d+) (\S+) (\S+).* crash$/.exec(line);
     if (crash === null) return;
     this.#crashes.push({

@@ -270,13 +270,26 @@ async function bareNumber({ database, model }: SessionOptions): Promise<void> {
   model.acknowledgeNumber(rows[0]!.n);
 }
 
+/** The timeline of a failing seed shows the statements. */
+function noted(queries: Queryable, note: (sql: string) => void): Queryable {
+  return {
+    ...queries,
+    query: async <R>(sql: string) => {
+      const result = await queries.query<R>(sql);
+      note(`${sql}: ${result.rowCount}`);
+      return result;
+    },
+  };
+}
+
 const isolations = ['read committed', 'read committed', 'repeatable read', 'serializable'] as const;
 
 async function transaction(options: SessionOptions, attempt: Attempt): Promise<void> {
   const { database, random, pause, note } = options;
   const isolation = random.pick(isolations);
   await database.transaction(
-    async (queries) => {
+    async (transaction) => {
+      const queries = noted(transaction, (sql) => note(`${attempt.id}: ${sql}`));
       const scope = { queries, attempt, random };
       if (random.chance(0.2)) await checkSum(scope);
       for (let left = 1 + random.below(4); left > 0; left--) {

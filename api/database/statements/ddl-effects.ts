@@ -100,7 +100,7 @@ async function backfillIndex(
   for await (const rows of tableRows(session, run, { ...layout, indexes: [] })) {
     for (const row of rows) {
       if (index.unique) uniqueness.add(row);
-      transaction.pending.put(layout, primaryKeyOf(layout, row), row, null, transaction.command);
+      transaction.pending.restate(layout, primaryKeyOf(layout, row), row, transaction.command);
     }
     transactions.notePending(transaction);
   }
