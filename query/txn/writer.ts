@@ -14,6 +14,7 @@ import type {
   RowSource,
   StatementWriter,
 } from '../exec/contract.ts';
+import { PageWait } from '../exec/operator.ts';
 import type { LockTarget, Modification, OnConflict } from '../plan/logical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
@@ -194,7 +195,7 @@ export class TableWriter implements StatementWriter {
       );
     }
     this.#refuseNewer(existing.version);
-    const changed = resolve(existing.values, row);
+    const changed = await evaluated(() => resolve(existing.values, row));
     if (changed === null) return null;
     await this.#replace(table, conflictKey, existing.values, changed);
     return changed;
@@ -249,7 +250,7 @@ export class TableWriter implements StatementWriter {
       const found = await target(input);
       if (found === null) return null;
       const { key, row, values } = found;
-      const changed = assign(row, values);
+      const changed = await evaluated(() => assign(row, values));
       await this.#replace(table, key, values, changed);
       return overwrite(row, changed);
     };
@@ -303,7 +304,7 @@ export class TableWriter implements StatementWriter {
       if (current === null) return null;
       if (current === 'unchanged') return { key, row: input, values: input.slice(0, width) };
       const row = overwrite(input, current.values);
-      if (matches !== null && matches(row) !== true) return null;
+      if (matches !== null && (await evaluated(() => matches(row))) !== true) return null;
       return { key, row, values: current.values };
     };
   }
@@ -376,11 +377,23 @@ export class TableWriter implements StatementWriter {
       const start = target.keyColumn - table.layout.columns.length;
       for (const [place, value] of current.values.entries()) fresh[start + place] = value;
       fresh[target.versionColumn] = current.version;
-      return recheck(fresh) ? fresh : null;
+      return (await evaluated(() => recheck(fresh))) ? fresh : null;
     } catch (error) {
       if (wait === 'skip locked' && error instanceof AlopexError && error.condition === 'lock_not_available')
         return null;
       throw error;
+    }
+  }
+}
+
+/** An expression's value; a subquery in it may have to wait for storage first, and is then asked again. */
+async function evaluated<Value>(evaluate: () => Value): Promise<Value> {
+  for (;;) {
+    try {
+      return evaluate();
+    } catch (thrown) {
+      if (!(thrown instanceof PageWait)) throw thrown;
+      await thrown.promise;
     }
   }
 }
