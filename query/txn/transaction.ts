@@ -9,6 +9,11 @@ import type { ReadSpans } from './spans.ts';
 /** READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
+/** By PostgreSQL's name of the level. */
+export function isolationOf(name: string): Isolation {
+  return name === 'read uncommitted' ? 'read committed' : (name as Isolation);
+}
+
 export type Savepoint = {
   readonly name: string;
   /** Pending rows of later commands go. */

@@ -7,8 +7,8 @@ import { standaloneEnvironment } from '../../../query/exec/standalone.ts';
 import type { Modification } from '../../../query/plan/logical.ts';
 import { parse } from '../../../query/sql/parse.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
+import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { EngineSession } from '../session.ts';
-import { quoted } from '../statements/copy.ts';
 import { bindQuery } from '../statements/prepare.ts';
 import { BinaryCopyDecoder } from './binary.ts';
 import { CopyDecoder, type CopyLine } from './decode.ts';
@@ -56,11 +56,11 @@ export class CopyTarget {
     context: ExecutionContext,
   ): CopyTarget {
     const namespace = session.catalog.byId(table.namespace);
-    const schema = namespace?.kind === 'namespace' ? `${quoted(namespace.name)}.` : '';
-    const names = columns.map(({ name }) => quoted(name)).join(', ');
+    const schema = namespace?.kind === 'namespace' ? `${quoteIdentifier(namespace.name)}.` : '';
+    const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
     const values = columns.map((_, index) => `$${index + 1}`).join(', ');
     const insert = parse(
-      `INSERT INTO ${schema}${quoted(table.name)} (${names}) OVERRIDING SYSTEM VALUE VALUES (${values})`,
+      `INSERT INTO ${schema}${quoteIdentifier(table.name)} (${names}) OVERRIDING SYSTEM VALUE VALUES (${values})`,
     )[0]!;
     const { plan } = bindQuery(
       session,

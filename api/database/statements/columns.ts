@@ -1,7 +1,7 @@
 import type { OutputColumn } from '../../../query/plan/logical.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import type { EngineSession } from '../session.ts';
-import { explainColumns } from './explain.ts';
+import { explainColumns } from './text-column.ts';
 import { showColumns } from './variables.ts';
 
 /** The columns of a utility statement that returns rows, or null. */

@@ -10,6 +10,7 @@ import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts
 import { type ParsedStatement, parse } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/row-access.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
+import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { CopyInPortal, CopyOutPortal, Portal, RowsPortal } from '../contract.ts';
 import { writeBinaryHeader, writeBinaryTrailer, writeBinaryTuple } from '../copy/binary.ts';
 import { encodeCopyLine } from '../copy/encode.ts';
@@ -132,14 +133,10 @@ async function copyOut(
 
 function tableQuery(session: EngineSession, node: CopyStmt): ParsedStatement {
   const table = requireTable(session, rangeVarOf(node.relation));
-  const columns = columnsOf(table, stringsOf(node.attlist)).map(({ name }) => quoted(name));
+  const columns = columnsOf(table, stringsOf(node.attlist)).map(({ name }) => quoteIdentifier(name));
   const namespace = session.catalog.byId(table.namespace);
-  const schema = namespace?.kind === 'namespace' ? `${quoted(namespace.name)}.` : '';
-  return parse(`SELECT ${columns.join(', ')} FROM ${schema}${quoted(table.name)}`)[0]!;
-}
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  const schema = namespace?.kind === 'namespace' ? `${quoteIdentifier(namespace.name)}.` : '';
+  return parse(`SELECT ${columns.join(', ')} FROM ${schema}${quoteIdentifier(table.name)}`)[0]!;
 }
 
 function innerQuery(outer: ParsedStatement, node: Node): ParsedStatement {

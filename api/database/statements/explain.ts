@@ -4,7 +4,6 @@ import type { Datum } from '../../../base/values/datum.ts';
 import { execute } from '../../../query/exec/execute.ts';
 import type { Actual } from '../../../query/exec/operator.ts';
 import { explain } from '../../../query/plan/explain.ts';
-import type { OutputColumn } from '../../../query/plan/logical.ts';
 import type { PhysicalPlan } from '../../../query/plan/physical.ts';
 import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
@@ -15,15 +14,13 @@ import { type Option, optionsOf } from './ast-values.ts';
 import { listPortal } from './list-portal.ts';
 import { lockedQuery, prepareQuery } from './prepare.ts';
 import { executionContext } from './query.ts';
-import { textColumn } from './text-column.ts';
+import { explainColumns } from './text-column.ts';
 
 export type ExplainOptions = {
   readonly analyze: boolean;
   readonly costs: boolean;
   readonly summary: boolean;
 };
-
-export const explainColumns: readonly OutputColumn[] = [textColumn('QUERY PLAN')];
 
 function explainOptions(options: readonly Option[]): ExplainOptions {
   const flag = (name: string, fallback: boolean): boolean => {

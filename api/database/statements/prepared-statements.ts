@@ -9,7 +9,6 @@ import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { bindOptions } from './defaults.ts';
 import { type Prepared, prepareStatement } from './prepare.ts';
-import { runStatement } from './run.ts';
 
 /** Statements that one session may have prepared by PREPARE. */
 const preparedMax = 10_000;
@@ -38,7 +37,12 @@ function named(session: EngineSession, name: string): Prepared | null {
   throw new AlopexError('invalid_sql_statement_name', `prepared statement "${name}" does not exist`);
 }
 
-export async function runExecute(session: EngineSession, node: ExecuteStmt): Promise<Portal> {
+/** `run`: starts the statement that was prepared. */
+export async function runExecute(
+  session: EngineSession,
+  node: ExecuteStmt,
+  run: (session: EngineSession, prepared: Prepared, parameters: readonly Datum[]) => Promise<Portal>,
+): Promise<Portal> {
   const name = node.name ?? '';
   const prepared = named(session, name);
   if (prepared === null) return { kind: 'empty' };
@@ -51,7 +55,7 @@ export async function runExecute(session: EngineSession, node: ExecuteStmt): Pro
   const parameters = given.map((parameter, index) =>
     evaluate(session, parameter, prepared.parameterTypes[index]!),
   );
-  return runStatement(session, prepared, parameters);
+  return run(session, prepared, parameters);
 }
 
 function evaluate(session: EngineSession, node: Node, oid: number): Datum {

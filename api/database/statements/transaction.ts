@@ -1,7 +1,7 @@
 import type { TransactionStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
-import type { Transaction } from '../../../query/txn/transaction.ts';
-import { type EngineSession, isolationOf } from '../session.ts';
+import { isolationOf, type Transaction } from '../../../query/txn/transaction.ts';
+import type { EngineSession } from '../session.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 
 /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin: the command tag. */

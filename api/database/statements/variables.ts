@@ -1,8 +1,8 @@
 import type { VariableSetStmt, VariableShowStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { OutputColumn } from '../../../query/plan/logical.ts';
+import { isolationOf } from '../../../query/txn/transaction.ts';
 import type { EngineSession } from '../session.ts';
-import { isolationOf } from '../session.ts';
 import { settingInfo } from '../settings.ts';
 import { constantText, optionsOf } from './ast-values.ts';
 import { textColumn } from './text-column.ts';
