@@ -19,4 +19,7 @@ export type {
   TransactionOptions,
 } from './database/database.ts';
 export type { Value } from './database/values.ts';
+export type { PoolClient, QueryConfig } from './embedded/client.ts';
+export { Pool, type PoolOptions } from './embedded/pool.ts';
+export type { ClientResult, FieldDef, TypeParsers } from './embedded/result.ts';
 export { Database } from './open.ts';
