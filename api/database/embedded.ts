@@ -1,13 +1,9 @@
-import { AlopexError, unsupported } from '../../base/errors.ts';
-import type { Datum } from '../../base/values/datum.ts';
-import type { OutputColumn } from '../../query/plan/logical.ts';
-import { parse } from '../../query/sql/parse.ts';
-import type { Portal } from './contract.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { ParsedStatement } from '../../query/sql/parse.ts';
 import {
   type Change,
   closed,
   type Database,
-  type Field,
   type Queryable,
   type QueryResult,
   type Row,
@@ -15,11 +11,11 @@ import {
   type TailOptions,
   type TransactionOptions,
 } from './database.ts';
+import { EmbeddedStatement, parametersOf, ResultReader, runOnce } from './embedded-statement.ts';
 import { databaseName, type Engine } from './engine.ts';
 import type { EngineSession } from './session.ts';
-import type { Prepared } from './statements/prepare.ts';
 import { tailChanges } from './tail.ts';
-import { parameterDatum, type Value, valueReader } from './values.ts';
+import type { Value } from './values.ts';
 
 /** Sessions that are kept for the next statement. */
 const idleSessionsMax = 64;
@@ -35,7 +31,7 @@ export class EmbeddedDatabase implements Database {
     this.engine = engine;
   }
 
-  #borrow(): EngineSession {
+  borrow(): EngineSession {
     if (this.#isClosed) throw closed();
     return (
       this.#idle.pop() ??
@@ -43,18 +39,18 @@ export class EmbeddedDatabase implements Database {
     );
   }
 
-  #giveBack(session: EngineSession): void {
+  giveBack(session: EngineSession): void {
     if (this.#isClosed || this.#idle.length >= idleSessionsMax || session.status !== 'idle')
       void session.close();
     else this.#idle.push(session);
   }
 
   async #withSession<Result>(work: (session: EngineSession) => Promise<Result>): Promise<Result> {
-    const session = this.#borrow();
+    const session = this.borrow();
     try {
       return await work(session);
     } finally {
-      this.#giveBack(session);
+      this.giveBack(session);
     }
   }
 
@@ -67,18 +63,17 @@ export class EmbeddedDatabase implements Database {
   }
 
   async prepare<R = Row>(sql: string): Promise<Statement<R>> {
-    const statement = oneStatement(sql);
-    const prepared = await this.#withSession((session) => session.prepare(statement, []));
-    return preparedStatement(prepared, (work) => this.#withSession(work));
+    const prepared = await this.#withSession((session) => session.prepare(oneStatement(session, sql), []));
+    return new EmbeddedStatement<R>(prepared, this);
   }
 
   async *stream<R = Row>(sql: string, parameters: readonly Value[] = []): AsyncIterable<R> {
-    const session = this.#borrow();
+    const session = this.borrow();
     try {
       yield* streamRows<R>(session, sql, parameters);
       await session.sync();
     } finally {
-      this.#giveBack(session);
+      this.giveBack(session);
     }
   }
 
@@ -137,13 +132,15 @@ class TransactionScope implements Queryable {
     this.#isEnded = true;
   }
 
-  #open(): EngineSession {
+  borrow(): EngineSession {
     if (this.#isEnded) throw new AlopexError('invalid_transaction_state', 'the transaction has ended');
     return this.#session;
   }
 
+  giveBack(): void {}
+
   async query<R = Row>(sql: string, parameters: readonly Value[] = []): Promise<QueryResult<R>> {
-    return runScript<R>(this.#open(), sql, parameters);
+    return runScript<R>(this.borrow(), sql, parameters);
   }
 
   async execute(sql: string, parameters: readonly Value[] = []): Promise<number> {
@@ -151,19 +148,20 @@ class TransactionScope implements Queryable {
   }
 
   async prepare<R = Row>(sql: string): Promise<Statement<R>> {
-    const prepared = await this.#open().prepare(oneStatement(sql), []);
-    return preparedStatement(prepared, (work) => work(this.#open()));
+    const session = this.borrow();
+    const prepared = await session.prepare(oneStatement(session, sql), []);
+    return new EmbeddedStatement<R>(prepared, this);
   }
 
   async *stream<R = Row>(sql: string, parameters: readonly Value[] = []): AsyncIterable<R> {
-    yield* streamRows<R>(this.#open(), sql, parameters);
+    yield* streamRows<R>(this.borrow(), sql, parameters);
   }
 }
 
 const questionMarks = { questionMarks: true };
 
-function oneStatement(sql: string) {
-  const [statement, ...others] = parse(sql, questionMarks);
+function oneStatement(session: EngineSession, sql: string): ParsedStatement {
+  const [statement, ...others] = session.parse(sql, questionMarks);
   if (statement === undefined || others.length > 0) {
     throw new AlopexError('syntax_error', 'one statement is expected here');
   }
@@ -175,94 +173,15 @@ async function runScript<R>(
   sql: string,
   parameters: readonly Value[],
 ): Promise<QueryResult<R>> {
-  const statements = parse(sql, questionMarks);
+  const statements = session.parse(sql, questionMarks);
   if (parameters.length > 0 && statements.length > 1) {
     throw new AlopexError('syntax_error', 'a script of several statements takes no parameters');
   }
   let result: QueryResult<R> = { command: '', rowCount: 0, rows: [], fields: [] };
   for (const statement of statements)
-    result = await run<R>(session, await session.prepare(statement, []), parameters);
+    result = await runOnce<R>(session, await session.prepare(statement, []), parameters);
   await session.sync();
   return result;
-}
-
-async function run<R>(
-  session: EngineSession,
-  prepared: Prepared,
-  values: readonly Value[],
-): Promise<QueryResult<R>> {
-  const portal = await session.bind(prepared, await parametersOf(session, prepared, values));
-  return resultOf<R>(session, portal);
-}
-
-async function parametersOf(
-  session: EngineSession,
-  prepared: Prepared,
-  values: readonly Value[],
-): Promise<readonly Datum[]> {
-  const { parameterTypes } = prepared;
-  if (values.length !== parameterTypes.length) {
-    const error = new AlopexError(
-      'protocol_violation',
-      `the statement takes ${parameterTypes.length} parameters, not ${values.length}`,
-    );
-    await session.fail(error);
-    throw error;
-  }
-  return session.guarded(async () =>
-    parameterTypes.map((oid, index) => parameterDatum(values[index], oid, session.functions)),
-  );
-}
-
-async function resultOf<R>(session: EngineSession, portal: Portal): Promise<QueryResult<R>> {
-  switch (portal.kind) {
-    case 'command':
-      return { ...parseTag(portal.tag), rows: [], fields: [] };
-    case 'empty':
-      return { command: '', rowCount: 0, rows: [], fields: [] };
-    case 'rows': {
-      const toRow = rowReader<R>(session, portal.columns);
-      const rows: R[] = [];
-      for (let isDone = false; !isDone; ) {
-        const fetched = await portal.fetch(0);
-        for (const row of fetched.rows) rows.push(toRow(row));
-        isDone = fetched.isDone;
-      }
-      return {
-        ...parseTag(portal.tag(rows.length)),
-        rowCount: rows.length,
-        rows,
-        fields: portal.columns.map(fieldOf),
-      };
-    }
-    case 'copy-in':
-    case 'copy-out':
-      throw unsupported('COPY through query()');
-  }
-}
-
-function fieldOf(column: OutputColumn): Field {
-  return { name: column.name, type: column.type.oid, modifier: column.type.modifier };
-}
-
-/** 'INSERT 0 3' is INSERT of 3 rows; 'CREATE TABLE' has no count. */
-function parseTag(tag: string): { readonly command: string; readonly rowCount: number } {
-  const match = /^([A-Z ]+?)(?: 0)?(?: (\d+))?$/.exec(tag);
-  return { command: match?.[1] ?? tag, rowCount: Number(match?.[2] ?? 0) };
-}
-
-/** Rows as objects, by code that names the columns where it may be generated: V8 gives them one shape. */
-function rowReader<R>(
-  session: EngineSession,
-  columns: readonly OutputColumn[],
-): (row: readonly Datum[]) => R {
-  const names = columns.map(({ name }) => name);
-  const readers = columns.map(({ type }) => valueReader(type, session.functions));
-  return (row) => {
-    const object: Record<string, Value> = {};
-    for (let index = 0; index < names.length; index++) object[names[index]!] = readers[index]!(row[index]!);
-    return object as R;
-  };
 }
 
 async function* streamRows<R>(
@@ -270,42 +189,17 @@ async function* streamRows<R>(
   sql: string,
   values: readonly Value[],
 ): AsyncIterable<R> {
-  const prepared = await session.prepare(oneStatement(sql), []);
-  const portal = await session.bind(prepared, await parametersOf(session, prepared, values));
+  const prepared = await session.prepare(oneStatement(session, sql), []);
+  const portal = await session.bind(prepared, parametersOf(session, prepared, values));
   if (portal.kind !== 'rows') return;
-  const toRow = rowReader<R>(session, portal.columns);
+  const results = new ResultReader<R>(portal.columns);
   try {
     for (let isDone = false; !isDone; ) {
       const fetched = await portal.fetch(0);
-      for (const row of fetched.rows) yield toRow(row);
+      yield* results.read(session, fetched.rows);
       isDone = fetched.isDone;
     }
   } finally {
     portal.close();
   }
-}
-
-function preparedStatement<R>(
-  prepared: Prepared,
-  withSession: <Result>(work: (session: EngineSession) => Promise<Result>) => Promise<Result>,
-): Statement<R> {
-  let isClosed = false;
-  const query = (parameters: readonly Value[] = []): Promise<QueryResult<R>> => {
-    if (isClosed) throw new AlopexError('invalid_sql_statement_name', 'the prepared statement is closed');
-    return withSession(async (session) => {
-      const result = await run<R>(session, prepared, parameters);
-      await session.sync();
-      return result;
-    });
-  };
-  const close = async (): Promise<void> => {
-    isClosed = true;
-  };
-  return {
-    parameterTypes: prepared.parameterTypes,
-    query,
-    execute: async (parameters) => (await query(parameters)).rowCount,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
 }

@@ -1,4 +1,4 @@
-import { type ParsedStatement, parse } from '../../query/sql/parse.ts';
+import { type ParsedStatement, type ParseOptions, parse } from '../../query/sql/parse.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import type { Prepared } from './statements/prepare.ts';
 
@@ -13,11 +13,12 @@ export class PlanCache {
   readonly #plans = new Map<string, Prepared>();
 
   /** A text's statements: parsed (33 µs and more), or as they were the last time. */
-  parse(text: string): readonly ParsedStatement[] {
-    const known = recent(this.#parsed, text);
+  parse(text: string, options: ParseOptions = { questionMarks: false }): readonly ParsedStatement[] {
+    const key = options.questionMarks ? `?${text}` : `$${text}`;
+    const known = recent(this.#parsed, key);
     if (known !== undefined) return known;
-    const parsed = parse(text);
-    keep(this.#parsed, text, parsed);
+    const parsed = parse(text, options);
+    keep(this.#parsed, key, parsed);
     return parsed;
   }
 

@@ -1,8 +1,16 @@
 import { AlopexError } from '../../base/errors.ts';
-import { checkedSetting, parseMilliseconds, settingInfo, settings, unrecognized } from './settings.ts';
+import {
+  checkedSetting,
+  parseKilobytes,
+  parseMilliseconds,
+  settingInfo,
+  settings,
+  unrecognized,
+} from './settings.ts';
 
 /** Settings with a dot that a session may make up. */
 const customSettingsMax = 1000;
+const workMemoryKilobytesDefault = 65_536;
 
 /** What decides whether a statement may take the short way of a lookup; kept, for it is asked each time. */
 export type LookUpSettings = {
@@ -25,6 +33,7 @@ export class SessionSettings {
   readonly #undo: Undo[] = [];
   readonly #isInTransaction: () => boolean;
   #lookUps: LookUpSettings | null = null;
+  #workMemoryBytes: number | null = null;
   readonly #milliseconds = new Map<string, number>();
   readonly #onReported: (name: string, value: string) => void;
 
@@ -56,6 +65,11 @@ export class SessionSettings {
     const parsed = parseMilliseconds(this.require(name)) ?? 0;
     this.#milliseconds.set(name, parsed);
     return parsed;
+  }
+
+  get workMemoryBytes(): number {
+    this.#workMemoryBytes ??= (parseKilobytes(this.require('work_mem')) ?? workMemoryKilobytesDefault) * 1024;
+    return this.#workMemoryBytes;
   }
 
   get lookUps(): LookUpSettings {
@@ -107,6 +121,7 @@ export class SessionSettings {
   #assign(key: string, value: string | undefined): void {
     const before = this.get(key);
     this.#lookUps = null;
+    this.#workMemoryBytes = null;
     this.#milliseconds.clear();
     if (value === undefined) this.#values.delete(key);
     else this.#values.set(key, value);

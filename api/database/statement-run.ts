@@ -2,7 +2,6 @@ import type { Timer } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { EngineSession } from './session.ts';
-import { parseKilobytes } from './settings.ts';
 
 /** How long a statement may hold the event loop before it lets others run. */
 const sliceMs = 5;
@@ -12,7 +11,6 @@ export class StatementRun {
   readonly transaction: Transaction;
   readonly #session: EngineSession;
   readonly #timer: Timer | null;
-  readonly #memoryBytesMax: number;
   #reason: AlopexError | null = null;
   #sliceStartMs: number;
   #memoryBytes = 0;
@@ -25,7 +23,6 @@ export class StatementRun {
     this.transaction = transaction;
     const { clock } = session.engine.env;
     this.#sliceStartMs = clock.monotonicMs();
-    this.#memoryBytesMax = (parseKilobytes(session.settings.require('work_mem')) ?? 65_536) * 1024;
     this.#timer =
       timeoutMs === 0
         ? null
@@ -56,10 +53,11 @@ export class StatementRun {
 
   reserve(bytes: number): void {
     this.#memoryBytes += bytes;
-    if (this.#memoryBytes <= this.#memoryBytesMax) return;
+    const { workMemoryBytes } = this.#session.settings;
+    if (this.#memoryBytes <= workMemoryBytes) return;
     throw new AlopexError(
       'out_of_memory',
-      `the statement needs more than work_mem (${this.#memoryBytesMax} bytes)`,
+      `the statement needs more than work_mem (${workMemoryBytes} bytes)`,
       {
         hint: 'Raise work_mem, or make the sort, hash or result smaller.',
       },

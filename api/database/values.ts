@@ -117,8 +117,17 @@ function directDatum(value: NonNullable<Value>, oid: number): Datum | undefined 
     case 'boolean':
       return oid === oids.bool ? value : undefined;
     default:
-      return value instanceof Uint8Array && oid === oids.bytea ? value : undefined;
+      if (value instanceof Uint8Array && oid === oids.bytea) return value;
+      return value instanceof Date && (oid === oids.timestamp || oid === oids.timestamptz)
+        ? microsOf(value)
+        : undefined;
   }
+}
+
+/** Undefined: not exact as a number. */
+function microsOf(value: Date): number | undefined {
+  const micros = value.getTime() * 1000;
+  return Number.isSafeInteger(micros) ? micros : undefined;
 }
 
 function checkedText(text: string): string {

@@ -55,13 +55,7 @@ export class TableWriter implements StatementWriter {
     evaluate: RowEvaluator,
     context: ExecutionContext,
   ): Promise<ModifyResult> {
-    if (this.#transaction.isReadOnly) {
-      const command = modification.kind.toUpperCase();
-      throw new AlopexError(
-        'read_only_sql_transaction',
-        `cannot execute ${command} in a read-only transaction`,
-      );
-    }
+    this.#refuseReadOnly(modification.kind);
     const apply = this.#rowModifier(modification, evaluate);
     const returning = modification.returning?.map((expression) => evaluate.compile(expression)) ?? null;
     const returned: Row[] = [];
@@ -86,6 +80,21 @@ export class TableWriter implements StatementWriter {
       input.close();
     }
     return { affectedRows, returned };
+  }
+
+  /** One row of an INSERT that has neither ON CONFLICT nor RETURNING. No promise: done. */
+  insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
+    this.#refuseReadOnly('insert');
+    return this.#insert(table, this.#withRowId(table, row));
+  }
+
+  #refuseReadOnly(kind: Modification['kind']): void {
+    if (!this.#transaction.isReadOnly) return;
+    const command = kind.toUpperCase();
+    throw new AlopexError(
+      'read_only_sql_transaction',
+      `cannot execute ${command} in a read-only transaction`,
+    );
   }
 
   /** The row that RETURNING sees, or null where nothing was changed. */

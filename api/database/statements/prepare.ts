@@ -1,4 +1,5 @@
 import { type PointRead, pointRead } from '../../../query/exec/point-read.ts';
+import { type RowInsert, rowInsert } from '../../../query/exec/row-insert.ts';
 import type { LogicalPlan } from '../../../query/plan/logical.ts';
 import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
@@ -22,6 +23,8 @@ export type PreparedQuery = {
   readonly plan: Statement;
   /** The short way, where the statement is a lookup by primary key. */
   readonly lookup: PointRead | null;
+  /** The short way, where the statement inserts one row. */
+  readonly insert: RowInsert | null;
   /** The start of the command tag. */
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
   /** What the client said of the parameters' types; the rest was inferred. */
@@ -82,6 +85,7 @@ export function prepareQuery(
     query: {
       plan,
       lookup: pointRead(plan),
+      insert: rowInsert(plan),
       writtenTables: [...writtenTables(bound.plan)],
       command: bound.command,
       givenTypes,
