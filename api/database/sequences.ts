@@ -23,6 +23,8 @@ export type SequenceLog = (id: number, last: bigint, isCalled: boolean) => void;
  */
 export class Sequences {
   readonly #states = new Map<number, SequenceState>();
+  /** Sequences whose newest bound the log refused. */
+  readonly #refused = new Set<number>();
   readonly #log: SequenceLog;
 
   constructor(log: SequenceLog) {
@@ -112,7 +114,18 @@ export class Sequences {
   /** The log refused the bound: the next number is logged anew. */
   unlog(id: number): void {
     const state = this.#states.get(id);
-    if (state !== undefined) state.logged = state.last;
+    if (state === undefined) return;
+    state.logged = state.last;
+    this.#refused.add(id);
+  }
+
+  /** Before a commit that may use numbers of a refused bound. */
+  relog(): void {
+    for (const id of this.#refused) {
+      const state = this.#states.get(id);
+      if (state !== undefined) this.#log(id, state.last, state.isCalled);
+    }
+    this.#refused.clear();
   }
 
   /** Before a clean stop: the log has what was drawn, and not what was set aside. */
@@ -148,8 +161,12 @@ function exhausted(definition: SequenceDefinition, isUpward: boolean): AlopexErr
   return new AlopexError('sequence_generator_limit_exceeded', `nextval: reached ${bound}`);
 }
 
-/** A session's view: currval and lastval are of what this session drew. */
-export function sessionSequences(sequences: Sequences, catalog: () => CatalogSnapshot): SequenceAccess {
+/** A session's view: currval and lastval are of what this session drew. `onDrawn`: the bound stands in the log. */
+export function sessionSequences(
+  sequences: Sequences,
+  catalog: () => CatalogSnapshot,
+  onDrawn: () => void,
+): SequenceAccess {
   const drawn = new Map<number, number | bigint>();
   let latest: number | null = null;
   const definitionOf = (id: number): SequenceDefinition => {
@@ -163,6 +180,7 @@ export function sessionSequences(sequences: Sequences, catalog: () => CatalogSna
   return {
     nextValue(id) {
       const value = sequences.next(definitionOf(id));
+      onDrawn();
       drawn.set(id, value);
       latest = id;
       return value;
@@ -183,6 +201,7 @@ export function sessionSequences(sequences: Sequences, catalog: () => CatalogSna
     },
     setValue(id, value, isCalled) {
       sequences.set(definitionOf(id), value, isCalled);
+      onDrawn();
       if (isCalled) drawn.set(id, value);
       latest = id;
     },

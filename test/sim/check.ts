@@ -83,7 +83,7 @@ function compare(expected: State, actual: State, when: string): void {
 }
 
 /** Each index has an entry for each row, in the order of its keys, and no other. */
-async function checkIndexes(engine: Engine): Promise<void> {
+export async function checkIndexes(engine: Engine): Promise<void> {
   for (const table of engine.transactions.catalog.all()) {
     if (table.kind !== 'table') continue;
     const { layout } = table;
