@@ -225,6 +225,7 @@ export function settle<Result>(
     (result) => setImmediate(callback, null, result),
     (error: Error) => setImmediate(callback, error, undefined),
   );
+  return undefined;
 }
 
 function oneStatement(statements: readonly ParsedStatement[]): ParsedStatement | null {

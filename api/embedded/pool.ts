@@ -80,6 +80,7 @@ export class Pool extends EventEmitter {
     settle(acquired, (error, client) =>
       callback(error ?? undefined, client, (reason) => client?.release(reason)),
     );
+    return undefined;
   }
 
   query<Query extends Submittable>(query: Query): Query;
