@@ -4,8 +4,11 @@ import type { Offset } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
-import type { ParsedStatement } from '../../query/sql/parse.ts';
-import type { Isolation, Transaction } from '../../query/txn/transaction.ts';
+import type { RowInsert } from '../../query/exec/row-insert.ts';
+import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
+import { tableLockKey } from '../../query/txn/row-access.ts';
+import { isolationOf, type Transaction } from '../../query/txn/transaction.ts';
+import { TableWriter } from '../../query/txn/writer.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
@@ -93,8 +96,8 @@ export class EngineSession implements Session {
     return this.#transaction === null ? transactions.catalog : transactions.catalogOf(this.#transaction);
   }
 
-  parse(text: string): readonly ParsedStatement[] {
-    return this.engine.plans.parse(text);
+  parse(text: string, options?: ParseOptions): readonly ParsedStatement[] {
+    return this.engine.plans.parse(text, options);
   }
 
   async prepare(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): Promise<Prepared> {
@@ -134,6 +137,53 @@ export class EngineSession implements Session {
     } catch (error) {
       throw this.#failed(error);
     }
+  }
+
+  /**
+   * The short way of an INSERT of one row, without a portal and, where nothing must be waited for, without a promise.
+   * Null: the statement, or the state that the session is in, needs `bind`.
+   */
+  insertRow(prepared: PreparedStatement, parameters: readonly Datum[]): true | Promise<true> | null {
+    const { query } = prepared as Prepared;
+    if (query === null || query.insert === null || !this.#mayLookUp(query)) return null;
+    try {
+      const inserted = this.#insertRow(prepared as Prepared, query.insert, parameters);
+      if (!(inserted instanceof Promise)) return true;
+      return inserted.then(
+        () => true,
+        (error: unknown) => {
+          throw this.#failed(error);
+        },
+      );
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  #insertRow(prepared: Prepared, insert: RowInsert, parameters: readonly Datum[]): unknown {
+    const { transactions } = this.engine;
+    const run = this.beginRun(prepared.statement);
+    const { transaction } = run;
+    const locked = transactions.lock(transaction, tableLockKey(insert.table.id), 'row exclusive');
+    if (locked !== null) {
+      // Who waits for a table finds it changed, perhaps.
+      return locked.then(() => {
+        this.endRun(run);
+        return this.bind(prepared, parameters);
+      });
+    }
+    const reader = transactions.reader(transaction);
+    const writer = new TableWriter(
+      transactions,
+      transaction,
+      reader,
+      transactions.snapshot(transaction),
+      this.functions,
+    );
+    const written = writer.insert(insert.table, insert.row(this.functions, parameters));
+    if (written instanceof Promise) return written.then(() => this.endRun(run));
+    this.endRun(run);
+    return written;
   }
 
   /** The plan holds, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
@@ -390,10 +440,6 @@ function busy(): AlopexError {
   return new AlopexError('object_in_use', 'the session is running another statement', {
     hint: 'Await it, or use another session.',
   });
-}
-
-export function isolationOf(name: string): Isolation {
-  return name === 'read uncommitted' ? 'read committed' : (name as Isolation);
 }
 
 /** COMMIT, ROLLBACK, ROLLBACK TO: what a failed block takes. */
