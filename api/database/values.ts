@@ -1,10 +1,11 @@
 import { AlopexError } from '../../base/errors.ts';
+import { unreachable } from '../../base/unreachable.ts';
 import type { Datum, SqlArray } from '../../base/values/datum.ts';
 import { narrow } from '../../base/values/numeric.ts';
 import { codecOf } from '../../query/types/codec/codec.ts';
 import type { FunctionContext } from '../../query/types/function.ts';
-import { typeInfo } from '../../query/types/registry.ts';
-import { oids, type SqlType } from '../../query/types/type.ts';
+import { findType, typeInfo } from '../../query/types/registry.ts';
+import { oids, type SqlType, type TypeOid } from '../../query/types/type.ts';
 
 /**
  * SQL values as a program sees them:
@@ -46,10 +47,20 @@ export function valueReader(type: SqlType, context: FunctionContext): (datum: Da
   return (datum) => (datum === null ? null : reader(datum));
 }
 
-function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
+/** The same for text, the form that the wire brings. */
+export function textValueReader(type: SqlType, context: FunctionContext): (text: string) => Value {
+  const form = formOf(type.oid);
+  if (form === 'text' || form === 'printed') return (text) => text;
   const codec = codecOf(type.oid);
-  const asText = (datum: Datum): string => codec.format(datum, type, context);
-  switch (type.oid) {
+  const reader = readerOf(type, context);
+  return (text) => reader(codec.parse(text, type, context));
+}
+
+/** How a program sees a type: as its datum, as its printed form … */
+type Form = 'datum' | 'text' | 'json' | 'date' | 'array' | 'printed';
+
+function formOf(oid: TypeOid): Form {
+  switch (oid) {
     case oids.bool:
     case oids.int2:
     case oids.int4:
@@ -57,23 +68,45 @@ function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Va
     case oids.oid:
     case oids.float4:
     case oids.float8:
+    case oids.bytea:
+    case oids.vector:
+      return 'datum';
     case oids.text:
     case oids.varchar:
     case oids.uuid:
-    case oids.bytea:
-    case oids.vector:
-      return (datum) => datum as Value;
+      return 'text';
     case oids.json:
     case oids.jsonb:
-      return (datum) => JSON.parse(datum as string) as Value;
+      return 'json';
     case oids.timestamp:
     case oids.timestamptz:
+      return 'date';
+    default:
+      return findType(oid)?.physical.kind === 'array' ? 'array' : 'printed';
+  }
+}
+
+function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
+  const form = formOf(type.oid);
+  const codec = codecOf(type.oid);
+  const printed = (datum: Datum): string => codec.format(datum, type, context);
+  switch (form) {
+    case 'datum':
+    case 'text':
+      return (datum) => datum as Value;
+    case 'json':
+      return (datum) => JSON.parse(datum as string) as Value;
+    case 'date':
       return (datum) => {
         const ms = Math.floor(Number(datum) / 1000);
-        return Math.abs(ms) <= dateMsMax ? new Date(ms) : asText(datum);
+        return Math.abs(ms) <= dateMsMax ? new Date(ms) : printed(datum);
       };
+    case 'array':
+      return arrayReader(type, context);
+    case 'printed':
+      return printed;
     default:
-      return typeInfo(type.oid).physical.kind === 'array' ? arrayReader(type, context) : asText;
+      return unreachable(form);
   }
 }
 
@@ -99,7 +132,7 @@ export function parameterDatum(value: Value | undefined, oid: number, context: F
   if (value === undefined || value === null) return null;
   const direct = directDatum(value, oid);
   if (direct !== undefined) return direct;
-  return codecOf(oid).parse(textOf(value, oid, context), { oid, modifier: -1 }, context);
+  return codecOf(oid).parse(parameterText(value, oid), { oid, modifier: -1 }, context);
 }
 
 /** Values that are datums already; undefined: through text. */
@@ -138,7 +171,7 @@ function checkedText(text: string): string {
 }
 
 /** Text that the type's input reads. */
-function textOf(value: NonNullable<Value>, oid: number, context: FunctionContext): string {
+export function parameterText(value: NonNullable<Value>, oid: number): string {
   if (oid === oids.json || oid === oids.jsonb)
     return typeof value === 'string' ? value : JSON.stringify(value);
   if (typeof value === 'string') return value;
@@ -150,18 +183,17 @@ function textOf(value: NonNullable<Value>, oid: number, context: FunctionContext
   if (value instanceof Uint8Array)
     return `\\x${Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
   if (value instanceof Float32Array) return `[${value.join(',')}]`;
-  if (Array.isArray(value))
-    return oid === oids.vector ? `[${value.join(',')}]` : arrayText(value, oid, context);
+  if (Array.isArray(value)) return oid === oids.vector ? `[${value.join(',')}]` : arrayText(value, oid);
   if (typeof value === 'object') return JSON.stringify(value);
-  return String(value);
+  return Object.is(value, -0) ? '-0' : String(value);
 }
 
-function arrayText(values: readonly Value[], oid: number, context: FunctionContext): string {
+function arrayText(values: readonly Value[], oid: number): string {
   const element = typeInfo(oid).element || oids.text;
   const items = values.map((value) => {
     if (value === null || value === undefined) return 'NULL';
-    if (Array.isArray(value)) return arrayText(value, oid, context);
-    return `"${textOf(value, element, context).replaceAll(/(["\\])/g, '\\$1')}"`;
+    if (Array.isArray(value)) return arrayText(value, oid);
+    return `"${parameterText(value, element).replaceAll(/(["\\])/g, '\\$1')}"`;
   });
   return `{${items.join(',')}}`;
 }
