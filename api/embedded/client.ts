@@ -1,9 +1,9 @@
-import { EventEmitter } from 'node:events';
 import { AlopexError, asAlopexError, unsupported } from '../../base/errors.ts';
 import type { ParsedStatement } from '../../query/sql/parse.ts';
 import type { Portal } from '../database/contract.ts';
 import type { EngineSession } from '../database/session.ts';
 import type { Prepared } from '../database/statements/prepare.ts';
+import { Emitter } from './emitter.ts';
 import { clientParameter } from './parameter.ts';
 import { type ClientResult, clientRowReader, commandResult, rowsResult, type TypeParsers } from './result.ts';
 
@@ -23,7 +23,7 @@ export type Submittable = { submit(connection: unknown): void };
 const queuedMax = 10_000;
 
 /** A session of the database in this process, shaped like node-postgres's PoolClient: statements run in their order. */
-export class PoolClient extends EventEmitter {
+export class PoolClient extends Emitter {
   readonly #session: EngineSession;
   readonly #types: TypeParsers;
   readonly #onRelease: (client: PoolClient, destroys: boolean) => void;

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { AlopexError } from '../../base/errors.ts';
 import { closed, type Database } from '../database/database.ts';
 import { EmbeddedDatabase } from '../database/embedded.ts';
@@ -11,6 +10,7 @@ import {
   type Submittable,
   settle,
 } from './client.ts';
+import { Emitter } from './emitter.ts';
 import { type ClientResult, defaultTypes, type TypeParsers } from './result.ts';
 
 export type PoolOptions = {
@@ -35,7 +35,7 @@ const waitersMax = 10_000;
  * Drizzle, Kysely, Knex. The same parsers, the same values, `$1` parameters. Events: connect, acquire, release,
  * remove. `end` ends the sessions; the database stays open.
  */
-export class Pool extends EventEmitter {
+export class Pool extends Emitter {
   readonly options: { readonly max: number };
   readonly #engine: Engine;
   readonly #types: TypeParsers;
