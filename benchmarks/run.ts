@@ -13,6 +13,8 @@ const resultsPath = join(directory, 'RESULTS.md');
 const workloads: Readonly<Record<string, () => Promise<{ run(): Promise<Row[]> }>>> = {
   log: () => import('./log.ts'),
   embedded: () => import('./embedded.ts'),
+  pgwire: () => import('./pgwire.ts'),
+  open: () => import('./open.ts'),
 };
 
 const names = process.argv.slice(2);
