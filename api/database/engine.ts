@@ -69,7 +69,7 @@ export class Engine implements SessionHost {
     this.log = log;
     this.rows = rows;
     this.transactions = transactions;
-    this.sequences = new Sequences((id, last, isCalled) => this.#logSequence(id, last, isCalled));
+    this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -205,10 +205,6 @@ export class Engine implements SessionHost {
     const young = await this.log.offsetAtTime(this.env.clock.wallMs() - logRetentionMs);
     const limit = Math.min(covered, young);
     if (limit > this.log.startOffset) await this.log.trim(offset(limit));
-  }
-
-  #logSequence(id: number, last: bigint, isCalled: boolean): void {
-    this.transactions.writeSequence(id, last, isCalled).catch(() => this.sequences.unlog(id));
   }
 
   close(): Promise<void> {

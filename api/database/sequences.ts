@@ -14,8 +14,11 @@ type SequenceState = {
   logged: bigint;
 };
 
-/** Persists that a sequence may have handed out numbers up to `last`. In the log before any commit that uses one. */
-export type SequenceLog = (id: number, last: bigint, isCalled: boolean) => void;
+/**
+ * Persists that a sequence may have handed out numbers up to `last`. In the log before any commit that uses one;
+ * resolves when it is durable.
+ */
+export type SequenceLog = (id: number, last: bigint, isCalled: boolean) => Promise<void>;
 
 /**
  * All sequences of the engine. nextval is not part of a transaction: the state is in memory, and the log holds
@@ -23,6 +26,8 @@ export type SequenceLog = (id: number, last: bigint, isCalled: boolean) => void;
  */
 export class Sequences {
   readonly #states = new Map<number, SequenceState>();
+  /** The newest bound of each sequence: settled with its flush. */
+  readonly #bounds = new Map<number, Promise<void>>();
   /** Sequences whose newest bound the log refused. */
   readonly #refused = new Set<number>();
   readonly #log: SequenceLog;
@@ -67,7 +72,7 @@ export class Sequences {
     let logged = state?.logged ?? value;
     if (!isCovered) {
       logged = clamp(value + increment * (takenAtOnce - 1n), definition);
-      this.#log(definition.id, beyond(logged, floor, increment), true);
+      this.#write(definition.id, beyond(logged, floor, increment), true);
     }
     this.#states.set(definition.id, { last: value, isCalled: true, logged, floor });
     return narrow(value);
@@ -81,7 +86,7 @@ export class Sequences {
         `setval: value ${last} is out of bounds for sequence "${definition.name}" (${definition.minimum}..${definition.maximum})`,
       );
     }
-    this.#log(definition.id, last, isCalled);
+    this.#write(definition.id, last, isCalled);
     this.#states.set(definition.id, { last, isCalled, logged: last, floor: null });
   }
 
@@ -102,7 +107,7 @@ export class Sequences {
         const state = this.#states.get(id);
         if (state === undefined) return;
         state.floor = null;
-        this.#log(id, state.logged, state.isCalled);
+        this.#write(id, state.logged, state.isCalled);
       },
       abort: () => {
         if (before === undefined) this.#states.delete(id);
@@ -111,21 +116,32 @@ export class Sequences {
     };
   }
 
-  /** The log refused the bound: the next number is logged anew. */
-  unlog(id: number): void {
-    const state = this.#states.get(id);
-    if (state === undefined) return;
-    state.logged = state.last;
-    this.#refused.add(id);
-  }
-
   /** Before a commit that may use numbers of a refused bound. */
   relog(): void {
     for (const id of this.#refused) {
       const state = this.#states.get(id);
-      if (state !== undefined) this.#log(id, state.last, state.isCalled);
+      if (state !== undefined) this.#write(id, state.last, state.isCalled);
     }
     this.#refused.clear();
+  }
+
+  /** Resolves once no restart can give the numbers that were drawn again. */
+  async durable(ids: Iterable<number>): Promise<void> {
+    for (const id of ids) await this.#bounds.get(id);
+  }
+
+  #write(id: number, last: bigint, isCalled: boolean): void {
+    const bound = this.#log(id, last, isCalled);
+    this.#bounds.set(id, bound);
+    bound.catch(() => this.#refuse(id));
+  }
+
+  /** The next number is logged anew. */
+  #refuse(id: number): void {
+    const state = this.#states.get(id);
+    if (state === undefined) return;
+    state.logged = state.last;
+    this.#refused.add(id);
   }
 
   /** Before a clean stop: the log has what was drawn, and not what was set aside. */
@@ -133,13 +149,14 @@ export class Sequences {
     for (const [id, state] of this.#states) {
       if (state.last === state.logged) continue;
       state.logged = state.last;
-      this.#log(id, state.last, state.isCalled);
+      this.#write(id, state.last, state.isCalled);
     }
   }
 
   /** TRUNCATE … RESTART IDENTITY, and a dropped sequence. */
   forget(id: number): void {
     this.#states.delete(id);
+    this.#bounds.delete(id);
   }
 }
 
@@ -161,11 +178,11 @@ function exhausted(definition: SequenceDefinition, isUpward: boolean): AlopexErr
   return new AlopexError('sequence_generator_limit_exceeded', `nextval: reached ${bound}`);
 }
 
-/** A session's view: currval and lastval are of what this session drew. `onDrawn`: the bound stands in the log. */
+/** A session's view: currval and lastval are of what this session drew. `onDrawn`: of a sequence's id. */
 export function sessionSequences(
   sequences: Sequences,
   catalog: () => CatalogSnapshot,
-  onDrawn: () => void,
+  onDrawn: (id: number) => void,
 ): SequenceAccess {
   const drawn = new Map<number, number | bigint>();
   let latest: number | null = null;
@@ -180,7 +197,7 @@ export function sessionSequences(
   return {
     nextValue(id) {
       const value = sequences.next(definitionOf(id));
-      onDrawn();
+      onDrawn(id);
       drawn.set(id, value);
       latest = id;
       return value;
@@ -201,7 +218,7 @@ export function sessionSequences(
     },
     setValue(id, value, isCalled) {
       sequences.set(definitionOf(id), value, isCalled);
-      onDrawn();
+      onDrawn(id);
       if (isCalled) drawn.set(id, value);
       latest = id;
     },

@@ -1,6 +1,5 @@
 import type { Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
-import type { Offset } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
@@ -41,8 +40,8 @@ export class EngineSession implements Session {
   #transaction: Transaction | null = null;
   #run: StatementRun | null = null;
   readonly #paused = new Set<StatementRun>();
-  /** The log's end after the open transaction last drew a number of a sequence; null: it drew none. */
-  #drawnBelow: Offset | null = null;
+  /** Sequences that the open transaction drew numbers of. */
+  #drawn = new Set<number>();
   #isClosed = false;
   #idleTimer: Timer | null = null;
   /** For pg_stat_activity. */
@@ -63,9 +62,7 @@ export class EngineSession implements Session {
     const sequences = sessionSequences(
       engine.sequences,
       () => this.catalog,
-      () => {
-        this.#drawnBelow = engine.log.endOffset;
-      },
+      (id) => this.#drawn.add(id),
     );
     this.functions = new SessionFunctions({
       clock: engine.env.clock,
@@ -368,13 +365,14 @@ export class EngineSession implements Session {
 
   async #commit(transaction: Transaction): Promise<void> {
     this.#transaction = null;
-    const drawnBelow = this.#drawnBelow;
-    this.#drawnBelow = null;
+    const drawn = this.#drawn;
+    if (drawn.size > 0) this.#drawn = new Set();
+    const { sequences, transactions } = this.engine;
     try {
-      if (drawnBelow !== null) this.engine.sequences.relog();
-      await this.engine.transactions.commit(transaction);
+      if (drawn.size > 0) sequences.relog();
+      await transactions.commit(transaction);
       // A number is answered once no restart can give it again, whether or not a row has it.
-      if (drawnBelow !== null) await this.engine.log.committed(drawnBelow);
+      if (drawn.size > 0) await sequences.durable(drawn);
     } catch (error) {
       this.settings.rollbackTo(0);
       throw asAlopexError(error);
