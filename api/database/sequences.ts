@@ -120,7 +120,7 @@ export class Sequences {
   relog(): void {
     for (const id of this.#refused) {
       const state = this.#states.get(id);
-      if (state !== undefined) this.#write(id, state.last, state.isCalled);
+      if (state !== undefined) this.#write(id, state.logged, state.isCalled);
     }
     this.#refused.clear();
   }
@@ -133,7 +133,11 @@ export class Sequences {
   #write(id: number, last: bigint, isCalled: boolean): void {
     const bound = this.#log(id, last, isCalled);
     this.#bounds.set(id, bound);
-    bound.catch(() => this.#refuse(id));
+    this.#refused.delete(id);
+    // A newer bound is the one that counts.
+    bound.catch(() => {
+      if (this.#bounds.get(id) === bound) this.#refuse(id);
+    });
   }
 
   /** The next number is logged anew. */
