@@ -285,8 +285,7 @@ export class EngineSession implements Session {
   /** Rolls back, keeping savepoints' fates to the caller: a failed block can still go back to a savepoint. */
   #abandon(): void {
     const transaction = this.#transaction!;
-    if (this.#block === 'explicit' && transaction.savepoints.length > 0 && transaction.state === 'active')
-      return;
+    if (this.#block !== 'none' && transaction.savepoints.length > 0 && transaction.state === 'active') return;
     this.engine.transactions.rollback(transaction);
     this.settings.rollbackTo(0);
     this.#transaction = null;

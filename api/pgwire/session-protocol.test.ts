@@ -88,6 +88,19 @@ describe('the query protocols', () => {
       expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
     });
 
+    it('a failed block goes back to its savepoint, after any number of errors', async () => {
+      await client.ask(query('BEGIN; DELETE FROM t WHERE id = 1; SAVEPOINT s; DELETE FROM t WHERE id = 2'));
+      for (const text of ['SELECT 1/0', 'SELECT 1', 'SELECT nothing']) {
+        expect((await client.ask(query(text))).at(-1)).to.equal('ReadyForQuery E');
+      }
+      expect(await client.ask(query('ROLLBACK TO s'))).to.deep.equal([
+        'CommandComplete ROLLBACK',
+        'ReadyForQuery T',
+      ]);
+      await client.ask(query('COMMIT'));
+      expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 2');
+    });
+
     it('an empty text, and an error with its position in characters', async () => {
       expect(await client.ask(query(' ; '))).to.deep.equal(['EmptyQueryResponse', 'ReadyForQuery I']);
       expect(await client.ask(query("SELECT 'é', nothing FROM t"))).to.deep.equal([

@@ -3,12 +3,12 @@ import { type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { EventSchema } from '../../log/events/layout.ts';
 import { appendEvent } from '../../log/events/row-event.ts';
-import { objectsSchema, sequencesSchema } from '../../log/events/system.ts';
+import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { BatchBuilder, type Producer } from '../../log/record/batch-builder.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
 import type { ControlRecord } from '../../log/record/record.ts';
-import type { Overlay } from '../../materializers/rows/overlay.ts';
+import type { Overlay, PendingChange } from '../../materializers/rows/overlay.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
 import { keySpace } from './spans.ts';
 import type { Transaction } from './transaction.ts';
@@ -22,6 +22,27 @@ export function eventSchema(catalog: CatalogSnapshot, id: number): EventSchema {
   return object.event;
 }
 
+/**
+ * A commit's changes, but for rows of a storage that the transaction made and left again (a new table that it
+ * dropped, or truncated twice): no table of the log ever has it.
+ */
+function* lastingChanges(options: {
+  readonly transaction: Transaction;
+  readonly catalog: CatalogSnapshot;
+  readonly committed: CatalogSnapshot;
+}): Iterable<PendingChange> {
+  const { transaction, catalog, committed } = options;
+  if (catalog === committed) {
+    yield* transaction.pending.changes();
+    return;
+  }
+  const storages = new Set([objectsLayout.storage, sequencesLayout.storage]);
+  for (const snapshot of [committed, catalog]) {
+    for (const object of snapshot.all()) if (object.kind === 'table') storages.add(object.layout.storage);
+  }
+  for (const change of transaction.pending.changes()) if (storages.has(change.layout.storage)) yield change;
+}
+
 const builder = new BatchBuilder(64 * 1024);
 
 /** A commit as one batch, to stand at the log's end. Null where all that came went again. */
@@ -29,11 +50,13 @@ export function encodeCommit(options: {
   readonly log: Pick<Log, 'endOffset' | 'epoch'>;
   readonly transaction: Transaction;
   readonly catalog: CatalogSnapshot;
+  /** The catalog without the transaction. */
+  readonly committed: CatalogSnapshot;
   readonly timestamp: Timestamp;
   readonly wallMs: number;
 }): Uint8Array | null {
   const { log, transaction, catalog, timestamp: commit, wallMs } = options;
-  for (const { operation, layout, row, before } of transaction.pending.changes()) {
+  for (const { operation, layout, row, before } of lastingChanges(options)) {
     const schema = eventSchema(catalog, layout.schema);
     appendEvent(builder, { operation, timestamp: commit, transaction: transaction.id, schema, row, before });
   }
@@ -56,6 +79,8 @@ export function* encodeLargeCommit(options: {
   readonly log: Pick<Log, 'endOffset' | 'epoch'>;
   readonly transaction: Transaction;
   readonly catalog: CatalogSnapshot;
+  /** The catalog without the transaction. */
+  readonly committed: CatalogSnapshot;
   readonly clock: Pick<Clock, 'wallMs'>;
   /** A batch ends once it has so many. */
   readonly batchBytesMax: number;
@@ -73,7 +98,7 @@ export function* encodeLargeCommit(options: {
       producer,
     });
   };
-  for (const { operation, layout, row, before } of transaction.pending.changes()) {
+  for (const { operation, layout, row, before } of lastingChanges(options)) {
     const schema = eventSchema(catalog, layout.schema);
     appendEvent(chunk, {
       operation,

@@ -335,7 +335,14 @@ export class Transactions {
     const wallMs = this.#clock.wallMs();
     const commit = nextTimestamp(this.#assigned, wallMs);
     const catalog = this.catalogOf(transaction);
-    const batch = encodeCommit({ log: this.#log, transaction, catalog, timestamp: commit, wallMs });
+    const batch = encodeCommit({
+      log: this.#log,
+      transaction,
+      catalog,
+      committed: this.#catalog,
+      timestamp: commit,
+      wallMs,
+    });
     if (batch === null) {
       this.#end(transaction, 'committed');
       return Promise.resolve();
@@ -356,6 +363,7 @@ export class Transactions {
         log: this.#log,
         transaction,
         catalog,
+        committed: this.#catalog,
         clock: this.#clock,
         batchBytesMax,
       })) {

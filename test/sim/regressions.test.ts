@@ -81,4 +81,21 @@ describe('what the simulator found', () => {
     await machine.run(async (env) => void (await draw(await open(env))));
     expect(numbers).to.deep.equal([1, 33]);
   });
+
+  for (const [name, script] of [
+    ['made, filled and dropped', 'CREATE TABLE u (x int); INSERT INTO u VALUES (1); DROP TABLE u;'],
+    ['made, filled and truncated', 'CREATE TABLE u (x int); INSERT INTO u VALUES (1); TRUNCATE u;'],
+    [
+      'truncated twice',
+      'TRUNCATE t; INSERT INTO t VALUES (7, 7, 7); TRUNCATE t; INSERT INTO t VALUES (1, 1, 1);',
+    ],
+  ] as const) {
+    it(`a table ${name} in one transaction leaves no rows of a storage that the log never had`, async () => {
+      const rows = await rowsOf(
+        `${table} BEGIN; ${script} COMMIT; INSERT INTO t VALUES (3, 3, 3)`,
+        'SELECT count(*) FROM t',
+      );
+      expect(rows).to.deep.equal(name === 'truncated twice' ? [['2'], ['2']] : [['3'], ['3']]);
+    });
+  }
 });
