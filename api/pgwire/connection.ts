@@ -48,13 +48,15 @@ export class PgConnection {
     this.#session?.cancel();
   }
 
+  /** Beneath TLS the socket goes on telling; only the layer in use is listened to. */
   #handle(connection: Connection): void {
+    const ifInUse = (act: () => void): void => {
+      if (connection === this.#connection) act();
+    };
     connection.handle({
-      onData: (bytes) => this.#inbox.push(bytes),
-      onDrain: () => this.#outbox.onDrain(),
-      onClose: () => {
-        if (connection === this.#connection) this.#onClose();
-      },
+      onData: (bytes) => ifInUse(() => this.#inbox.push(bytes)),
+      onDrain: () => ifInUse(() => this.#outbox.onDrain()),
+      onClose: () => ifInUse(() => this.#onClose()),
     });
   }
 

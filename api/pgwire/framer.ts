@@ -27,6 +27,11 @@ export class Framer {
     return this.#end - this.#start;
   }
 
+  /** Bytes of the buffer that this framer keeps alive. */
+  get heldBytes(): number {
+    return this.#bytes.length;
+  }
+
   push(chunk: Uint8Array): void {
     if (this.#start === this.#end) {
       this.#bytes = chunk;

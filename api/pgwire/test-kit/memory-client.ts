@@ -12,6 +12,8 @@ export class MemoryClient {
   isPaused = false;
   /** Bytes that the server wrote while the client did not read. */
   unread = 0;
+  /** Takes bytes that are no messages: the one-letter answers before a startup packet. */
+  onBytes: (bytes: Uint8Array) => void = (bytes) => this.transcript.push(bytes);
   #isReading = true;
   #handlers: Handlers | null = null;
   #held: Uint8Array[] = [];
@@ -38,7 +40,7 @@ export class MemoryClient {
 
   #take(bytes: Uint8Array): boolean {
     if (this.#isReading) {
-      this.transcript.push(bytes);
+      this.onBytes(bytes);
       this.#wake();
       return true;
     }
