@@ -1,4 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
+import { serverVersion } from '../../query/types/functions/session.ts';
 
 /**
  * Session settings: PostgreSQL's names, and `alopex.*`. Names with a dot that nobody knows are kept as text, as
@@ -154,7 +155,7 @@ export const settings: readonly SettingInfo[] = [
     'Sets the schema search order for names that are not schema-qualified.',
   ),
   setting('server_encoding', fixed, 'UTF8', 'Shows the server (database) character set encoding.', true),
-  setting('server_version', fixed, '15.18', 'Shows the server version.', true),
+  setting('server_version', fixed, serverVersion, 'Shows the server version.', true),
   setting('server_version_num', fixed, '150018', 'Shows the server version as an integer.'),
   setting('session_authorization', text, '', 'Sets the session user name.', true),
   setting('ssl', fixed, 'off', 'Shows whether the server offers TLS.'),

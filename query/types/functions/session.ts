@@ -7,7 +7,7 @@ import type { Implementations } from './define.ts';
 import { contextual, pure, typed } from './define.ts';
 
 /** What version() and server_version say: the PostgreSQL whose behaviour this is, and whose it is. */
-export const serverVersion = '15.0';
+export const serverVersion = '15.18';
 
 /** Schemas of the search path that exist; `$user` is the user's own. */
 function schemas(context: FunctionContext, includesImplicit: boolean): string[] {
