@@ -31,7 +31,7 @@ export async function checkRecovered(database: EmbeddedDatabase, model: Model): 
   compare(model.stateWith(present), new Map([...rows, ...(await readObjects(query))]), 'after recovery');
   await checkIndexes(database.engine);
   await checkNumbers(database, model);
-  await checkPast(database, model);
+  await checkPast(database, model, present);
   model.settle(present);
 }
 
@@ -46,12 +46,16 @@ export async function checkQuiescent(database: EmbeddedDatabase, model: Model): 
     'while nothing ran',
   );
   await checkIndexes(database.engine);
-  model.snapshots.push({ offset: database.engine.log.highWatermark, state: rows });
+  model.remember(database.engine.log.highWatermark, rows);
 }
 
 /** Rows as they were at earlier moments. Past the retention they may be refused, never wrong. */
-async function checkPast(database: EmbeddedDatabase, model: Model): Promise<void> {
-  for (const { offset, state } of model.snapshots) {
+async function checkPast(
+  database: EmbeddedDatabase,
+  model: Model,
+  present: ReadonlySet<number>,
+): Promise<void> {
+  for (const { offset, state } of model.pastWith(present)) {
     try {
       const query = database.query.bind(database);
       const rows = await readState(query, `FOR SYSTEM_TIME AS OF OFFSET ${offset}`);

@@ -9,6 +9,9 @@ type Write =
 /** What is known of a transaction: `undecided` once its commit was asked for and not answered. */
 export type Outcome = 'running' | 'undecided' | 'acknowledged' | 'refused';
 
+/** The rows while nothing ran. */
+type Snapshot = { readonly offset: number; readonly order: number; readonly state: Map<string, string> };
+
 export class Attempt {
   readonly id: number;
   /** Rows of the journal that it writes: whether it is there wholly can be seen in them. */
@@ -45,7 +48,7 @@ export class Attempt {
  * the earlier one has ended. So the order of the answers, of those transactions alone that are there, gives the rows.
  */
 export class Model {
-  readonly snapshots: { readonly offset: number; readonly state: State }[] = [];
+  readonly #snapshots: Snapshot[] = [];
   /** The largest number of the sequence that was acknowledged. */
   sequenceMax = 0;
   acknowledgedCount = 0;
@@ -72,6 +75,23 @@ export class Model {
 
   acknowledgeNumber(number: number): void {
     this.sequenceMax = Math.max(this.sequenceMax, number);
+  }
+
+  remember(offset: number, state: State): void {
+    this.#snapshots.push({ offset, order: this.#order, state: new Map(state) });
+  }
+
+  /** Earlier moments as they are to be read when these transactions are there. TRUNCATE takes a table's past with it. */
+  pastWith(present: ReadonlySet<number>): readonly Pick<Snapshot, 'offset' | 'state'>[] {
+    const clears = this.#attempts
+      .filter(({ id }) => present.has(id))
+      .flatMap(({ writes }) => writes)
+      .filter((write) => write.kind === 'clear');
+    for (const { order, state } of this.#snapshots) {
+      for (const { prefix } of clears.filter((write) => write.order >= order))
+        for (const key of [...state.keys()]) if (key.startsWith(prefix)) state.delete(key);
+    }
+    return this.#snapshots;
   }
 
   /** Ids that must be there, and those that may. */

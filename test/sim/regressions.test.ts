@@ -66,6 +66,17 @@ describe('what the simulator found', () => {
     ]);
   });
 
+  it('a table that is made, filled and dropped in one transaction leaves nothing behind', async () => {
+    const rows = await rowsOf(
+      `${table} BEGIN; CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1); DROP TABLE u; COMMIT`,
+      'SELECT id FROM t',
+    );
+    expect(rows).to.deep.equal([
+      ['1', '2'],
+      ['1', '2'],
+    ]);
+  });
+
   it('a number of a sequence that was answered is not given again', async () => {
     const machine: SimulatedMachine = new Simulation(1).machine('a');
     machine.disk.loss = 'nothing';
