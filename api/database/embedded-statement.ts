@@ -1,6 +1,7 @@
 import { AlopexError, asAlopexError, unsupported } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { OutputColumn } from '../../query/plan/logical.ts';
+import { parseTag } from './command-tag.ts';
 import type { Portal, Rows } from './contract.ts';
 import type { Field, QueryResult, Statement } from './database.ts';
 import type { EngineSession } from './session.ts';
@@ -169,15 +170,13 @@ async function resultOf<R>(
       return { command, rowCount: rows.length, rows, fields: reader.fields };
     }
     case 'copy-in':
-    case 'copy-out':
-      throw unsupported('COPY through query()');
+    case 'copy-out': {
+      const error = unsupported('COPY through query()');
+      // It has begun: the session is free again once it has failed.
+      session.fail(error);
+      throw error;
+    }
   }
-}
-
-/** 'INSERT 0 3' is INSERT of 3 rows; 'CREATE TABLE' has no count. */
-function parseTag(tag: string): { readonly command: string; readonly rowCount: number } {
-  const match = /^([A-Z ]+?)(?: 0)?(?: (\d+))?$/.exec(tag);
-  return { command: match?.[1] ?? tag, rowCount: Number(match?.[2] ?? 0) };
 }
 
 /** Rows after which code is generated for them; it costs what some hundred rows do. */

@@ -1,0 +1,108 @@
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { closed } from '../database/database.ts';
+import type { ServerConnection } from './connection.ts';
+
+type Waiter = {
+  readonly resolve: (connection: ServerConnection) => void;
+  readonly reject: (error: AlopexError) => void;
+};
+
+/** Callers that wait for a connection. */
+const waitersMax = 10_000;
+
+/**
+ * At most so many connections, kept for the next caller. Invariants:
+ * - `#idle` holds open connections in no transaction; one that is lost while idle is dropped, and replaced on demand;
+ * - callers wait only while as many connections as may be are open or being opened.
+ */
+export class ConnectionPool {
+  readonly #open: () => Promise<ServerConnection>;
+  readonly #connectionsMax: number;
+  readonly #idle: ServerConnection[] = [];
+  readonly #borrowed = new Set<ServerConnection>();
+  readonly #waiters: Waiter[] = [];
+  #opening = 0;
+  #isClosed = false;
+
+  constructor(open: () => Promise<ServerConnection>, connectionsMax: number) {
+    this.#open = open;
+    this.#connectionsMax = connectionsMax;
+  }
+
+  async borrow(): Promise<ServerConnection> {
+    if (this.#isClosed) throw closed();
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return this.#handOut(idle);
+    if (this.#count() < this.#connectionsMax) return this.#openOne();
+    if (this.#waiters.length >= waitersMax) {
+      throw new AlopexError('too_many_connections', `more than ${waitersMax} callers wait for a connection`);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+    });
+  }
+
+  #count(): number {
+    return this.#idle.length + this.#borrowed.size + this.#opening;
+  }
+
+  #handOut(connection: ServerConnection): ServerConnection {
+    connection.keepsAlive(true);
+    this.#borrowed.add(connection);
+    return connection;
+  }
+
+  async #openOne(): Promise<ServerConnection> {
+    this.#opening++;
+    try {
+      const connection = await this.#open();
+      if (this.#isClosed) {
+        connection.end();
+        throw closed();
+      }
+      connection.onClosed(() => this.#dropIdle(connection));
+      return this.#handOut(connection);
+    } finally {
+      this.#opening--;
+      this.#serveWaiter();
+    }
+  }
+
+  #dropIdle(connection: ServerConnection): void {
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+  }
+
+  /** Of no use to the next one, in a transaction or lost, it ends. */
+  giveBack(connection: ServerConnection): void {
+    this.#borrowed.delete(connection);
+    if (this.#isClosed || !connection.isIdle) {
+      connection.end();
+      this.#serveWaiter();
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      waiter.resolve(this.#handOut(connection));
+      return;
+    }
+    connection.keepsAlive(false);
+    this.#idle.push(connection);
+  }
+
+  /** There is room: who waited longest gets a connection of its own. */
+  #serveWaiter(): void {
+    if (this.#isClosed || this.#count() >= this.#connectionsMax) return;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) return;
+    this.#openOne().then(waiter.resolve, (error: unknown) => waiter.reject(asAlopexError(error)));
+  }
+
+  /** Statements that run end with 08003. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(closed());
+    for (const connection of this.#idle.splice(0)) connection.end();
+    for (const connection of this.#borrowed) connection.destroy(closed());
+  }
+}

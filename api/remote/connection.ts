@@ -1,0 +1,252 @@
+import { serialize } from 'pg-protocol';
+import type { ParameterDescriptionMessage } from 'pg-protocol/dist/messages.js';
+import { AlopexError } from '../../base/errors.ts';
+import type { FunctionContext } from '../../query/types/function.ts';
+import type { QueryResult } from '../database/database.ts';
+import { parameterText, type Value } from '../database/values.ts';
+import { clientContext } from './client-context.ts';
+import { ResultReader } from './result.ts';
+import { type StatementText, statementText } from './statement-text.ts';
+import type { BackendMessage, Exchange, Wire } from './wire.ts';
+
+/** A statement that the server keeps for this connection. */
+type ServerStatement = {
+  readonly name: string;
+  readonly text: StatementText;
+  readonly parameterTypes: readonly number[];
+};
+
+/** Statements that a connection keeps prepared; the one that was not used for longest goes first. */
+const statementsMax = 256;
+/** Rows that a stream asks for at a time. */
+const rowsPerFetch = 1_000;
+
+/** One session of a server. Calls run one after another. */
+export class ServerConnection {
+  readonly #wire: Wire;
+  readonly #context: FunctionContext;
+  readonly #statements = new Map<string, ServerStatement>();
+  #last: Promise<unknown> = Promise.resolve();
+  #names = 0;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    this.#context = clientContext(wire.parameters);
+  }
+
+  get isOpen(): boolean {
+    return this.#wire.isOpen;
+  }
+  /** In no transaction. */
+  get isIdle(): boolean {
+    return this.#wire.isOpen && this.#wire.status === 'I';
+  }
+  get isInTransaction(): boolean {
+    return this.#wire.status !== 'I';
+  }
+
+  onClosed(listener: () => void): void {
+    this.#wire.onClosed = listener;
+  }
+  keepsAlive(keeps: boolean): void {
+    this.#wire.keepsAlive(keeps);
+  }
+  end(): void {
+    this.#wire.end(serialize.end());
+  }
+  destroy(reason: AlopexError): void {
+    this.#wire.destroy(reason);
+  }
+
+  #exclusive<Result>(work: () => Promise<Result>): Promise<Result> {
+    const run = this.#last.then(work);
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  query<R>(source: string, values: readonly Value[]): Promise<QueryResult<R>> {
+    return this.#exclusive(() => {
+      const text = statementText(source);
+      if (text.statements > 1) return this.#script<R>(text, values);
+      if (values.length === 0 && !this.#statements.has(source)) return this.#once<R>(text);
+      return this.#prepared<R>(source, text, values);
+    });
+  }
+
+  /** What the parameters are; the statement is prepared on this connection from now on. */
+  describe(source: string): Promise<readonly number[]> {
+    return this.#exclusive(async () => {
+      const { parameterTypes } = await this.#prepare(source, oneStatement(source));
+      return parameterTypes;
+    });
+  }
+
+  async #script<R>(text: StatementText, values: readonly Value[]): Promise<QueryResult<R>> {
+    if (values.length > 0) {
+      throw new AlopexError('syntax_error', 'a script of several statements takes no parameters');
+    }
+    return this.#read<R>(serialize.query(text.text), text, serialize.copyFail(copyRefused));
+  }
+
+  /** Without parameters, in one round trip, and the server keeps nothing of it. */
+  #once<R>(text: StatementText): Promise<QueryResult<R>> {
+    return this.#read<R>(
+      Buffer.concat([
+        serialize.parse({ text: text.text }),
+        serialize.bind({}),
+        serialize.describe({ type: 'P' }),
+        serialize.execute({}),
+        serialize.sync(),
+      ]),
+      text,
+      refuseCopyThenSync(),
+    );
+  }
+
+  async #prepared<R>(source: string, text: StatementText, values: readonly Value[]): Promise<QueryResult<R>> {
+    const statement = await this.#prepare(source, text);
+    return this.#read<R>(
+      Buffer.concat([
+        serialize.bind({ statement: statement.name, values: parameterTexts(statement, values) }),
+        serialize.describe({ type: 'P' }),
+        serialize.execute({}),
+        serialize.sync(),
+      ]),
+      text,
+      refuseCopyThenSync(),
+    );
+  }
+
+  async #read<R>(bytes: Uint8Array, text: StatementText, copyRefusal: Uint8Array): Promise<QueryResult<R>> {
+    const reader = new ResultReader<R>(this.#context);
+    await this.#wire.exchange({
+      bytes,
+      placeOf: text.placeOf,
+      onMessage: (message) => {
+        if (message.name === 'copyInResponse') this.#wire.reply(copyRefusal);
+        reader.onMessage(message);
+      },
+    });
+    return reader.result;
+  }
+
+  // ---- prepared statements
+
+  async #prepare(source: string, text: StatementText): Promise<ServerStatement> {
+    const known = this.#statements.get(source);
+    if (known !== undefined) {
+      this.#statements.delete(source);
+      this.#statements.set(source, known);
+      return known;
+    }
+    const name = `alopex_${++this.#names}`;
+    let parameterTypes: readonly number[] = [];
+    await this.#wire.exchange({
+      bytes: Buffer.concat([
+        ...this.#evicted().map((old) => serialize.close({ type: 'S', name: old.name })),
+        serialize.parse({ name, text: text.text }),
+        serialize.describe({ type: 'S', name }),
+        serialize.sync(),
+      ]),
+      placeOf: text.placeOf,
+      onMessage: (message) => {
+        if (message.name === 'parameterDescription')
+          parameterTypes = (message as ParameterDescriptionMessage).dataTypeIDs;
+      },
+    });
+    const statement = { name, text, parameterTypes };
+    this.#statements.set(source, statement);
+    return statement;
+  }
+
+  #evicted(): readonly ServerStatement[] {
+    const evicted: ServerStatement[] = [];
+    for (const [source, statement] of this.#statements) {
+      if (this.#statements.size < statementsMax) break;
+      this.#statements.delete(source);
+      evicted.push(statement);
+    }
+    return evicted;
+  }
+
+  // ---- streams
+
+  /**
+   * Rows through a portal, so many at a time; ending early frees it. Within a transaction every step ends with Sync,
+   * which leaves portals open, and other statements may run between; outside one Sync would end the portal, so it
+   * comes last.
+   */
+  async *stream<R>(source: string, values: readonly Value[]): AsyncGenerator<R> {
+    const isShared = this.isInTransaction;
+    const text = oneStatement(source);
+    const reader = new ResultReader<R>(this.#context);
+    const name = `alopex_${++this.#names}`;
+    const step = (parts: readonly Uint8Array[]): Promise<void> =>
+      this.#wire.exchange({ ...stepOf(parts, isShared, reader), placeOf: text.placeOf });
+    const execute = serialize.execute({ portal: name, rows: rowsPerFetch });
+    try {
+      await this.#exclusive(async () => {
+        const statement = await this.#prepare(source, text);
+        const bound = serialize.bind({
+          portal: name,
+          statement: statement.name,
+          values: parameterTexts(statement, values),
+        });
+        await step([bound, serialize.describe({ type: 'P', name }), execute]);
+      });
+      yield* reader.takeRows();
+      while (!reader.isDone) {
+        await this.#exclusive(() => step([execute]));
+        yield* reader.takeRows();
+      }
+    } finally {
+      if (this.isOpen) await this.#exclusive(() => this.#closePortal(name));
+    }
+  }
+
+  #closePortal(name: string): Promise<void> {
+    return this.#wire.exchange({
+      bytes: Buffer.concat([serialize.close({ type: 'P', name }), serialize.sync()]),
+      onMessage: () => {},
+    });
+  }
+}
+
+const copyRefused = 'COPY through query() is not supported';
+
+/** The server has passed over the Sync that was sent behind Execute: it wants another (PostgreSQL manual, 55.2.6). */
+function refuseCopyThenSync(): Uint8Array {
+  return Buffer.concat([serialize.copyFail(copyRefused), serialize.sync()]);
+}
+
+function oneStatement(source: string): StatementText {
+  const text = statementText(source);
+  if (text.statements === 1) return text;
+  throw new AlopexError('syntax_error', 'one statement is expected here');
+}
+
+/** Their number is the server's to check: it fails the transaction, too. */
+function parameterTexts({ parameterTypes }: ServerStatement, values: readonly Value[]): (string | null)[] {
+  return values.map((value, index) =>
+    value === null || value === undefined ? null : parameterText(value, parameterTypes[index] ?? 0),
+  );
+}
+
+function stepOf<R>(parts: readonly Uint8Array[], isShared: boolean, reader: ResultReader<R>): Exchange {
+  const onMessage = (message: BackendMessage): void => reader.onMessage(message);
+  if (isShared) return { bytes: Buffer.concat([...parts, serialize.sync()]), onMessage };
+  return {
+    bytes: Buffer.concat([...parts, serialize.flush()]),
+    onMessage,
+    isLast: ({ name }) => stepEnds.has(name),
+  };
+}
+
+const stepEnds: ReadonlySet<string> = new Set([
+  'portalSuspended',
+  'commandComplete',
+  'emptyQuery',
+  'error',
+  'copyOutResponse',
+  'copyInResponse',
+]);

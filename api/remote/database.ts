@@ -1,0 +1,186 @@
+import { AlopexError, asAlopexError, unsupported } from '../../base/errors.ts';
+import {
+  type Change,
+  closed,
+  type Database,
+  type Queryable,
+  type QueryResult,
+  type Row,
+  type Statement,
+  type TransactionOptions,
+} from '../database/database.ts';
+import type { Value } from '../database/values.ts';
+import { connect } from './connect.ts';
+import type { ServerConnection } from './connection.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { commitUnknown } from './problem.ts';
+import { parseServerUrl } from './url.ts';
+
+export type RemoteOptions = { readonly url: string; readonly connectionsMax: number };
+
+/**
+ * The database on a server, over the Postgres wire. Each statement outside a transaction borrows a connection; what
+ * was sent on one that is lost is never sent again (08006; 40003 if it was a commit).
+ */
+export class RemoteDatabase implements Database {
+  readonly #pool: ConnectionPool;
+  #isClosed = false;
+
+  private constructor(pool: ConnectionPool) {
+    this.#pool = pool;
+  }
+
+  /** Connects once, so that a wrong address or password is told here. */
+  static async open({ url, connectionsMax }: RemoteOptions): Promise<RemoteDatabase> {
+    if (!Number.isInteger(connectionsMax) || connectionsMax < 1) {
+      throw new AlopexError('invalid_parameter_value', 'connectionsMax must be a whole number above zero');
+    }
+    const address = parseServerUrl(url);
+    const pool = new ConnectionPool(() => connect(address), connectionsMax);
+    pool.giveBack(await pool.borrow());
+    return new RemoteDatabase(pool);
+  }
+
+  async #withConnection<Result>(work: (connection: ServerConnection) => Promise<Result>): Promise<Result> {
+    const connection = await this.#pool.borrow();
+    try {
+      return await work(connection);
+    } finally {
+      this.#pool.giveBack(connection);
+    }
+  }
+
+  query<R = Row>(sql: string, parameters: readonly Value[] = []): Promise<QueryResult<R>> {
+    return this.#withConnection((connection) => connection.query<R>(sql, parameters));
+  }
+
+  async execute(sql: string, parameters: readonly Value[] = []): Promise<number> {
+    return (await this.query(sql, parameters)).rowCount;
+  }
+
+  async prepare<R = Row>(sql: string): Promise<Statement<R>> {
+    const parameterTypes = await this.#withConnection((connection) => connection.describe(sql));
+    return preparedStatement(sql, parameterTypes, (work) => this.#withConnection(work));
+  }
+
+  async *stream<R = Row>(sql: string, parameters: readonly Value[] = []): AsyncIterable<R> {
+    const connection = await this.#pool.borrow();
+    try {
+      yield* connection.stream<R>(sql, parameters);
+    } finally {
+      this.#pool.giveBack(connection);
+    }
+  }
+
+  transaction<Result>(
+    work: (transaction: Queryable) => Promise<Result>,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    return this.#withConnection(async (connection) => {
+      await connection.query(beginText(options), []);
+      const scope = new TransactionScope(connection);
+      try {
+        const result = await work(scope);
+        scope.end();
+        await commit(connection);
+        return result;
+      } catch (error) {
+        scope.end();
+        // A connection that cannot say ROLLBACK ends, and its transaction with it.
+        if (connection.isOpen && connection.isInTransaction)
+          await connection.query('ROLLBACK', []).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  tail(): AsyncIterable<Change> {
+    if (this.#isClosed) throw closed();
+    throw unsupported('tail of a database that is opened by url');
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#pool.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function beginText({ isolation, readOnly }: TransactionOptions): string {
+  const level = isolation === undefined ? '' : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
+  return `BEGIN${level}${readOnly === true ? ' READ ONLY' : ''}`;
+}
+
+async function commit(connection: ServerConnection): Promise<void> {
+  const ended = await connection.query('COMMIT', []).catch((thrown: unknown) => {
+    const error = asAlopexError(thrown);
+    throw connection.isOpen ? error : commitUnknown(error);
+  });
+  if (ended.command === 'COMMIT') return;
+  throw new AlopexError(
+    'in_failed_sql_transaction',
+    'a statement of the transaction failed, so it was rolled back',
+  );
+}
+
+/** Statements of one open transaction; of no use after it. */
+class TransactionScope implements Queryable {
+  readonly #connection: ServerConnection;
+  #isEnded = false;
+
+  constructor(connection: ServerConnection) {
+    this.#connection = connection;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  #open(): ServerConnection {
+    if (this.#isEnded) throw new AlopexError('invalid_transaction_state', 'the transaction has ended');
+    return this.#connection;
+  }
+
+  async query<R = Row>(sql: string, parameters: readonly Value[] = []): Promise<QueryResult<R>> {
+    return this.#open().query<R>(sql, parameters);
+  }
+
+  async execute(sql: string, parameters: readonly Value[] = []): Promise<number> {
+    return (await this.query(sql, parameters)).rowCount;
+  }
+
+  async prepare<R = Row>(sql: string): Promise<Statement<R>> {
+    const parameterTypes = await this.#open().describe(sql);
+    return preparedStatement(sql, parameterTypes, async (work) => work(this.#open()));
+  }
+
+  async *stream<R = Row>(sql: string, parameters: readonly Value[] = []): AsyncIterable<R> {
+    yield* this.#open().stream<R>(sql, parameters);
+  }
+}
+
+/** Connections keep the statement by its text: whichever runs it has it prepared, or prepares it once. */
+function preparedStatement<R>(
+  sql: string,
+  parameterTypes: readonly number[],
+  withConnection: <Result>(work: (connection: ServerConnection) => Promise<Result>) => Promise<Result>,
+): Statement<R> {
+  let isClosed = false;
+  const query = async (parameters: readonly Value[] = []): Promise<QueryResult<R>> => {
+    if (isClosed) throw new AlopexError('invalid_sql_statement_name', 'the prepared statement is closed');
+    return withConnection((connection) => connection.query<R>(sql, parameters));
+  };
+  const close = async (): Promise<void> => {
+    isClosed = true;
+  };
+  return {
+    parameterTypes,
+    query,
+    execute: async (parameters) => (await query(parameters)).rowCount,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
