@@ -113,7 +113,7 @@ export async function checkIndexes(engine: Engine): Promise<void> {
   }
 }
 
-async function scanAll(
+export async function scanAll(
   engine: Engine,
   layout: TableLayout,
   index: IndexId,

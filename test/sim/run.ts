@@ -7,6 +7,7 @@ import { SeededRandom } from '../../base/env/simulated/random.ts';
 import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { checkQuiescent, checkRecovered } from './check.ts';
+import { fileKind } from './file-kind.ts';
 import { Model } from './model.ts';
 import { initialState, schemaScript } from './schema.ts';
 import { runSession } from './workload.ts';
@@ -142,7 +143,7 @@ class SeedRun {
       const engine = await this.#open(env);
       const database = new EmbeddedDatabase(engine);
       if (isFirst) await database.query(schemaScript);
-      if (ending === 'crash at an I/O') this.#planCrash(200);
+      if (ending === 'crash at an I/O') this.#planCrash(90);
       if (ending === 'crash at any time') {
         env.clock.setTimer(this.#random.between(0, 30), () => this.#machine.crash());
       }
@@ -306,15 +307,7 @@ function smallLimits(random: SeededRandom): EngineLimits {
     commit: {
       largeCommitBytes: random.pick([4 * 1024, 64 * 1024, 4 * 1024 * 1024]),
       batchBytesMax: random.pick([1024, 1024 * 1024]),
+      spillBytes: random.pick([512, 16 * 1024, 16 * 1024 * 1024]),
     },
   };
-}
-
-function fileKind(file: string): string {
-  const name = file.slice(file.lastIndexOf('/') + 1);
-  if (name.startsWith('MANIFEST')) return 'manifest';
-  if (name === 'mark') return 'mark';
-  const dot = name.lastIndexOf('.');
-  if (dot < 0) return 'directory';
-  return { log: 'segment', index: 'index', sst: 'sstable' }[name.slice(dot + 1)] ?? name.slice(dot + 1);
 }
