@@ -34,8 +34,11 @@ export async function run(): Promise<Row[]> {
     return [];
   }
   return inDirectory('pgwire', async (directory) => {
-    const ours = await startAlopex(join(directory, 'alopex'));
     const peer = await startPostgres(directory);
+    const ours = await startAlopex(join(directory, 'alopex')).catch(async (error: unknown) => {
+      await peer.stop('SIGINT');
+      throw error;
+    });
     try {
       for (const server of [ours, peer]) {
         pgbench(server, ['-i', '-q', '-s', String(scale)]);

@@ -44,5 +44,5 @@ export function tableOf(rows: readonly Row[]): string {
 }
 
 function figure(value: number): string {
-  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
+  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value === 0 ? '0' : value.toPrecision(3);
 }

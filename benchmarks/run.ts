@@ -15,6 +15,7 @@ const workloads: Readonly<Record<string, () => Promise<{ run(): Promise<Row[]> }
   embedded: () => import('./embedded.ts'),
   pgwire: () => import('./pgwire.ts'),
   open: () => import('./open.ts'),
+  'event-loop': () => import('./event-loop.ts'),
 };
 
 const names = process.argv.slice(2);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -37,7 +37,10 @@ export async function startPostgres(directory: string): Promise<RunningServer> {
   const data = join(directory, 'postgres');
   mkdirSync(data);
   const owner = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
-  if (owner.uid !== undefined) chownSync(data, nobody, nobody);
+  if (owner.uid !== undefined) {
+    chmodSync(directory, 0o711);
+    chownSync(data, nobody, nobody);
+  }
   const made = spawnSync(
     join(postgresBin, 'initdb'),
     ['-D', data, '-U', 'alopex', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
