@@ -16,6 +16,7 @@ import {
 import { applyModifier, parseTypeModifier } from './modifier.ts';
 import { addNumeric, divideNumeric, multiplyNumeric, subtractNumeric } from './numeric/arithmetic.ts';
 import { compareNumeric } from './numeric/compare.ts';
+import { powerNumeric } from './numeric/transcendental.ts';
 import { Regex } from './regex/match.ts';
 import { allTypes, typeByName, typeInfo } from './registry.ts';
 import { oids } from './type.ts';
@@ -98,6 +99,12 @@ describe('query/types', () => {
     );
     expect(hashKey(oids.float8)(-0)).to.equal(hashKey(oids.float8)(0));
     expect(hashKey(oids.jsonb)('1.0')).to.equal(hashKey(oids.jsonb)('1.00'));
+  });
+
+  it('raises to whole powers exactly, as long as numeric is', () => {
+    const raised = powerNumeric(Numeric.of(3, 0), Numeric.of(100_000, 0));
+    expect(raised.units).to.equal(3n ** 100_000n * 10n ** 16n);
+    expect(raised.scale).to.equal(16);
   });
 
   it('keeps the laws of arithmetic over numerics of any size', () => {

@@ -16,6 +16,8 @@ import { numericToFloat, overflow } from './text.ts';
 
 /** Digits carried beyond those that are shown. */
 const guardDigits = 24;
+/** A whole power of so many digits is multiplied out: milliseconds, where a series of long numbers takes seconds. */
+const exactPowerDigitsMax = 1_000_000;
 const zero = Numeric.of(0, 0);
 const one = Numeric.of(1, 0);
 const ten = Numeric.of(10, 0);
@@ -56,7 +58,8 @@ export function squareRootToScale(value: Numeric, scale: number): Numeric {
 
 /** e^x in fixed point: x halved until small, a Taylor series, then squared back. */
 function expFixed(argument: bigint, digits: number): bigint {
-  const halvings = 8 + Math.max(0, argument.toString(2).length - powerOfTen(digits).toString(2).length);
+  const magnitude = argument.toString(16).length - powerOfTen(digits).toString(16).length;
+  const halvings = 8 + Math.max(0, 4 * magnitude) + Math.floor(Math.sqrt(digits));
   const extra = digits + Math.ceil(halvings / 2) + 5;
   const unit = powerOfTen(extra);
   const reduced = (argument * powerOfTen(extra - digits)) >> BigInt(halvings);
@@ -230,7 +233,7 @@ function powerWhole(base: Numeric, exponent: number): Numeric {
   const estimate = approximateLn(magnitude) * Math.LOG10E * exponent;
   if (estimate > 131_072) throw overflow();
   if (estimate + 1 < -scale) return Numeric.of(0, scale);
-  if (digitCount(base.units) * Math.abs(exponent) > 4000) {
+  if (digitCount(base.units) * Math.abs(exponent) > exactPowerDigitsMax) {
     return roundNumeric(powerReal(base, Numeric.of(exponent, 0), true), scale);
   }
   const raised = BigInt(base.units) ** BigInt(Math.abs(exponent));
