@@ -11,6 +11,7 @@ import type {
   Session,
 } from '../database/contract.ts';
 import { type FieldEncoder, fieldEncoders } from './backend.ts';
+import type { Frame } from './framer.ts';
 import { decodeMessage, type FrontendMessage, type Message } from './frontend.ts';
 import type { Inbox } from './inbox.ts';
 import { portalsMax, preparedStatementsMax, sliceMsMax } from './limits.ts';
@@ -80,8 +81,8 @@ export class SessionProtocol {
   }
 
   /** Sends the answers, and waits for the next packet; null: the connection is closed. */
-  async #arrival() {
-    this.#outbox.flush();
+  async #arrival(): Promise<Frame | null> {
+    this.#outbox.flushSoon();
     for (;;) {
       await this.#inbox.arrival();
       if (this.#inbox.isClosed) return null;
