@@ -35,11 +35,11 @@ const passesOver: ReadonlySet<AlopexError['condition']> = new Set([
 
 async function connectTo(host: Host, address: ServerAddress): Promise<ServerConnection> {
   const wire = new Wire(await openSocket(host, address));
-  const timer = setTimeout(() => wire.destroy(tooSlow(host)), address.connectMsMax);
+  const timer = setTimeout(() => wire.destroy(failedConnection(host, 'timed out')), address.connectMsMax);
   try {
     await startUp(wire, address);
     const connection = new ServerConnection(wire);
-    if (address.sessionAttributes === 'read-write') await requireWritable(connection, host);
+    if (address.sessionAttributes === 'read-write') await requireWritable(wire, connection, host);
     return connection;
   } catch (error) {
     wire.destroy(asAlopexError(error));
@@ -49,18 +49,23 @@ async function connectTo(host: Host, address: ServerAddress): Promise<ServerConn
   }
 }
 
-function tooSlow({ host, port }: Host): AlopexError {
-  return new AlopexError('connection_failure', `connection to server at "${host}", port ${port} timed out`);
+/** As libpq finds out: from what the server reports, or by asking one that does not report it. */
+async function requireWritable(wire: Wire, connection: ServerConnection, host: Host): Promise<void> {
+  const reported = ['default_transaction_read_only', 'in_hot_standby'].map((name) =>
+    wire.parameters.get(name),
+  );
+  const isReadOnly = reported.includes(undefined) ? await showsReadOnly(connection) : reported.includes('on');
+  if (isReadOnly) throw failedConnection(host, 'failed: session is read-only');
 }
 
-async function requireWritable(connection: ServerConnection, { host, port }: Host): Promise<void> {
+async function showsReadOnly(connection: ServerConnection): Promise<boolean> {
   const { rows } = await connection.query<{ transaction_read_only: string }>(
     'SHOW transaction_read_only',
     [],
   );
-  if (rows[0]?.transaction_read_only === 'off') return;
-  throw new AlopexError(
-    'connection_failure',
-    `connection to server at "${host}", port ${port} failed: session is read-only`,
-  );
+  return rows[0]?.transaction_read_only !== 'off';
+}
+
+function failedConnection({ host, port }: Host, problem: string): AlopexError {
+  return new AlopexError('connection_failure', `connection to server at "${host}", port ${port} ${problem}`);
 }
