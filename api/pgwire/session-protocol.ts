@@ -11,7 +11,6 @@ import type {
   Session,
 } from '../database/contract.ts';
 import { type FieldEncoder, fieldEncoders } from './backend.ts';
-import type { Frame } from './framer.ts';
 import { decodeMessage, type FrontendMessage, type Message } from './frontend.ts';
 import type { Inbox } from './inbox.ts';
 import { portalsMax, preparedStatementsMax, sliceMsMax } from './limits.ts';
@@ -81,8 +80,8 @@ export class SessionProtocol {
   }
 
   /** Sends the answers, and waits for the next packet; null: the connection is closed. */
-  async #arrival(): Promise<Frame | null> {
-    this.#outbox.flushSoon();
+  async #arrival() {
+    this.#outbox.flush();
     for (;;) {
       await this.#inbox.arrival();
       if (this.#inbox.isClosed) return null;
@@ -279,6 +278,9 @@ export class SessionProtocol {
       const rows = this.#session.lookUp(prepared, portal.parameters);
       if (rows instanceof Promise) return rows.then((found) => this.#sendFound(portal, found));
       if (rows !== null) return this.#sendFound(portal, rows);
+      const inserted = this.#session.insertRow(prepared, portal.parameters);
+      if (inserted instanceof Promise) return inserted.then(() => this.#sendInserted(portal));
+      if (inserted !== null) return this.#sendInserted(portal);
     }
     return this.#execute(portal, prepared, name, rowsMax);
   }
@@ -290,6 +292,12 @@ export class SessionProtocol {
     for (const row of rows) writer.dataRow(row, encoders);
     portal.isDone = true;
     writer.commandComplete(`SELECT ${rows.length}`);
+  }
+
+  #sendInserted(portal: BoundPortal): void {
+    portal.started = { kind: 'command', tag: 'INSERT 0 1' };
+    portal.isDone = true;
+    this.#outbox.writer.commandComplete(portal.started.tag);
   }
 
   #encoders(portal: BoundPortal, columns: RowsPortal['columns']): readonly FieldEncoder[] {
