@@ -31,5 +31,5 @@ for await (const { id } of db.stream<{ id: string }>('SELECT id FROM docs ORDER 
 // The log is the database: the changes of a table, from its first one, as they were committed.
 for await (const { operation, after } of db.tail({ table: 'docs', from: 0 })) {
   console.log(operation, after?.id);
-  if (after?.id === 'shoe') break;
+  if (after?.id === 'tea') break;
 }

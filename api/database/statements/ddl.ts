@@ -31,7 +31,7 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
   const result = executeDdl(statement.node, {
     catalog: before,
     searchPath: session.functions.searchPath,
-    user: session.user,
+    user: ownerOf(session),
     bindDefault: (expression, type, column) => bindDefault(session, expression, type, column),
     passwordVerifier,
   });
@@ -71,4 +71,11 @@ function sendNotices(session: EngineSession, { notices }: DdlResult): void {
 function noticeError({ code, message, detail }: DdlNotice): AlopexError {
   const condition = conditionsByCode.get(code) ?? 'successful_completion';
   return new AlopexError(condition, message, detail === undefined ? {} : { detail });
+}
+
+const superuser = 'alopex';
+
+/** Trust lets in users without a role; what they make belongs to the superuser. */
+function ownerOf({ user, catalog }: EngineSession): string {
+  return catalog.role(user) === undefined ? superuser : user;
 }
