@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { Database } from '../../api/open.ts';
 import { accountCount, sessionCount } from './soak.ts';
 
@@ -18,7 +19,10 @@ async function main(): Promise<void> {
     }
   };
   const checkpoints = async (): Promise<never> => {
-    for (;;) await database.query('CHECKPOINT');
+    for (;;) {
+      await setTimeout(20);
+      await database.query('CHECKPOINT');
+    }
   };
   writeSync(1, 'ready\n');
   await Promise.all([...Array.from({ length: sessionCount }, writer), checkpoints()]);
