@@ -36,7 +36,7 @@ export class PgConnection {
     this.#connection = connection;
     this.secret = secret;
     this.#inbox = new Inbox(connection);
-    this.#outbox = new Outbox(connection, server.flushRound);
+    this.#outbox = new Outbox(connection);
     this.#handle(connection);
   }
 

@@ -1,56 +1,25 @@
-import type { Clock, Connection } from '../../base/env/env.ts';
+import type { Connection } from '../../base/env/env.ts';
 import { BackendWriter } from './backend.ts';
 import { unsentBytesMax } from './limits.ts';
 
 /** Bytes that go to the socket in one write, where more are to come. */
 const chunkBytes = 32 * 1024;
 
-/**
- * Sends what one turn of the event loop has answered at its end, all connections together: every request that had
- * arrived is read before the first answer wakes a client. pgbench -S, 32 clients on two cores: 1.4 to 2.2 times the
- * statements a second of a write for each answer at once, and no fewer with one client.
- */
-export class FlushRound {
-  readonly #clock: Clock;
-  #waiting: Outbox[] = [];
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  add(outbox: Outbox): void {
-    if (this.#waiting.push(outbox) === 1) this.#clock.setTimer(0, () => this.#run());
-  }
-
-  #run(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const outbox of waiting) outbox.flush();
-  }
-}
-
 /** Messages on their way out: gathered, sent in chunks, and held back while the client does not read. */
 export class Outbox {
   readonly writer = new BackendWriter();
-  readonly #round: FlushRound;
   #connection: Connection;
   #unsent = 0;
   #isBlocked = false;
   #isClosed = false;
   #waiters: (() => void)[] = [];
 
-  constructor(connection: Connection, round: FlushRound) {
+  constructor(connection: Connection) {
     this.#connection = connection;
-    this.#round = round;
   }
 
   use(connection: Connection): void {
     this.#connection = connection;
-  }
-
-  /** At the end of this turn of the event loop. */
-  flushSoon(): void {
-    if (this.writer.length > 0) this.#round.add(this);
   }
 
   flush(): void {

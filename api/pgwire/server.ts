@@ -4,7 +4,6 @@ import type { Clock, Connection, Env, Listener, NetworkAddress, Random } from '.
 import { AlopexError } from '../../base/errors.ts';
 import type { SessionHost } from '../database/contract.ts';
 import { PgConnection } from './connection.ts';
-import { FlushRound } from './outbox.ts';
 import { secureContext, type TlsOptions } from './tls.ts';
 
 export type PgServerOptions = {
@@ -25,7 +24,6 @@ const connectionsMax = 20_000;
 /** Listeners of the Postgres wire protocol, and the connections that they took. */
 export class PgServer {
   readonly clock: Clock;
-  readonly flushRound: FlushRound;
   readonly host: SessionHost;
   readonly tls: SecureContext | null;
   readonly reportedSettings: readonly string[];
@@ -41,7 +39,6 @@ export class PgServer {
     this.#options = options;
     this.#random = options.env.random;
     this.clock = options.env.clock;
-    this.flushRound = new FlushRound(options.env.clock);
     this.host = options.host;
     this.onProblem = options.onProblem;
     this.tls = options.tls === null ? null : secureContext(options.tls);
