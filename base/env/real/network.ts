@@ -1,4 +1,4 @@
-import { createServer, connect as netConnect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { AlopexError, type Condition } from '../../errors.ts';
 import type { Connection, Network, NetworkAddress } from '../env.ts';
 
@@ -7,9 +7,13 @@ const listenConditions: Readonly<Record<string, Condition>> = {
   EACCES: 'insufficient_privilege',
 };
 
+/** Loaded with the first use: a program that opens a directory has no part of it. */
+const net = (): Promise<typeof import('node:net')> => import('node:net');
+
 export const realNetwork: Network = {
-  listen: (address, accept) =>
-    new Promise((resolve, reject) => {
+  listen: async (address, accept) => {
+    const { createServer } = await net();
+    return new Promise((resolve, reject) => {
       const server = createServer({ noDelay: true }, (socket) => accept(connectionOf(socket)));
       server.once('error', (error: NodeJS.ErrnoException) => {
         const condition = listenConditions[error.code ?? ''] ?? 'connection_exception';
@@ -26,11 +30,13 @@ export const realNetwork: Network = {
           },
         });
       });
-    }),
+    });
+  },
 
-  connect: (address) =>
-    new Promise((resolve, reject) => {
-      const socket = netConnect({ host: address.host, port: address.port, noDelay: true });
+  connect: async (address) => {
+    const { connect } = await net();
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host: address.host, port: address.port, noDelay: true });
       const refuse = (error: Error) => {
         reject(networkError('connection_failure', 'connect to', address, error));
       };
@@ -39,7 +45,8 @@ export const realNetwork: Network = {
         socket.off('error', refuse);
         resolve(connectionOf(socket));
       });
-    }),
+    });
+  },
 };
 
 function networkError(condition: Condition, action: string, address: NetworkAddress, cause: Error) {
