@@ -275,10 +275,14 @@ class SegmentLog implements SegmentedLog {
     this.#waits.reach(this.#highWatermark);
   }
 
-  /** The disk is full: everything that waits is dropped, in the order of the log, and the log goes on. */
+  /**
+   * The disk is full: everything that waits is dropped, in the order of the log, and the log goes on. Nobody is told
+   * before the cut is durable: of what was written in part, whole batches could come back after a crash.
+   */
   async #refuse(error: AlopexError): Promise<void> {
-    this.#dropQueue(error, () => this.#listener?.onRefused(this.#highWatermark, error));
     await this.#active.cut();
+    if (this.#state.kind === 'poisoned') return;
+    this.#dropQueue(error, () => this.#listener?.onRefused(this.#highWatermark, error));
   }
 
   /** Nothing more is taken. Returns the error that says so. */
