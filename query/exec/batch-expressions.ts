@@ -103,6 +103,8 @@ export class BatchFilter {
   readonly #cursor: RowCursor;
   readonly #closure: RowFunction;
   #rows = 0;
+  /** Written anew for each batch. */
+  #live = new Uint32Array(0);
 
   constructor(condition: Expression, environment: Environment) {
     this.#condition = condition;
@@ -119,14 +121,15 @@ export class BatchFilter {
     const program = isHot(this.#rows)
       ? this.#cache.find(batch, (kinds) => this.#generate(kinds, batch))
       : null;
-    const live = new Uint32Array(count);
+    if (this.#live.length < count) this.#live = new Uint32Array(count);
+    const live = this.#live;
     const kept =
       program === null
         ? this.#interpret(batch, count, live)
         : (program(batch.columns, this.#environment, batch.selection, count, live) as number);
     if (kept === 0) return null;
     if (kept === count) return batch;
-    return { ...batch, selection: kept * 4 < count ? live.slice(0, kept) : live.subarray(0, kept) };
+    return { ...batch, selection: live.slice(0, kept) };
   }
 
   #generate(kinds: readonly string[], batch: ColumnBatch): Program {

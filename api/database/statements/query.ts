@@ -127,9 +127,15 @@ class RowBuffer {
 
   /** Up to `rowsMax` rows, a batch at the most; 0: no limit. Looks ahead, so that the end is known with the last row. */
   async take(rowsMax: number): Promise<readonly Row[]> {
-    const taken: Row[] = [];
     await this.#fill();
-    const wanted = rowsMax === 0 ? this.#rows.length : rowsMax;
+    if (rowsMax === 0 || rowsMax === this.#rows.length) {
+      const whole = this.#rows;
+      this.#rows = [];
+      await this.#fill();
+      return whole;
+    }
+    const taken: Row[] = [];
+    const wanted = rowsMax;
     while (taken.length < wanted && this.#rows.length > 0) {
       const rows = this.#rows.slice(0, wanted - taken.length);
       for (const row of rows) taken.push(row);

@@ -212,7 +212,9 @@ export class SectionScan {
 /** Rows [start, end), or null where those are all. */
 function span(start: number, end: number, rowCount: number): Uint32Array | null {
   if (start === 0 && end === rowCount) return null;
-  return Uint32Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index);
+  const rows = new Uint32Array(Math.max(0, end - start));
+  for (let index = 0; index < rows.length; index++) rows[index] = start + index;
+  return rows;
 }
 
 function columnOf(group: Group, place: number, selection: Uint32Array | null): ColumnVector {
