@@ -9,7 +9,8 @@ import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
 import { loadParser } from '../../query/sql/parse.ts';
-import { type CommitLimits, Transactions } from '../../query/txn/transactions.ts';
+import type { CommitLimits } from '../../query/txn/spill.ts';
+import { Transactions } from '../../query/txn/transactions.ts';
 import type { ConnectOptions, SessionHost } from './contract.ts';
 import { loadCatalog, loadSequences } from './load.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -117,6 +118,7 @@ export class Engine implements SessionHost {
         log,
         cacheBytes: options.cacheBytes,
         onProblem,
+        oldestView: () => transactions?.oldestView ?? null,
         ...(limits.memtableBytesMax === undefined ? {} : { memtableBytesMax: limits.memtableBytesMax }),
       });
       const isNew = log.endOffset === 0;
@@ -129,6 +131,7 @@ export class Engine implements SessionHost {
         limits: limits.commit ?? {},
       });
       if (isNew) await transactions.writeCatalog();
+      transactions.abortUndecided();
       engine = new Engine(options, lock, log, rows, transactions);
       await loadSequences(rows, engine.sequences);
       return engine;

@@ -224,22 +224,33 @@ export class EngineSession implements Session {
   pauseRun(run: StatementRun): void {
     if (this.#run !== run) return;
     this.#run = null;
-    this.#paused.add(run);
+    this.#pause(run);
     this.#endStatement(run);
   }
 
   resumeRun(run: StatementRun): void {
     if (this.#run === run) return;
-    if (!this.#paused.delete(run)) throw new AlopexError('invalid_cursor_state', 'the portal is closed');
+    if (!this.#unpause(run)) throw new AlopexError('invalid_cursor_state', 'the portal is closed');
     if (this.#run !== null) {
-      this.#paused.add(run);
+      this.#pause(run);
       throw busy();
     }
     this.#run = run;
   }
 
+  #pause(run: StatementRun): void {
+    this.#paused.add(run);
+    run.transaction.pausedPortals++;
+  }
+
+  #unpause(run: StatementRun): boolean {
+    if (!this.#paused.delete(run)) return false;
+    run.transaction.pausedPortals--;
+    return true;
+  }
+
   endRun(run: StatementRun): void {
-    if (this.#run !== run && !this.#paused.delete(run)) return;
+    if (this.#run !== run && !this.#unpause(run)) return;
     if (this.#run === run) this.#run = null;
     run.end();
     this.#endStatement(run);

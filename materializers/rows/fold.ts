@@ -23,6 +23,7 @@ import { type LiveFile, LiveFiles } from './files.ts';
 import { Layouts } from './layouts.ts';
 import { LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
+import type { SpilledRun } from './overlay.ts';
 import { PageCache } from './sstable/cache.ts';
 import { RowStore } from './store.ts';
 
@@ -117,6 +118,16 @@ export class Rows {
   /** The log below it is not needed to open the fold again. */
   get replayFrom(): Offset {
     return this.#files.manifest.replayFrom;
+  }
+
+  /** Transactions of several batches that the log neither commits nor aborts. */
+  get undecidedProducers(): readonly number[] {
+    return this.#fold.undecidedProducers;
+  }
+
+  /** What an undecided transaction has in the log, for itself to read. */
+  undecidedRun(producer: number): SpilledRun | null {
+    return this.#fold.undecidedRun(producer);
   }
 
   /** Applies a whole batch, which the log has at `applied.offset`: rows, a part of a transaction, or a control batch. */

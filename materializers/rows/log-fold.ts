@@ -12,8 +12,11 @@ import { foldEvent } from './event-fold.ts';
 import type { Layouts } from './layouts.ts';
 import { Trees } from './memtable.ts';
 
-/** Of a version whose transaction has not ended. */
-const undecidedTimestamp = timestamp(Number.MAX_SAFE_INTEGER);
+/**
+ * Versions of an undecided transaction have the number of their batch above it for a timestamp: below every
+ * command's number and every commit's timestamp.
+ */
+export const undecidedBase = -(2 ** 40);
 
 type UndecidedBatch = { readonly batch: Uint8Array; readonly header: BatchHeader };
 
@@ -26,7 +29,11 @@ type Undecided = { readonly batches: UndecidedBatch[]; run: UndecidedRun | null 
  */
 type UndecidedRun = {
   readonly trees: Trees;
-  readonly layouts: Layouts;
+  /** The timestamp of the newest batch's versions. */
+  newest: number;
+  /** The fold's layouts, of `layoutsVersion`, and the transaction's own changes of them. */
+  layouts: Layouts;
+  layoutsVersion: number;
   readonly baseVersion: number;
   readonly objectEvents: RowEvent[];
 };
@@ -72,6 +79,16 @@ export class LogFold {
       if (first !== undefined && first < from) from = first;
     }
     return from;
+  }
+
+  /** Transactions that have neither a commit nor an abort marker yet. */
+  get undecidedProducers(): readonly number[] {
+    return [...this.#undecided.keys()];
+  }
+
+  /** What an undecided transaction has in the log, for itself to read. */
+  undecidedRun(producer: number): { readonly trees: Trees; readonly newest: number } | null {
+    return this.#undecided.get(producer)?.run ?? null;
   }
 
   /**
@@ -138,12 +155,29 @@ export class LogFold {
       this.#undecided.set(producer, undecided);
     }
     undecided.batches.push(batch);
-    if (undecided.run !== null) foldInto(undecided.run, batch);
+    if (undecided.run === null) return;
+    this.#refreshLayouts(undecided.run);
+    foldInto(undecided.run, batch);
+  }
+
+  /** Others may have made tables since its last batch, which this one writes to. */
+  #refreshLayouts(run: UndecidedRun): void {
+    if (run.layoutsVersion === this.layouts.version) return;
+    run.layoutsVersion = this.layouts.version;
+    run.layouts = this.layouts.fork();
+    for (const event of run.objectEvents) run.layouts.fold(event);
   }
 
   #newRun(): UndecidedRun {
     const { version } = this.layouts;
-    return { trees: new Trees(), layouts: this.layouts.fork(), baseVersion: version, objectEvents: [] };
+    return {
+      trees: new Trees(),
+      newest: undecidedBase,
+      layouts: this.layouts.fork(),
+      layoutsVersion: version,
+      baseVersion: version,
+      objectEvents: [],
+    };
   }
 
   /** Forgets what was applied from `to` on; `applied` is where the fold then stands. */
@@ -159,8 +193,9 @@ export class LogFold {
 }
 
 function foldInto(run: UndecidedRun, { batch, header }: UndecidedBatch): void {
+  run.newest++;
   for (const event of readEvents(batch, header)) {
-    foldEvent(event, undecidedTimestamp, run.layouts, run.trees);
+    foldEvent(event, run.newest as Timestamp, run.layouts, run.trees);
     if (run.layouts.schema(event.schema).storage === objectsLayout.storage) run.objectEvents.push(event);
   }
 }

@@ -51,15 +51,9 @@ export class Trees {
     for (const [, , tree] of this.all()) tree.truncate(timestamp);
   }
 
-  /** Gives every version a timestamp: that of the one commit which they are all of. */
+  /** What one transaction wrote becomes the versions of its commit: of each key, the last one. */
   stamp(timestamp: number): void {
-    for (const [, , tree] of this.all()) {
-      for (const [, newest] of tree.entries()) {
-        for (let version: Version | null = newest; version !== null; version = version.older) {
-          version.timestamp = timestamp;
-        }
-      }
-    }
+    for (const [, , tree] of this.all()) tree.stamp(timestamp);
   }
 
   /** In the order of storage and index ids. */

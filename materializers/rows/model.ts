@@ -135,14 +135,27 @@ export class Model {
     this.history.push({ timestamp: timestamp(this.#clock), table });
   }
 
-  /** The same in several batches of one Kafka transaction, ended by a marker; some other commits come between. */
-  async commitLarge(overlay: Overlay, table: Table, isAborted: boolean): Promise<void> {
+  /**
+   * The same in batches of one Kafka transaction, one for each command, ended by a marker; some other things happen
+   * in between. `tables`: as the transaction sees the table after each command.
+   */
+  async commitLarge(overlay: Overlay, tables: readonly Table[], isAborted: boolean): Promise<void> {
     const producer = { id: 7, epoch: 0, baseSequence: 0, isTransactional: true };
-    const changes = [...overlay.changes()];
-    const half = Math.ceil(changes.length / 2);
-    for (const part of [changes.slice(0, half), changes.slice(half)]) {
-      const batch = this.encode({ changes: () => part }, timestamp(0), producer);
-      if (batch !== null) this.append(batch);
+    const table = tables.at(-1)!;
+    for (let command = 1; command <= tables.length; command++) {
+      const changes = [...overlay.changes(command, command)];
+      const batch = this.encode({ changes: () => changes }, timestamp(0), producer);
+      if (batch === null) continue;
+      this.append(batch);
+      overlay.noteSpilled(this.rows.undecidedRun(producer.id)!, command);
+    }
+    overlay.forgetSpilled();
+    for (const [index, seen] of tables.entries()) {
+      const view = { at: this.history.at(-1)!.timestamp, pending: { rows: overlay, command: index + 2 } };
+      for (const byIndex of [false, true]) {
+        const query = { at: 1, from: 0, to: 4000, reverse: byIndex, byIndex, rowsWanted: null };
+        expect(await scanRows(this, view, query)).to.deep.equal(expectedRows(seen, query));
+      }
     }
     if (!isAborted) this.attempted = table;
     this.#clock += 10;

@@ -7,7 +7,7 @@ import type { PendingRows } from './contract.ts';
 import { indexKeyOf } from './key.ts';
 import { Trees } from './memtable.ts';
 import type { Tree } from './tree.ts';
-import type { PendingBody, Version } from './version.ts';
+import { type PendingBody, type Version, visibleVersion } from './version.ts';
 
 /** What a transaction does to one row in all: an event of its commit. Rows are datums of `layout.columns`. */
 export type PendingChange = {
@@ -26,30 +26,79 @@ type JournalEntry = {
   readonly rowBytes: number;
 };
 
+/** What a transaction has in the log before its marker, folded: `newest` is the timestamp of the last batch's versions. */
+export type SpilledRun = { readonly trees: Trees; readonly newest: number };
+
+/** Rows that a reader merges: the versions at or below `at`. */
+export type PendingLayer = { readonly trees: Trees; readonly at: number };
+
+/** Timestamps of spilled versions lie below it, numbers of commands (negated) above. */
+const spilledBelow = -(2 ** 39);
+
 const primary = indexId(0);
 
 /**
  * A transaction's pending rows and index entries, sorted as the store sorts them; the version of a pending row is
- * the number of its command.
+ * the number of its command. Rows that were spilled to the log are read from what the fold made of them.
  *
- * Invariants: commands never fall from one put to the next, and `rollbackTo` restores what stood before.
+ * Invariants: commands never fall from one put to the next, and `rollbackTo` restores what stood before; spilled
+ * rows are older than those that are not.
  */
 export class Overlay implements PendingRows {
   readonly kind = 'pending-rows';
-  readonly #trees = new Trees();
+  #trees = new Trees();
   readonly #journal: JournalEntry[] = [];
+  #spilled: Trees | null = null;
+  /** After each spill: up to which of its versions commands to `command` wrote. */
+  readonly #spills: { readonly command: number; readonly newest: number }[] = [];
 
   get isEmpty(): boolean {
-    return this.#journal.length === 0;
+    return this.#journal.length === 0 && this.#spilled === null;
   }
 
-  /** Bytes that it holds in memory, about. */
-  get sizeBytes(): number {
+  /** Bytes of rows that are not spilled, about. */
+  get heldBytes(): number {
     return this.#trees.sizeBytes;
   }
 
-  tree(storage: StorageId, index: IndexId): Tree | null {
-    return this.#trees.get(storage, index);
+  /** What commands up to `command` wrote, newest first. It stays as it is when the rows are spilled. */
+  layers(command: number): readonly PendingLayer[] {
+    const newest = { trees: this.#trees, at: command };
+    return this.#spilled === null
+      ? [newest]
+      : [newest, { trees: this.#spilled, at: this.#spilledAt(command) }];
+  }
+
+  #spilledAt(command: number): number {
+    const spill = this.#spills.findLast((each) => each.command <= command);
+    return spill === undefined ? Number.NEGATIVE_INFINITY : spill.newest;
+  }
+
+  /** Whether a version, as the version pseudo column has it, was written by this command. */
+  isOfCommand(version: number, command: number): boolean {
+    if (version === -command) return true;
+    return version < spilledBelow && version > this.#spilledAt(command - 1);
+  }
+
+  /** The log has what commands up to `command` wrote. Once it has all, `forgetSpilled` frees the rows here. */
+  noteSpilled(run: SpilledRun, command: number): void {
+    this.#spilled = run.trees;
+    this.#spills.push({ command, newest: run.newest });
+  }
+
+  forgetSpilled(): void {
+    this.#trees = new Trees();
+    this.#journal.length = 0;
+  }
+
+  /** The first command that it has rows of which are not spilled, or null. */
+  get firstCommand(): number | null {
+    return this.#journal[0]?.command ?? null;
+  }
+
+  /** Whether this command or a later one has spilled rows. */
+  hasSpilledSince(command: number): boolean {
+    return this.#spills.some((spill) => spill.command >= command);
   }
 
   /**
@@ -112,9 +161,11 @@ export class Overlay implements PendingRows {
 
   /** Whether this or an earlier command wrote the row. */
   isTouched(layout: TableLayout, key: Uint8Array, command: number): boolean {
-    let version = this.#trees.get(layout.storage, primary)?.get(bytesToLatin1(key)) ?? null;
-    while (version !== null && version.timestamp > command) version = version.older;
-    return version !== null;
+    const text = bytesToLatin1(key);
+    return this.layers(command).some(({ trees, at }) => {
+      const newest = trees.get(layout.storage, primary)?.get(text) ?? null;
+      return visibleVersion(newest, at) !== null;
+    });
   }
 
   /** Forgets what this command and later ones wrote. */
@@ -129,34 +180,44 @@ export class Overlay implements PendingRows {
     }
   }
 
-  /** The commit's events: by storage, then by key, so that the catalog's own come first. */
-  *changes(): Iterable<PendingChange> {
+  /**
+   * Events of what commands [from, to] wrote and nobody spilled: by storage, then by key, so that the catalog's own
+   * come first.
+   */
+  *changes(from = 0, to = Number.POSITIVE_INFINITY): Iterable<PendingChange> {
     for (const [, index, tree] of this.#trees.all()) {
       if (index !== primary) continue;
       for (const [key, newest] of tree.entries()) {
-        const change = changeOf(latin1ToBytes(key), newest);
+        const last = visibleVersion(newest, to);
+        if (last === null || last.timestamp < from) continue;
+        const change = changeOf(latin1ToBytes(key), last, from);
         if (change !== null) yield change;
       }
     }
   }
 
   /** Keys of rows and index entries that were written, as latin1 text. */
-  *writtenKeys(): Iterable<{
-    readonly storage: StorageId;
-    readonly index: IndexId;
-    readonly keys: readonly string[];
-  }> {
-    for (const [storage, index, tree] of this.#trees.all()) {
-      yield { storage, index, keys: Array.from(tree.entries(), ([key]) => key) };
+  *writtenKeys(): Iterable<Written> {
+    const keys = new Map<string, Written>();
+    for (const { trees } of this.layers(Number.POSITIVE_INFINITY)) {
+      for (const [storage, index, tree] of trees.all()) {
+        const name = `${storage}/${index}`;
+        const written = keys.get(name) ?? { storage, index, keys: [] };
+        for (const [key] of tree.entries()) written.keys.push(key);
+        keys.set(name, written);
+      }
     }
+    yield* keys.values();
   }
 }
 
-/** Null where a row came and went within the transaction. */
-function changeOf(key: Uint8Array, newest: Version): PendingChange | null {
+type Written = { readonly storage: StorageId; readonly index: IndexId; readonly keys: string[] };
+
+/** Null where a row came and went within these commands. */
+function changeOf(key: Uint8Array, newest: Version, from: number): PendingChange | null {
   let oldest = newest as Version & PendingBody;
   let { isRestated } = oldest;
-  while (oldest.older !== null) {
+  while (oldest.older !== null && oldest.older.timestamp >= from) {
     oldest = oldest.older as Version & PendingBody;
     isRestated ||= oldest.isRestated;
   }

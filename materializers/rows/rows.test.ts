@@ -43,14 +43,22 @@ type Step =
       readonly rollbackTo: number | null;
     }
   | { readonly kind: 'bulk'; readonly from: number; readonly count: number }
-  | { readonly kind: 'large'; readonly changes: readonly Change[]; readonly isAborted: boolean }
+  | {
+      readonly kind: 'large';
+      readonly commands: readonly (readonly Change[])[];
+      readonly isAborted: boolean;
+    }
   | { readonly kind: 'query'; readonly query: Query; readonly pending: readonly Change[] }
   | { readonly kind: 'reopen' | 'alter' | 'flush' | 'compact' | 'flush beside' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('large' as const), changes, isAborted: fc.boolean() }),
+    arbitrary: fc.record({
+      kind: fc.constant('large' as const),
+      commands: fc.array(changes, { minLength: 1, maxLength: 3 }),
+      isAborted: fc.boolean(),
+    }),
   },
   {
     weight: 6,
@@ -113,9 +121,13 @@ async function runStep(model: Model, step: Step): Promise<void> {
     }
     case 'large': {
       const overlay = new Overlay();
-      const table = new Map(model.table);
-      for (const each of step.changes) applyChange(model, overlay, table, each, 1);
-      return model.commitLarge(overlay, table, step.isAborted);
+      const tables: Map<number, Row>[] = [];
+      for (const [index, command] of step.commands.entries()) {
+        const table = new Map(tables.at(-1) ?? model.table);
+        for (const each of command) applyChange(model, overlay, table, each, index + 1);
+        tables.push(table);
+      }
+      return model.commitLarge(overlay, tables, step.isAborted);
     }
     case 'query':
       return checkQuery(model, step.query, step.pending);
@@ -224,6 +236,9 @@ async function crashAt(seed: number, boundary: number | null): Promise<number> {
     for (let round = 0; round < 7; round++) {
       await runStep(model, { kind: 'bulk', from: round * 10, count: 30 });
       await runStep(model, { kind: 'commit', commands: [[[round * 7, null]]], rollbackTo: null });
+      const large: Change[] = [1, 2, 3].map((place) => [round * 10 + place, ['large', place]]);
+      const commands = [large, [[round * 10 + 1, null]], [[round * 10 + 2, ['again', 1]]]] as const;
+      await runStep(model, { kind: 'large', commands, isAborted: round % 3 === 1 });
       if (round % 2 === 1) await model.rows.flush();
       if (round % 3 === 2) await model.rows.compact();
     }

@@ -19,7 +19,7 @@ import {
 import { emptyScan, IndexScan } from './index-scan.ts';
 import type { Trees } from './memtable.ts';
 import { ChainScan, MergeScan, SingleScan } from './merge-scan.ts';
-import { Overlay } from './overlay.ts';
+import { Overlay, type PendingLayer } from './overlay.ts';
 import { type RunColumn, type RunScan, runColumns } from './run.ts';
 import {
   getFromRun,
@@ -74,13 +74,14 @@ export class RowStore implements RowReader {
     const { layout, index: id } = request;
     const state = this.#state;
     this.#checkHorizon(layout.storage, request.view.at);
+    const sight = sightOf(request.view);
     if (id === primary)
-      return heldScan(rangesScan(state, request, runColumns(layout, request.columns)), state);
+      return heldScan(rangesScan(state, sight, request, runColumns(layout, request.columns)), state);
     const index = layout.indexes.find((each) => each.id === id);
     invariant(index !== undefined, `table ${layout.table} has index ${id}`);
     const keyColumn = runColumns(layout, [keyPseudoColumn]);
-    const entries = rangesScan(state, { ...request, zones: [] }, keyColumn);
-    const lookup = (key: Uint8Array) => getFrom(state, layout, key, request.view, request.columns);
+    const entries = rangesScan(state, sight, { ...request, zones: [] }, keyColumn);
+    const lookup = (key: Uint8Array) => getFrom(state, layout, key, sight, request.columns);
     const columns = runColumns(layout, request.columns);
     return heldScan(new IndexScan(entries, index, columns, lookup, request.rowsWanted), state);
   }
@@ -93,7 +94,7 @@ export class RowStore implements RowReader {
   ): FoundRow | null | Promise<FoundRow | null> {
     const state = this.#state;
     this.#checkHorizon(layout.storage, view.at);
-    const found = getFrom(state, layout, key, view, columns);
+    const found = getFrom(state, layout, key, sightOf(view), columns);
     if (!(found instanceof Promise)) return found;
     state.files.hold();
     return found.finally(() => state.files.release());
@@ -163,11 +164,16 @@ function latin1(key: Uint8Array | null): string | null {
   return key === null ? null : bytesToLatin1(key);
 }
 
-function overlayOf(view: ReadView): { readonly overlay: Overlay; readonly command: number } | null {
-  if (view.pending === null) return null;
-  const { rows, command } = view.pending;
+/** What one read sees, for as long as it goes on. */
+type Sight = { readonly at: Timestamp; readonly pending: readonly PendingLayer[] };
+
+const nothing: readonly PendingLayer[] = [];
+
+function sightOf({ at, pending }: ReadView): Sight {
+  if (pending === null) return { at, pending: nothing };
+  const { rows, command } = pending;
   invariant(rows instanceof Overlay, 'pending rows are an overlay');
-  return { overlay: rows, command: command - 1 };
+  return { at, pending: rows.layers(command - 1) };
 }
 
 /** Holds the files until the scan is closed or at its end. */
@@ -192,39 +198,44 @@ function heldScan(scan: Scan, { files }: StoreState): Scan {
   };
 }
 
-function rangesScan(state: StoreState, request: ScanRequest, columns: readonly RunColumn[]): Scan {
+function rangesScan(
+  state: StoreState,
+  sight: Sight,
+  request: ScanRequest,
+  columns: readonly RunColumn[],
+): Scan {
   const { ranges, reverse } = request;
-  if (ranges.length === 1) return rangeScan(state, request, columns, ranges[0]!);
+  if (ranges.length === 1) return rangeScan(state, sight, request, columns, ranges[0]!);
   return new ChainScan((place) => {
     const range = ranges[reverse ? ranges.length - 1 - place : place];
-    return range === undefined ? null : rangeScan(state, request, columns, range);
+    return range === undefined ? null : rangeScan(state, sight, request, columns, range);
   });
 }
 
 function rangeScan(
   state: StoreState,
+  { at, pending }: Sight,
   request: ScanRequest,
   columns: readonly RunColumn[],
   { from, to }: KeyRange,
 ): Scan {
-  const { layout, index, view, reverse, zones, rowsWanted } = request;
+  const { layout, index, reverse, zones, rowsWanted } = request;
   const fromText = latin1(from);
   const toText = latin1(to);
   if (fromText !== null && toText !== null && fromText >= toText) return emptyScan;
   const trees: { readonly tree: Tree; readonly at: number }[] = [];
-  const addTree = (tree: Tree | null, at: number): void => {
-    if (tree?.overlaps(fromText, toText) === true) trees.push({ tree, at });
+  const addTree = (tree: Tree | null, newest: number): void => {
+    if (tree?.overlaps(fromText, toText) === true) trees.push({ tree, at: newest });
   };
-  const pending = overlayOf(view);
-  if (pending !== null) addTree(pending.overlay.tree(layout.storage, index), pending.command);
-  for (const memtable of state.memtables) addTree(memtable.get(layout.storage, index), view.at);
+  for (const layer of pending) addTree(layer.trees.get(layout.storage, index), layer.at);
+  for (const memtable of state.memtables) addTree(memtable.get(layout.storage, index), at);
   const runs = state.files.runs(layout.storage, index).filter((run) => runOverlaps(run, from, to));
   const withKeys = trees.length + runs.length > 1;
   const scans: RunScan[] = trees.map(
     ({ tree, at }) => new TreeScan({ tree, from: fromText, to: toText, reverse, at, columns, withKeys }),
   );
   for (const run of runs) {
-    const options = { run, from, to, reverse, at: view.at, columns, zones, withKeys, rowsWanted };
+    const options = { run, from, to, reverse, at, columns, zones, withKeys, rowsWanted };
     scans.push(new SectionRunScan(options));
   }
   if (scans.length === 0) return emptyScan;
@@ -236,33 +247,32 @@ function getFrom(
   state: StoreState,
   layout: TableLayout,
   key: Uint8Array,
-  view: ReadView,
+  sight: Sight,
   ids: readonly number[],
 ): FoundRow | null | Promise<FoundRow | null> {
-  const version = findInMemory(state, layout.storage, key, view);
+  const version = findInMemory(state, layout.storage, key, sight);
   if (version !== null) return isDeleted(version) ? null : readVersion(layout, key, version, ids);
   const runs = state.files.runs(layout.storage, primary);
   if (runs.length === 0) return null;
   const columns = runColumns(layout, ids);
-  return getFromRuns(runs, 0, key, hashKey(key), view.at, columns);
+  return getFromRuns(runs, 0, key, hashKey(key), sight.at, columns);
 }
 
 function findInMemory(
   { memtables }: StoreState,
   storage: StorageId,
   key: Uint8Array,
-  view: ReadView,
+  { at, pending }: Sight,
 ): Version | null {
-  const pending = overlayOf(view);
-  if (pending === null && memtables.every((memtable) => memtable.get(storage, primary) === null)) return null;
+  if (pending.length === 0 && memtables.every((memtable) => memtable.get(storage, primary) === null))
+    return null;
   const text = bytesToLatin1(key);
-  if (pending !== null) {
-    const own = pending.overlay.tree(storage, primary)?.get(text) ?? null;
-    const version = visibleVersion(own, pending.command);
+  for (const layer of pending) {
+    const version = visibleVersion(layer.trees.get(storage, primary)?.get(text) ?? null, layer.at);
     if (version !== null) return version;
   }
   for (const memtable of memtables) {
-    const version = visibleVersion(memtable.get(storage, primary)?.get(text) ?? null, view.at);
+    const version = visibleVersion(memtable.get(storage, primary)?.get(text) ?? null, at);
     if (version !== null) return version;
   }
   return null;

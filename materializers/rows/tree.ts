@@ -85,6 +85,19 @@ export class Tree {
     }
   }
 
+  /** Makes the newest version of each key the only one, of this timestamp. */
+  stamp(timestamp: number): void {
+    this.#versionCount = 0;
+    for (const leaf of this.#leaves) {
+      leaf.block = null;
+      this.#versionCount += leaf.versions.length;
+      for (const version of leaf.versions) {
+        version.timestamp = timestamp;
+        version.older = null;
+      }
+    }
+  }
+
   /** The leaf that has the first key at or after `key` (null: the first of all), or undefined. */
   leafAtOrAfter(key: string | null): Leaf | undefined {
     if (key === null) return this.#leaves[0];

@@ -73,7 +73,11 @@ async function writeTrees(
       const versions = new VersionReader(wanted);
       for (const [key, newest] of tree.entries()) {
         const bytes = latin1ToBytes(key);
+        let newer: number | null = null;
         for (let version: Version | null = newest; version !== null; version = version.older) {
+          // Of what one transaction wrote of a key, the last stands.
+          if (version.timestamp === newer) continue;
+          newer = version.timestamp;
           const deleted = isDeleted(version);
           const values: readonly Datum[] | null =
             deleted || index !== indexId(0) ? null : versions.read(version);

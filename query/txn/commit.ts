@@ -30,17 +30,20 @@ function* lastingChanges(options: {
   readonly transaction: Transaction;
   readonly catalog: CatalogSnapshot;
   readonly committed: CatalogSnapshot;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }): Iterable<PendingChange> {
-  const { transaction, catalog, committed } = options;
+  const { transaction, catalog, committed, from, to } = options;
+  const changes = transaction.pending.changes(from, to);
   if (catalog === committed) {
-    yield* transaction.pending.changes();
+    yield* changes;
     return;
   }
   const storages = new Set([objectsLayout.storage, sequencesLayout.storage]);
   for (const snapshot of [committed, catalog]) {
     for (const object of snapshot.all()) if (object.kind === 'table') storages.add(object.layout.storage);
   }
-  for (const change of transaction.pending.changes()) if (storages.has(change.layout.storage)) yield change;
+  for (const change of changes) if (storages.has(change.layout.storage)) yield change;
 }
 
 const builder = new BatchBuilder(64 * 1024);
@@ -84,13 +87,15 @@ export function* encodeLargeCommit(options: {
   readonly clock: Pick<Clock, 'wallMs'>;
   /** A batch ends once it has so many. */
   readonly batchBytesMax: number;
+  /** Of these commands; else of all that have rows that are not spilled. */
+  readonly from: number | undefined;
+  readonly to: number | undefined;
 }): Iterable<Uint8Array> {
   const { log, transaction, catalog, clock, batchBytesMax } = options;
   const chunk = new BatchBuilder(batchBytesMax * 2);
-  let baseSequence = 0;
   const finish = (): Uint8Array => {
-    const producer = { ...producerOf(transaction), baseSequence };
-    baseSequence += chunk.recordCount;
+    const producer = { ...producerOf(transaction.id), baseSequence: transaction.recordsLogged };
+    transaction.recordsLogged += chunk.recordCount;
     return chunk.finish({
       baseOffset: log.endOffset,
       epoch: log.epoch,
@@ -113,14 +118,14 @@ export function* encodeLargeCommit(options: {
   if (chunk.recordCount > 0) yield finish();
 }
 
-function producerOf(transaction: Transaction): Omit<Producer, 'baseSequence'> {
-  return { id: transaction.id, epoch: 0, isTransactional: true };
+function producerOf(id: number): Omit<Producer, 'baseSequence'> {
+  return { id, epoch: 0, isTransactional: true };
 }
 
 /** The COMMIT or ABORT marker of a large commit. */
 export function encodeMarker(
   log: Pick<Log, 'endOffset' | 'epoch'>,
-  transaction: Transaction,
+  producer: number,
   wallMs: number,
   commit: Timestamp | null,
 ): Uint8Array {
@@ -132,6 +137,6 @@ export function encodeMarker(
     baseOffset: log.endOffset,
     epoch: log.epoch,
     timestampMs: Math.floor(wallMs),
-    producer: { ...producerOf(transaction), baseSequence: -1 },
+    producer: { ...producerOf(producer), baseSequence: -1 },
   });
 }

@@ -1,7 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { AlopexError } from '../../base/errors.ts';
-import { type LockMode, type LockOwner, LockTable, lockOwner, type RowLockMode } from './locks.ts';
+import {
+  type LockMode,
+  type LockOwner,
+  LockTable,
+  lockOwner,
+  locksBeforeEscalation,
+  type RowLockMode,
+} from './locks.ts';
 
 async function outcome(wait: Promise<void> | null): Promise<string> {
   if (wait === null) return 'granted';
@@ -14,6 +21,23 @@ async function outcome(wait: Promise<void> | null): Promise<string> {
 }
 
 describe('LockTable', () => {
+  it('gives a transaction with very many locks the whole table, if nobody else writes to it', () => {
+    const table = new LockTable();
+    const [a, b] = [lockOwner(1), lockOwner(2)];
+    table.acquire(a, 'table', 'row exclusive');
+    table.acquire(b, 'table', 'row exclusive');
+    expect(table.ownsTable(a, 'table')).to.equal(false);
+    for (let row = 0; row < locksBeforeEscalation; row++) table.acquire(a, `row ${row}`, 'update');
+    expect(table.ownsTable(a, 'table')).to.equal(false);
+    table.release(b);
+    expect(table.ownsTable(a, 'another table')).to.equal(false);
+    expect(table.ownsTable(a, 'table')).to.equal(true);
+    expect(() => table.acquire(b, 'table', 'row exclusive', true)).to.throw('could not obtain lock');
+    expect(table.acquire(b, 'table', 'access share')).to.equal(null);
+    table.release(a);
+    expect(table.acquire(b, 'table', 'row exclusive')).to.equal(null);
+  });
+
   it('lets shared modes stand together and makes an update wait for all of them', async () => {
     const table = new LockTable();
     const [a, b, c] = [lockOwner(1), lockOwner(2), lockOwner(3)];

@@ -82,6 +82,9 @@ export function lockOwner(id: number): LockOwner {
 /** Locks that one transaction may hold: past it a statement gets 53200. */
 export const locksHeldMax = 8_000_000;
 
+/** Locks past which a transaction takes whole tables where it can: each lock is memory. */
+export const locksBeforeEscalation = 65_536;
+
 export class LockTable {
   readonly #locks = new Map<string, Lock>();
 
@@ -111,6 +114,21 @@ export class LockTable {
     }
     if (nowait) throw new AlopexError('lock_not_available', 'could not obtain lock on row in relation');
     return this.#wait(lock, owner, mode);
+  }
+
+  /**
+   * Whether a table is the owner's alone to write to, so that it needs no locks within. With very many locks it
+   * takes the table, if nobody else may have locks in it: all who do hold the table's own in a weaker mode.
+   */
+  ownsTable(owner: LockOwner, key: string): boolean {
+    if (owner.acquired.length < locksBeforeEscalation) return false;
+    const lock = this.#locks.get(key);
+    if (lock === undefined) return false;
+    const held = lock.holders.get(owner) ?? 0;
+    if ((held & (bits.exclusive | bits['access exclusive'])) !== 0) return true;
+    if (!isFree(lock, owner, 'exclusive')) return false;
+    this.#grant(lock, owner, 'exclusive');
+    return true;
   }
 
   #grant(lock: Lock, owner: LockOwner, mode: LockMode): void {

@@ -50,6 +50,7 @@ export class RowAccess {
     mode: RowLockMode,
     nowait = false,
   ): Promise<void> | null {
+    if (this.#transactions.ownsTable(this.#transaction, tableLockKey(layout.table))) return null;
     const name = `${keySpace(layout.storage, index)}/${bytesToLatin1(key)}`;
     return this.#transactions.lock(this.#transaction, name, mode, nowait);
   }

@@ -56,6 +56,12 @@ export type Transaction = {
   spans: ReadSpans | null;
   /** State outside the log that goes with the transaction's commands. */
   readonly followers: Follower[];
+  /** Records that the log has of it before it is decided. */
+  recordsLogged: number;
+  /** The log lost some of them: it can only end. */
+  isLost: boolean;
+  /** Portals with rows left: what they read must stay as it is. */
+  pausedPortals: number;
   state: 'active' | 'committed' | 'aborted';
 };
 

@@ -12,10 +12,11 @@ import { primaryKeyOf } from '../../materializers/rows/key.ts';
 import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
 import { applyChanges, toRow } from '../catalog/snapshot.ts';
-import { encodeCommit, encodeLargeCommit, encodeMarker, writtenKeys } from './commit.ts';
+import { encodeCommit, writtenKeys } from './commit.ts';
 import { type LockMode, LockTable, lockOwner } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites } from './spans.ts';
+import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
 import { findSavepoint, type Isolation, readView, savepointsMax, type Transaction } from './transaction.ts';
 
 /** A commit that stands in the log, and waits for its flush. */
@@ -27,20 +28,7 @@ type Undecided = {
   readonly reject: (error: AlopexError) => void;
 };
 
-export type CommitLimits = {
-  /** Pending rows of more bytes in memory are committed as many batches. */
-  readonly largeCommitBytes: number;
-  /** A batch of such a commit ends once it has so many bytes. */
-  readonly batchBytesMax: number;
-};
-
-/** 4 MiB in memory are about 1 MiB of the log. */
-export const defaultCommitLimits: CommitLimits = {
-  largeCommitBytes: 4 * 1024 * 1024,
-  batchBytesMax: 1024 * 1024,
-};
-
-/** Bytes of pending rows that all transactions together may hold in memory. */
+/** Bytes of pending rows that a transaction may hold in memory. */
 export const pendingBytesMax = 1024 * 1024 * 1024;
 
 /**
@@ -59,6 +47,7 @@ export class Transactions {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
+  readonly #spill: Spill;
   readonly #locks = new LockTable();
   readonly #recent = new RecentWrites();
   readonly #active = new Set<Transaction>();
@@ -78,6 +67,7 @@ export class Transactions {
     readonly limits?: Partial<CommitLimits>;
   }) {
     this.#limits = { ...defaultCommitLimits, ...options.limits };
+    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits);
     this.#rows = options.rows;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -98,6 +88,15 @@ export class Transactions {
     return this.#active;
   }
 
+  /** The oldest snapshot that a transaction reads at, or null. */
+  get oldestView(): Timestamp | null {
+    let oldest: Timestamp | null = null;
+    for (const { snapshot } of this.#active) {
+      if (snapshot !== null && (oldest === null || snapshot < oldest)) oldest = snapshot;
+    }
+    return oldest;
+  }
+
   begin(isolation: Isolation, isReadOnly: boolean): Transaction {
     const id = this.#nextId++;
     const transaction: Transaction = {
@@ -115,6 +114,9 @@ export class Transactions {
       lockTimeoutMs: 0,
       followers: [],
       spans: isolation === 'serializable' ? new ReadSpans() : null,
+      recordsLogged: 0,
+      isLost: false,
+      pausedPortals: 0,
       state: 'active',
     };
     this.#active.add(transaction);
@@ -177,6 +179,11 @@ export class Transactions {
       : this.#waitAtMost(transaction, waited);
   }
 
+  /** Whether the transaction needs no locks of the table's rows: see LockTable. */
+  ownsTable(transaction: Transaction, key: string): boolean {
+    return this.#locks.ownsTable(transaction.owner, key);
+  }
+
   async #waitAtMost(transaction: Transaction, waited: Promise<void>): Promise<void> {
     const timer = this.#clock.setTimer(transaction.lockTimeoutMs, () =>
       this.cancelWait(
@@ -206,8 +213,23 @@ export class Transactions {
     return this.#assigned;
   }
 
+  /** Between rows of a statement: moves many pending rows into the log. Null: they are few. */
+  spillWhereDue(transaction: Transaction): Promise<void> | null {
+    if (!this.#spill.isDue(transaction)) return null;
+    return this.#spill.spill(transaction, this.#catalogs(transaction));
+  }
+
+  #catalogs(transaction: Transaction): Catalogs {
+    return { catalog: this.catalogOf(transaction), committed: this.#catalog };
+  }
+
+  /** At the start: what was not decided when the database ended never will be. */
+  abortUndecided(): void {
+    for (const producer of this.#rows.undecidedProducers) this.#spill.abort(producer);
+  }
+
   notePending(transaction: Transaction): void {
-    if (transaction.pending.sizeBytes <= pendingBytesMax) return;
+    if (transaction.pending.heldBytes <= pendingBytesMax) return;
     throw new AlopexError(
       'out_of_memory',
       `a transaction's pending rows are limited to ${pendingBytesMax} bytes`,
@@ -255,7 +277,7 @@ export class Transactions {
     }
   }
 
-  /** The first commit of a database: the catalog that it begins with. */
+  /** The first commit of a database: the catalog that it begins with. One batch: a log has it, or is empty. */
   writeCatalog(): Promise<void> {
     const transaction = this.begin('read committed', false);
     for (const object of this.#catalog.all()) {
@@ -268,7 +290,7 @@ export class Transactions {
         transaction.command,
       );
     }
-    return this.commit(transaction);
+    return this.#append(transaction);
   }
 
   // ---- savepoints
@@ -296,6 +318,13 @@ export class Transactions {
   rollbackToSavepoint(transaction: Transaction, name: string): void {
     const index = findSavepoint(transaction, name);
     const savepoint = transaction.savepoints[index]!;
+    if (transaction.isLost || transaction.pending.hasSpilledSince(savepoint.command)) {
+      throw new AlopexError(
+        'feature_not_supported',
+        `cannot roll back to savepoint "${name}": too many rows were written after it`,
+        { hint: 'Roll the whole transaction back.' },
+      );
+    }
     transaction.savepoints.length = index + 1;
     transaction.pending.rollbackTo(savepoint.command);
     abortFollowers(transaction, savepoint.command);
@@ -308,7 +337,12 @@ export class Transactions {
 
   rollback(transaction: Transaction): void {
     if (transaction.state !== 'active') return;
+    this.#abort(transaction);
+  }
+
+  #abort(transaction: Transaction): void {
     this.#end(transaction, 'aborted');
+    if (transaction.recordsLogged > 0) this.#spill.abort(transaction.id);
   }
 
   /** Resolves when the commit is durable and visible. A failure has rolled back, except for 40003. */
@@ -320,10 +354,11 @@ export class Transactions {
     }
     let undecided: Promise<void>;
     try {
-      const isLarge = transaction.pending.sizeBytes > this.#limits.largeCommitBytes;
+      const isLarge =
+        transaction.recordsLogged > 0 || transaction.pending.heldBytes > this.#limits.largeCommitBytes;
       undecided = isLarge ? (await this.#appendLarge(transaction)).flushed : this.#append(transaction);
     } catch (error) {
-      this.#end(transaction, 'aborted');
+      this.#abort(transaction);
       throw error;
     }
     await undecided;
@@ -347,7 +382,7 @@ export class Transactions {
       this.#end(transaction, 'committed');
       return Promise.resolve();
     }
-    this.#place(batch);
+    this.#spill.place(batch);
     return this.#decideAt(transaction, commit);
   }
 
@@ -356,43 +391,12 @@ export class Transactions {
    * the marker's flush.
    */
   async #appendLarge(transaction: Transaction): Promise<{ readonly flushed: Promise<void> }> {
-    const catalog = this.catalogOf(transaction);
-    try {
-      const { batchBytesMax } = this.#limits;
-      for (const batch of encodeLargeCommit({
-        log: this.#log,
-        transaction,
-        catalog,
-        committed: this.#catalog,
-        clock: this.#clock,
-        batchBytesMax,
-      })) {
-        this.#place(batch);
-        if (this.#log.endOffset > this.#log.highWatermark) await this.#log.committed(this.#log.endOffset);
-      }
-      this.#validate(transaction);
-      const wallMs = this.#clock.wallMs();
-      const commit = nextTimestamp(this.#assigned, wallMs);
-      this.#place(encodeMarker(this.#log, transaction, wallMs, commit));
-      return { flushed: this.#decideAt(transaction, commit) };
-    } catch (error) {
-      this.#abandonLarge(transaction);
-      throw error;
-    }
-  }
-
-  /** Best effort: without its marker the transaction is undecided, and aborted at the next start. */
-  #abandonLarge(transaction: Transaction): void {
-    try {
-      this.#place(encodeMarker(this.#log, transaction, this.#clock.wallMs(), null));
-    } catch (error) {
-      if (!(error instanceof AlopexError)) throw error;
-    }
-  }
-
-  #place(batch: Uint8Array): void {
-    this.#log.append(batch);
-    this.#rows.applyCommit(batch);
+    await this.#spill.appendRows(transaction, this.#catalogs(transaction));
+    this.#validate(transaction);
+    const wallMs = this.#clock.wallMs();
+    const commit = nextTimestamp(this.#assigned, wallMs);
+    this.#spill.commit(transaction, wallMs, commit);
+    return { flushed: this.#decideAt(transaction, commit) };
   }
 
   /** 40001 where the commit cannot stand in the order of the log. */

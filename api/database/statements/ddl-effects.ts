@@ -102,8 +102,15 @@ async function backfillIndex(
       if (index.unique) uniqueness.add(row);
       transaction.pending.restate(layout, primaryKeyOf(layout, row), row, transaction.command);
     }
-    transactions.notePending(transaction);
+    await keepPendingSmall(session, run);
   }
+}
+
+async function keepPendingSmall(session: EngineSession, { transaction }: StatementRun): Promise<void> {
+  const { transactions } = session.engine;
+  const spilled = transactions.spillWhereDue(transaction);
+  if (spilled !== null) await spilled;
+  transactions.notePending(transaction);
 }
 
 /** Finds two rows with the same key while all are read. */
@@ -200,7 +207,7 @@ async function rewriteTable(
       for (const check of checks) check.add(moved);
       transaction.pending.put(layout, primaryKeyOf(layout, moved), moved, null, transaction.command);
     }
-    transactions.notePending(transaction);
+    await keepPendingSmall(session, run);
   }
 }
 

@@ -1,0 +1,164 @@
+import { expect } from 'chai';
+import type { Env } from '../../base/env/env.ts';
+import { SimulatedCrash } from '../../base/env/simulated/incarnation.ts';
+import { Simulation } from '../../base/env/simulated/simulation.ts';
+import { loadParser } from '../../query/sql/parse.ts';
+import { EmbeddedDatabase } from './embedded.ts';
+import { Engine } from './engine.ts';
+
+const table = 'CREATE TABLE t (id int8 PRIMARY KEY, name text UNIQUE, n int4)';
+
+async function open(env: Env): Promise<EmbeddedDatabase> {
+  const engine = await Engine.open({
+    env,
+    path: '/db',
+    cacheBytes: 1 << 20,
+    connectionsMax: 10,
+    settings: {},
+    onProblem: () => {},
+    limits: { commit: { largeCommitBytes: 1024, batchBytesMax: 1024, spillBytes: 2048 } },
+  });
+  return new EmbeddedDatabase(engine);
+}
+
+async function withDatabase(work: (database: EmbeddedDatabase) => Promise<void>): Promise<void> {
+  await new Simulation(1).machine('a').run(async (env) => {
+    const database = await open(env);
+    await database.query(table);
+    await work(database);
+    await database.close();
+  });
+}
+
+const fill = (from: number, to: number): string =>
+  `INSERT INTO t SELECT i, 'name ' || i, 0 FROM generate_series(${from}, ${to}) AS i`;
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+  return null;
+}
+
+async function totals(database: Pick<EmbeddedDatabase, 'query'>): Promise<unknown> {
+  const { rows } = await database.query('SELECT count(*)::int4 AS rows, sum(n)::int4 AS sum FROM t');
+  return rows[0];
+}
+
+describe('a transaction larger than memory may be', () => {
+  before(() => loadParser());
+
+  it('reads and changes what it spilled, and others see it at the commit alone', () =>
+    withDatabase(async (database) => {
+      await database.transaction(async (transaction) => {
+        await transaction.query(fill(1, 3000));
+        await transaction.query('UPDATE t SET n = n + 1');
+        await transaction.query('UPDATE t SET n = n + 1 WHERE id <= 1000');
+        await transaction.query('DELETE FROM t WHERE id > 2000');
+        expect(await totals(transaction)).to.deep.equal({ rows: 2000, sum: 3000 });
+        expect(await totals(database)).to.deep.equal({ rows: 0, sum: null });
+      });
+      expect(await totals(database)).to.deep.equal({ rows: 2000, sum: 3000 });
+      const { rows } = await database.query(`SELECT id::int4 FROM t WHERE name = 'name 2000'`);
+      expect(rows).to.deep.equal([{ id: 2000 }]);
+    }));
+
+  it('lets a statement not see what it spills itself', () =>
+    withDatabase(async (database) => {
+      await database.transaction(async (transaction) => {
+        await transaction.query(fill(1, 2000));
+        await transaction.query(`INSERT INTO t SELECT id + 2000, 'other ' || id, 1 FROM t`);
+        expect(await totals(transaction)).to.deep.equal({ rows: 4000, sum: 2000 });
+      });
+    }));
+
+  it('finds spilled rows with its constraints', () =>
+    withDatabase(async (database) => {
+      for (const insert of [`(1, 'new', 0)`, `(5000, 'name 1', 0)`]) {
+        const transaction = database.transaction(async (queries) => {
+          await queries.query(fill(1, 1000));
+          await queries.query(`INSERT INTO t VALUES ${insert}`);
+        });
+        expect(await failure(transaction)).to.equal('23505');
+      }
+      const repeated = database.query(
+        'INSERT INTO t SELECT i % 1999, NULL, 0 FROM generate_series(1, 2000) AS i',
+      );
+      expect(await failure(repeated)).to.equal('23505');
+      expect(await totals(database)).to.deep.equal({ rows: 0, sum: null });
+      await database.query(fill(1, 1000));
+      expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 0 });
+    }));
+
+  it('goes back to a savepoint, unless rows were spilled after it', () =>
+    withDatabase(async (database) => {
+      await database.transaction(async (transaction) => {
+        await transaction.query(fill(1, 1000));
+        await transaction.query('SAVEPOINT a');
+        await transaction.query('UPDATE t SET n = 7 WHERE id = 1');
+        await transaction.query('ROLLBACK TO a');
+      });
+      expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 0 });
+      const refused = database.transaction(async (transaction) => {
+        await transaction.query('SAVEPOINT a');
+        await transaction.query(fill(2000, 3000));
+        await transaction.query('ROLLBACK TO a');
+      });
+      expect(await failure(refused)).to.equal('0A000');
+      expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 0 });
+    }));
+
+  it('writes to a table that another transaction made after it had spilled', () =>
+    withDatabase(async (database) => {
+      await database.transaction(async (transaction) => {
+        await transaction.query(fill(1, 1000));
+        await database.query('CREATE TABLE later (id int4 PRIMARY KEY)');
+        await transaction.query('INSERT INTO later SELECT generate_series(1, 1000)');
+      });
+      const { rows } = await database.query('SELECT count(*)::int4 AS rows FROM later');
+      expect(rows).to.deep.equal([{ rows: 1000 }]);
+    }));
+
+  it('is never there by half after a crash, and leaves nothing undecided', async () => {
+    const boundaries = await crashAt(null);
+    expect(boundaries).to.be.greaterThan(20);
+    for (let boundary = 0; boundary < boundaries; boundary += 3) await crashAt(boundary);
+  }).timeout(30_000);
+});
+
+/** Fills a table in one transaction, crashes at an I/O boundary, and looks. The boundaries there were. */
+async function crashAt(boundary: number | null): Promise<number> {
+  const machine = new Simulation(3).machine('a');
+  const moments = ['before', 'during', 'after'] as const;
+  if (boundary !== null) machine.disk.faults.at(boundary, { kind: 'crash', moment: moments[boundary % 3]! });
+  let isAcknowledged = false;
+  try {
+    await machine.run(async (env) => {
+      const database = await open(env);
+      await database.query(table);
+      await database.transaction(async (transaction) => {
+        await transaction.query(fill(1, 200));
+        await transaction.query('UPDATE t SET n = 1');
+      });
+      isAcknowledged = true;
+      await database.close();
+    });
+  } catch (error) {
+    if (!(error instanceof SimulatedCrash)) throw error;
+  }
+  const { boundaries } = machine.disk;
+  const env = machine.restart();
+  await machine.run(async () => {
+    const database = await open(env);
+    await database.query(table.replace('TABLE', 'TABLE IF NOT EXISTS'));
+    const found = await totals(database);
+    const expected = [{ rows: 200, sum: 200 }, ...(isAcknowledged ? [] : [{ rows: 0, sum: null }])];
+    expect(expected).to.deep.include(found);
+    const { engine } = database;
+    expect(engine.rows.undecidedProducers).to.deep.equal([]);
+    await database.close();
+  });
+  return boundaries;
+}

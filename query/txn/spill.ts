@@ -1,0 +1,119 @@
+import type { Clock } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { Timestamp } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import type { Log } from '../../log/log.ts';
+import type { Rows } from '../../materializers/rows/fold.ts';
+import type { CatalogSnapshot } from '../catalog/definition.ts';
+import { encodeLargeCommit, encodeMarker } from './commit.ts';
+import type { Transaction } from './transaction.ts';
+
+export type CommitLimits = {
+  /** Pending rows of more bytes in memory are committed as many batches. */
+  readonly largeCommitBytes: number;
+  /** A batch of such a commit ends once it has so many. */
+  readonly batchBytesMax: number;
+  /** Pending rows of more bytes in memory go to the log before their commit. */
+  readonly spillBytes: number;
+};
+
+/** 4 MiB in memory are about 1 MiB of the log. */
+export const defaultCommitLimits: CommitLimits = {
+  largeCommitBytes: 4 * 1024 * 1024,
+  batchBytesMax: 1024 * 1024,
+  spillBytes: 16 * 1024 * 1024,
+};
+
+/** Catalogs that a transaction's events are encoded under. */
+export type Catalogs = {
+  readonly catalog: CatalogSnapshot;
+  /** The catalog without the transaction. */
+  readonly committed: CatalogSnapshot;
+};
+
+/**
+ * Writes large transactions to the log before they are decided: transactional batches of their own producer, which
+ * the fold keeps apart until the marker. Nobody else sees them, and without a commit marker nobody ever does.
+ */
+export class Spill {
+  readonly #log: Log;
+  readonly #rows: Rows;
+  readonly #clock: Clock;
+  readonly #limits: CommitLimits;
+
+  constructor(log: Log, rows: Rows, clock: Clock, limits: CommitLimits) {
+    this.#log = log;
+    this.#rows = rows;
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  isDue({ pending, pausedPortals }: Transaction): boolean {
+    return pausedPortals === 0 && pending.heldBytes > this.#limits.spillBytes;
+  }
+
+  /**
+   * Appends the rows of the commands until now, and frees them once the log has them. What the running command wrote
+   * goes into batches of its own, for it does not see them itself.
+   */
+  async spill(transaction: Transaction, catalogs: Catalogs): Promise<void> {
+    const { pending, command } = transaction;
+    const first = pending.firstCommand;
+    if (first === null) return;
+    if (first < command) await this.#append(transaction, catalogs, first, command - 1);
+    await this.#append(transaction, catalogs, command, command);
+    pending.forgetSpilled();
+  }
+
+  async #append(transaction: Transaction, catalogs: Catalogs, from: number, to: number): Promise<void> {
+    await this.appendRows(transaction, catalogs, from, to);
+    const run = this.#rows.undecidedRun(transaction.id);
+    if (run !== null) transaction.pending.noteSpilled(run, to);
+  }
+
+  /** Appends what commands [from, to] wrote, as fast as the disk takes it. */
+  async appendRows(transaction: Transaction, catalogs: Catalogs, from?: number, to?: number): Promise<void> {
+    for (const batch of encodeLargeCommit({
+      log: this.#log,
+      transaction,
+      ...catalogs,
+      clock: this.#clock,
+      batchBytesMax: this.#limits.batchBytesMax,
+      from,
+      to,
+    })) {
+      this.place(batch);
+      if (this.#log.endOffset > this.#log.highWatermark) await this.#committed(transaction);
+    }
+  }
+
+  /** A batch that the disk refused is gone from the fold too: the transaction cannot go on. */
+  async #committed(transaction: Transaction): Promise<void> {
+    try {
+      await this.#log.committed(this.#log.endOffset);
+    } catch (error) {
+      transaction.isLost = true;
+      throw error;
+    }
+    if (transaction.state !== 'active') throw new AlopexError('query_canceled', 'the transaction has ended');
+  }
+
+  place(batch: Uint8Array): void {
+    this.#log.append(batch);
+    this.#rows.applyCommit(batch);
+  }
+
+  commit(transaction: Transaction, wallMs: number, at: Timestamp): void {
+    invariant(!transaction.isLost, 'a transaction that lost rows is not committed');
+    this.place(encodeMarker(this.#log, transaction.id, wallMs, at));
+  }
+
+  /** Best effort: without its marker the transaction is undecided, and aborted at the next start. */
+  abort(producer: number): void {
+    try {
+      this.place(encodeMarker(this.#log, producer, this.#clock.wallMs(), null));
+    } catch (error) {
+      if (!(error instanceof AlopexError)) throw error;
+    }
+  }
+}
