@@ -252,6 +252,32 @@ describe('the query protocols', () => {
       expect(await client.ask(...lookUp('1'))).to.not.include('DataRow one');
     });
 
+    it('a portal that inserted a row is run once, and gives back what RETURNING names', async () => {
+      const answers = await client.ask(
+        parse('INSERT INTO t VALUES ($1, $2)', 'i'),
+        bind(['8', 'eight'], { statement: 'i' }),
+        execute(),
+        execute(),
+        sync,
+      );
+      expect(answers.slice(2)).to.deep.equal([
+        'CommandComplete INSERT 0 1',
+        'ErrorResponse ERROR 55000 portal "" cannot be run',
+        'ReadyForQuery I',
+      ]);
+      const returned = await client.ask(
+        parse('INSERT INTO t VALUES ($1, $2) RETURNING name'),
+        bind(['8', 'eight']),
+        execute(),
+        sync,
+      );
+      expect(returned.slice(2)).to.deep.equal([
+        'DataRow eight',
+        'CommandComplete INSERT 0 1',
+        'ReadyForQuery I',
+      ]);
+    });
+
     it('names: statements and portals are made once, closed at will, shared with PREPARE', async () => {
       const twice = await client.ask(parse('SELECT 1', 'p'), parse('SELECT 1', 'p'), sync);
       expect(twice[1]).to.equal('ErrorResponse ERROR 42P05 prepared statement "p" already exists');
