@@ -7,6 +7,9 @@ import type { RunColumn } from './run.ts';
 import { vectorOf } from './vector.ts';
 import { isDeleted, type Version, VersionReader, versionNumber } from './version.ts';
 
+/** A column id that a rolled-back ALTER used may come again with another type, or another value for older rows. */
+type DecodedColumn = { readonly column: RunColumn | null; readonly vector: ColumnVector };
+
 /**
  * A leaf of a tree as columns: a small row group, made when a scan first meets the leaf and kept with it until the
  * leaf changes, so that repeated scans of memory run the same bare loops as scans of files. Immutable.
@@ -18,7 +21,7 @@ export class LeafBlock {
   readonly #keyOfRow: Uint32Array | null;
   readonly #hasDeleted: boolean;
   readonly #newest: number;
-  readonly #columns = new Map<number, ColumnVector>();
+  readonly #columns = new Map<number, DecodedColumn>();
 
   /** `heads`: the newest version of each key. */
   constructor(keys: readonly string[], heads: readonly Version[]) {
@@ -83,9 +86,15 @@ export class LeafBlock {
   }
 
   columns(wanted: readonly RunColumn[]): readonly ColumnVector[] {
-    const absent = wanted.filter((column) => column.id >= 0 && !this.#columns.has(column.id));
+    const absent = wanted.filter((column) => column.id >= 0 && !this.#isDecoded(column));
     if (absent.length > 0) this.#decode(absent);
-    return wanted.map((column) => this.#columns.get(column.id) ?? this.#pseudoColumn(column.id));
+    return wanted.map((column) => this.#columns.get(column.id)?.vector ?? this.#pseudoColumn(column.id));
+  }
+
+  #isDecoded(wanted: RunColumn): boolean {
+    const column = this.#columns.get(wanted.id)?.column ?? null;
+    if (column === wanted) return true;
+    return column !== null && column.type === wanted.type && column.missing === wanted.missing;
   }
 
   #decode(wanted: readonly RunColumn[]): void {
@@ -97,7 +106,7 @@ export class LeafBlock {
       for (let column = 0; column < columns.length; column++) columns[column]![row] = values[column]!;
     }
     for (const [index, column] of wanted.entries()) {
-      this.#columns.set(column.id, vectorOf(column.type, columns[index]!));
+      this.#columns.set(column.id, { column, vector: vectorOf(column.type, columns[index]!) });
     }
   }
 
@@ -111,7 +120,7 @@ export class LeafBlock {
             nulls: null,
           }
         : { kind: 'float64', values: Float64Array.from(this.#versions, versionNumber), nulls: null };
-    this.#columns.set(id, vector);
+    this.#columns.set(id, { column: null, vector });
     return vector;
   }
 }

@@ -73,8 +73,6 @@ export class TableWriter implements StatementWriter {
           if (returning !== null) returned.push(returning.map((expression) => expression(result)));
         }
         context.checkCancelled();
-        const spilled = this.#transactions.spillWhereDue(this.#transaction);
-        if (spilled !== null) await spilled;
         const slice = context.slice();
         if (slice !== null) await slice;
       }
@@ -196,7 +194,7 @@ export class TableWriter implements StatementWriter {
     if (locked !== null) await locked;
     const existing = await this.#rows.newest(layout, conflictKey);
     if (existing === null) return this.#insertOrResolve(table, row, onConflict, resolve);
-    if (this.#isOwn(existing.version)) {
+    if (existing.version === -this.#transaction.command) {
       throw new AlopexError(
         'cardinality_violation',
         'ON CONFLICT DO UPDATE command cannot affect row a second time',
@@ -345,14 +343,9 @@ export class TableWriter implements StatementWriter {
       return null;
     }
     if (current.version === version) return 'unchanged';
-    if (this.#isOwn(current.version)) return null;
+    if (current.version === -this.#transaction.command) return null;
     this.#refuseNewer(current.version);
     return current;
-  }
-
-  /** Written by this very command. */
-  #isOwn(version: number): boolean {
-    return this.#transaction.pending.isOfCommand(version, this.#transaction.command);
   }
 
   /** The stronger levels do not go on with a version that their snapshot did not show. */
