@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('alopex-cli', () => {
+  let directory = '';
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'alopex-cli-'));
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  const cli = (parameters: readonly string[], input = '') =>
+    spawnSync(process.execPath, ['bin/alopex-cli.js', ...parameters], { cwd: root, input, encoding: 'utf8' });
+  const sql = (input: string, ...parameters: readonly string[]) =>
+    cli(['sql', '--data', join(directory, 'db'), ...parameters], input);
+
+  it('script_with_copy_data_and_commands_runs_to_its_end', () => {
+    const { stdout, stderr, status } = sql(
+      "CREATE TABLE t (id int PRIMARY KEY, name text);\nCOPY t FROM stdin;\n1\tone\n2\t\\N\n\\.\n\\dt\nSELECT *\n FROM t;\nCHECKPOINT; UPDATE t SET name = 'uno' WHERE id = 1",
+    );
+    expect(stderr).to.equal('');
+    expect(stdout).to.equal(
+      [
+        'CREATE TABLE',
+        'COPY 2',
+        ' Schema | Name | Type  | Owner  ',
+        '--------+------+-------+--------',
+        ' public | t    | table | alopex',
+        '(1 row)',
+        '',
+        ' id | name ',
+        '----+------',
+        '  1 | one',
+        '  2 |',
+        '(2 rows)',
+        '',
+        'CHECKPOINT',
+        'UPDATE 1\n',
+      ].join('\n'),
+    );
+    expect(status).to.equal(0);
+  });
+
+  it('first_error_ends_a_script_with_exit_code_1', () => {
+    const { stdout, stderr, status } = sql('SELECT nope FROM t; SELECT 1;');
+    expect(stderr).to.contain('ERROR:  42703').and.to.contain('       ^');
+    expect(stdout).to.equal('');
+    expect(status).to.equal(1);
+  });
+
+  it('keep_going_runs_the_rest', () => {
+    const { stdout, status } = sql('', '--keep-going', '-t', '-c', 'BEGIN; SELECT nope; ROLLBACK; SELECT 7');
+    expect(stdout).to.equal('BEGIN\nROLLBACK\n 7\n');
+    expect(status).to.equal(1);
+  });
+
+  it('dump_reads_events_by_the_schemas_of_the_log', () => {
+    const { stdout, status } = cli(['dump', join(directory, 'db')]);
+    expect(status).to.equal(0);
+    expect(stdout).to.contain('c public.t key={"id":1} row={"id":1,"name":"one"}');
+    expect(stdout).to.contain(
+      'u public.t key={"id":1} row={"id":1,"name":"uno"} before={"id":1,"name":"one"}',
+    );
+    expect(stdout).to.match(/flush-point horizon=\d+/);
+    expect(stdout).to.match(/mark: format 1/);
+    expect(stdout).to.match(/manifest: covers the log below offset \d+/);
+    expect(stdout).to.match(/@\d+ 1, "one"/);
+  });
+
+  it('dump_of_one_file_raw_shows_bytes', () => {
+    const log = join(directory, 'db', 'log');
+    const segment = readdirSync(log).find((name) => name.endsWith('.log'))!;
+    expect(cli(['dump', '--raw', join(log, segment)]).stdout).to.contain('key=0x00');
+    const refused = cli(['dump', join(root, 'package.json')]);
+    expect(refused.stderr).to.contain('is no file of a database');
+    expect(refused.status).to.equal(1);
+  });
+});
