@@ -216,8 +216,8 @@ export class PgConnection {
   #close(): void {
     if (this.#isClosed) return;
     this.#outbox.flush();
-    this.#connection.end();
     this.#lingering = this.#server.clock.setTimer(lingerMsMax, () => this.#connection.destroy());
+    this.#connection.end();
     this.#dispose();
   }
 
