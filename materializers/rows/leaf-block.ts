@@ -29,7 +29,7 @@ export class LeafBlock {
     const versions: Version[] = [];
     const keyOfRow: number[] = [];
     let hasDeleted = false;
-    let newest = 0;
+    let newest = Number.NEGATIVE_INFINITY;
     for (let key = 0; key < keys.length; key++) {
       for (let version: Version | null = heads[key]!; version !== null; version = version.older) {
         versions.push(version);
