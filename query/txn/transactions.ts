@@ -408,9 +408,9 @@ export class Transactions {
       );
     }
     if (transaction.spans !== null) {
-      const snapshot = this.snapshot(transaction);
+      this.#recent.validate(transaction.spans, this.snapshot(transaction));
+      // Only now: without a reader left, what was written meanwhile is forgotten.
       this.#recent.end(transaction.id);
-      this.#recent.validate(transaction.spans, snapshot);
     }
   }
 
