@@ -24,7 +24,6 @@ async function main(): Promise<void> {
       await database.query('CHECKPOINT');
     }
   };
-  writeSync(1, 'ready\n');
   await Promise.all([...Array.from({ length: sessionCount }, writer), checkpoints()]);
 }
 

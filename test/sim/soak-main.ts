@@ -11,7 +11,7 @@ async function main(): Promise<void> {
   const state = await prepareSoak(path);
   const rounds = Number(values.rounds);
   for (let round = 1; round <= rounds; round++) {
-    await killRound(path, state, 20 + Math.random() * 800);
+    await killRound(path, state, 1 + Math.floor(Math.random() * 300));
     if (round % 10 === 0) console.log(`${round} kills, ${state.acknowledged.size} transactions acknowledged`);
   }
   console.log(

@@ -8,8 +8,8 @@ describe('a process that is killed under load', () => {
   it('loses nothing that it acknowledged, three times', async () => {
     const path = await mkdtemp(join(tmpdir(), 'alopex-soak-'));
     const state = await prepareSoak(path);
-    for (const loadMs of [100, 200, 300]) await killRound(path, state, loadMs);
-    expect(state.acknowledged.size).to.be.greaterThan(0);
+    for (const transactions of [10, 60, 120]) await killRound(path, state, transactions);
+    expect(state.acknowledged.size).to.be.at.least(190);
     await rm(path, { recursive: true });
   }).timeout(120_000);
 });

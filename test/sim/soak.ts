@@ -26,23 +26,21 @@ export async function prepareSoak(path: string): Promise<SoakState> {
   return { acknowledged: new Set(), next: 1 };
 }
 
-/** One round: a process under load is killed after a while, and what it left is compared with what it said. */
-export async function killRound(path: string, state: SoakState, loadMs: number): Promise<void> {
+/** One round: a process under load is killed after so many transactions, and what it left is compared with what it said. */
+export async function killRound(path: string, state: SoakState, transactions: number): Promise<void> {
   const process = spawn(globalThis.process.execPath, [child, path, `${state.next}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(process, 'exit');
   const lines = createInterface({ input: process.stdout });
   const said: string[] = [];
-  const ready = new Promise<void>((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     lines.on('line', (line) => {
-      if (line === 'ready') resolve();
-      else said.push(line);
+      said.push(line);
+      if (said.length === transactions) resolve();
     });
     process.on('exit', () => reject(new Error('the process ended before it was killed')));
   });
-  await ready;
-  await new Promise((resolve) => setTimeout(resolve, loadMs));
   process.kill('SIGKILL');
   const [, signal] = await exited;
   if (signal !== 'SIGKILL') throw new Error('the process ended before it was killed');
