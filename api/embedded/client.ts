@@ -102,6 +102,9 @@ export class PoolClient extends Emitter {
     const results: ClientResult[] = [];
     for (const statement of this.#session.parse(config.text)) {
       const prepared = await this.#session.prepare(statement, []);
+      if (prepared.parameterTypes.length > 0) {
+        throw new AlopexError('undefined_parameter', 'there is no parameter $1');
+      }
       results.push(await this.#result(await this.#session.bind(prepared, []), config));
     }
     // node-postgres gives an array here, which its types do not mention either.
