@@ -11,7 +11,6 @@ import { typeOf } from './environment.ts';
 import { callFunction } from './function.ts';
 
 export const trueConstant: Expression = constantOf(oids.bool, true);
-export const falseConstant: Expression = constantOf(oids.bool, false);
 
 export function constantOf(oid: TypeOid, value: Datum): Expression {
   return { kind: 'constant', type: typeOf(oid), value };
