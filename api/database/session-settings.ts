@@ -139,10 +139,12 @@ export class SessionSettings {
     for (const { name, previous } of this.#undo.splice(mark).toReversed()) this.#assign(name, previous);
   }
 
+  /** SET LOCAL ends: back to what the last SET of the transaction, or none, left. */
   commit(): void {
-    const kept = new Set(this.#undo.filter((undo) => !undo.isLocal).map((undo) => undo.name));
+    const settled = new Set<string>();
     for (const { name, previous, isLocal } of this.#undo.splice(0).toReversed()) {
-      if (isLocal && !kept.has(name)) this.#assign(name, previous);
+      if (!isLocal) settled.add(name);
+      else if (!settled.has(name)) this.#assign(name, previous);
     }
   }
 

@@ -350,7 +350,8 @@ export class EngineSession implements Session {
             'ROLLBACK TO SAVEPOINT can only be used in transaction blocks',
           );
     }
-    this.engine.transactions.rollbackToSavepoint(transaction, name);
+    const { settingsMark } = this.engine.transactions.rollbackToSavepoint(transaction, name);
+    this.settings.rollbackTo(settingsMark);
     this.#block = 'explicit';
   }
 

@@ -3,6 +3,7 @@ import { msOfTimestamp, timestampOfMs } from '../../base/hlc.ts';
 import { offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import type { ReadView } from '../../materializers/rows/contract.ts';
 import { codecOf } from '../../query/types/codec/codec.ts';
+import type { FunctionContext } from '../../query/types/function.ts';
 import { oids } from '../../query/types/type.ts';
 import type { Engine } from './engine.ts';
 import type { EngineSession } from './session.ts';
@@ -49,11 +50,13 @@ async function atOffset(engine: Engine, value: number): Promise<Timestamp> {
 export async function viewOfSession(session: EngineSession, present: ReadView): Promise<ReadView> {
   const value = session.settings.get('alopex.as_of') ?? '';
   if (value === '') return present;
-  if (/^\d+$/.test(value)) return viewAsOf(session.engine, { kind: 'offset', offset: Number(value) });
-  const micros = codecOf(oids.timestamptz).parse(
-    value,
-    { oid: oids.timestamptz, modifier: -1 },
-    session.functions,
-  );
-  return viewAsOf(session.engine, { kind: 'timestamp', micros: micros as number | bigint });
+  return viewAsOf(session.engine, pointOf(value, session.functions));
+}
+
+/** What `alopex.as_of` names: an offset of the log where it is a whole number, else a timestamp. */
+export function pointOf(value: string, context: FunctionContext): Point {
+  if (/^\d+$/.test(value)) return { kind: 'offset', offset: Number(value) };
+  const type = { oid: oids.timestamptz, modifier: -1 };
+  const micros = codecOf(oids.timestamptz).parse(value, type, context);
+  return { kind: 'timestamp', micros: micros as number | bigint };
 }

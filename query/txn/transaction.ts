@@ -20,6 +20,8 @@ export type Savepoint = {
   readonly command: number;
   readonly locksHeld: number;
   readonly catalog: CatalogSnapshot | null;
+  /** How many changes of settings were to be undone by a rollback. */
+  readonly settingsMark: number;
 };
 
 /** Called once: `commit` when the commit is durable, or `abort` when the command is rolled back. */

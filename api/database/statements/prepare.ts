@@ -1,3 +1,4 @@
+import { AlopexError } from '../../../base/errors.ts';
 import { type PointRead, pointRead } from '../../../query/exec/point-read.ts';
 import { type RowInsert, rowInsert } from '../../../query/exec/row-insert.ts';
 import type { LogicalPlan } from '../../../query/plan/logical.ts';
@@ -110,7 +111,11 @@ export function currentQuery(
   ) {
     return query;
   }
-  return prepareQuery(session, prepared.statement, query.givenTypes).query!;
+  const again = prepareQuery(session, prepared.statement, query.givenTypes);
+  if (!isSameResult(again.columns, prepared.columns)) {
+    throw new AlopexError('feature_not_supported', 'cached plan must not change result type');
+  }
+  return again.query!;
 }
 
 function* writtenTables(plan: LogicalPlan): Iterable<number> {
@@ -118,6 +123,17 @@ function* writtenTables(plan: LogicalPlan): Iterable<number> {
   if (plan.kind === 'lock-rows') yield* plan.targets.map(({ table }) => table.id);
   if (plan.kind === 'with') for (const definition of plan.definitions) yield* writtenTables(definition.plan);
   if ('input' in plan) yield* writtenTables(plan.input);
+}
+
+function isSameResult(left: Prepared['columns'], right: Prepared['columns']): boolean {
+  if (left === null || right === null) return left === right;
+  return (
+    left.length === right.length &&
+    left.every(({ type }, index) => {
+      const other = right[index]!.type;
+      return type.oid === other.oid && type.modifier === other.modifier;
+    })
+  );
 }
 
 /**

@@ -28,7 +28,7 @@ export async function runTransactionStatement(
       return tag;
     }
     case 'TRANS_STMT_SAVEPOINT':
-      session.engine.transactions.savepoint(session.requireBlock('SAVEPOINT'), name);
+      session.engine.transactions.savepoint(session.requireBlock('SAVEPOINT'), name, session.settings.mark);
       return 'SAVEPOINT';
     case 'TRANS_STMT_RELEASE':
       session.engine.transactions.releaseSavepoint(session.requireBlock('RELEASE SAVEPOINT'), name);

@@ -4,6 +4,7 @@ import type { OutputColumn } from '../../../query/plan/logical.ts';
 import { isolationOf } from '../../../query/txn/transaction.ts';
 import type { EngineSession } from '../session.ts';
 import { settingInfo } from '../settings.ts';
+import { pointOf } from '../time-travel.ts';
 import { constantText, optionsOf } from './ast-values.ts';
 import { textColumn } from './text-column.ts';
 import { setTransactionModes } from './transaction.ts';
@@ -54,6 +55,7 @@ function setVariable(session: EngineSession, name: string, value: string, isLoca
       'SET LOCAL can only be used in transaction blocks',
     );
   }
+  if (name === 'alopex.as_of') checkAsOf(session, value);
   const kept = session.settings.set(name, value, isLocal);
   const { transaction } = session;
   if (transaction === null) return;
@@ -94,4 +96,9 @@ export function showRows(session: EngineSession, node: VariableShowStmt): readon
     if (name === 'transaction_read_only') return [[session.transaction.isReadOnly ? 'on' : 'off']];
   }
   return [[session.settings.require(name)]];
+}
+
+/** 22007 for what is neither a timestamp nor an offset. */
+function checkAsOf(session: EngineSession, value: string): void {
+  if (value !== '') pointOf(value, session.functions);
 }

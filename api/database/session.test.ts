@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { Simulation } from '../../base/env/simulated/simulation.ts';
+import { loadParser, parse } from '../../query/sql/parse.ts';
+import { Engine } from './engine.ts';
+import type { EngineSession } from './session.ts';
+
+before(loadParser);
+
+/** Runs `work` over a session of a new database in memory. */
+async function withSession(work: (session: EngineSession) => Promise<void>): Promise<void> {
+  await new Simulation(1).machine('a').run(async (env) => {
+    const engine = await Engine.open({
+      env,
+      path: '/db',
+      cacheBytes: 1 << 20,
+      connectionsMax: 10,
+      settings: {},
+      onProblem: (problem) => {
+        throw problem;
+      },
+    });
+    await work(engine.connect({ user: 'alopex', database: 'alopex', settings: {}, clientAddress: null }));
+    await engine.close();
+  });
+}
+
+/** The statements one by one, each by itself; the last one's error code, or null. */
+async function run(session: EngineSession, ...statements: readonly string[]): Promise<string | null> {
+  let code: string | null = null;
+  for (const text of statements) {
+    try {
+      const portal = await session.bind(await session.prepare(parse(text)[0]!, []), []);
+      if (portal.kind === 'rows') portal.close();
+      await session.sync();
+      code = null;
+    } catch (error) {
+      code = (error as { readonly code: string }).code;
+    }
+  }
+  return code;
+}
+
+describe('EngineSession', () => {
+  it('undoes SET with the savepoint, with the block, and SET LOCAL with the commit', () =>
+    withSession(async (session) => {
+      await run(session, 'BEGIN', "SET application_name = 'a'", 'SAVEPOINT s', "SET application_name = 'b'");
+      await run(session, 'ROLLBACK TO s');
+      expect(session.getSetting('application_name')).to.equal('a');
+      await run(session, "SET LOCAL application_name = 'c'");
+      expect(session.getSetting('application_name')).to.equal('c');
+      await run(session, 'COMMIT');
+      expect(session.getSetting('application_name')).to.equal('a');
+      await run(session, "SET application_name = 'd'", 'BEGIN', "SET application_name = 'e'", 'ROLLBACK');
+      expect(session.getSetting('application_name')).to.equal('d');
+    }));
+
+  it('refuses a prepared statement whose columns a change of the table changed', () =>
+    withSession(async (session) => {
+      await run(session, 'CREATE TABLE t (a int)', 'PREPARE p AS SELECT * FROM t', 'ALTER TABLE t ADD b int');
+      expect(await run(session, 'EXECUTE p')).to.equal('0A000');
+    }));
+
+  it('takes only a timestamp or an offset for alopex.as_of', () =>
+    withSession(async (session) => {
+      expect(await run(session, "SET alopex.as_of = 'yesterday-ish'")).to.equal('22007');
+      expect(await run(session, 'SET alopex.as_of = 1', 'SELECT 1')).to.equal(null);
+      expect(await run(session, 'CREATE TABLE u (a int)', 'INSERT INTO u VALUES (1)')).to.equal('25006');
+      expect(await run(session, 'RESET alopex.as_of', 'SELECT 1')).to.equal(null);
+    }));
+
+  it('ignores all but the end in a failed block, and goes back to a savepoint', () =>
+    withSession(async (session) => {
+      await run(
+        session,
+        'CREATE TABLE t (a int PRIMARY KEY)',
+        'BEGIN',
+        'INSERT INTO t VALUES (1)',
+        'SAVEPOINT s',
+      );
+      expect(await run(session, 'INSERT INTO t VALUES (1)')).to.equal('23505');
+      expect(await run(session, 'SELECT 1')).to.equal('25P02');
+      expect(session.status).to.equal('failed');
+      expect(await run(session, 'ROLLBACK TO s', 'INSERT INTO t VALUES (2)', 'COMMIT')).to.equal(null);
+      expect(session.status).to.equal('idle');
+    }));
+});
