@@ -162,6 +162,9 @@ export class SessionProtocol {
     if (statements.length === 0) this.#outbox.writer.emptyQueryResponse();
     for (const [index, statement] of statements.entries()) {
       const prepared = await this.#session.prepare(statement, []);
+      if (prepared.parameterTypes.length > 0) {
+        throw new AlopexError('undefined_parameter', 'there is no parameter $1');
+      }
       const portal = await this.#session.bind(prepared, []);
       await this.#sendSimple(portal, index === statements.length - 1);
     }

@@ -191,6 +191,11 @@ describe('Database by url, its connections', () => {
     await endsWaiting(db, '08003', () => db.close());
   });
 
+  it('refuses a script that asks for parameters', async () => {
+    await using db = await Database.open({ url: urlOf([proxy.port]) });
+    await rejects(db.query('SELECT 1; SELECT $1::int'), '42P02');
+  });
+
   it('says that it has no tail', async () => {
     await using db = await Database.open({ url: urlOf([proxy.port]) });
     expect(() => db.tail())
