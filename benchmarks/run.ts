@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Row } from './row.ts';
 import { tableOf } from './row.ts';
+import { hasPostgres, postgresVersion } from './servers.ts';
 
 /**
  * `npm run bench [name …]`: runs the named workloads, or all, prints their tables, and keeps the newest of each in
@@ -33,7 +34,16 @@ for (const name of names.length === 0 ? Object.keys(workloads) : names) {
 function conditions(): string {
   const { version, versions } = process;
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-  return `${new Date().toISOString().slice(0, 10)}; ${machine}; Node ${version}, SQLite ${versions.sqlite ?? '-'}`;
+  const software = [`Node ${version}`, `SQLite ${versions.sqlite ?? '-'}`];
+  if (hasPostgres()) software.push(postgresVersion());
+  const given = Object.entries(process.env).filter(([key]) => key.startsWith('ALOPEX_BENCH_'));
+  return [
+    new Date().toISOString().slice(0, 10),
+    machine,
+    software.join(', '),
+    `load ${loadavg()[0]?.toFixed(1)} at the end`,
+    ...given.map(([key, value]) => `${key}=${value}`),
+  ].join('; ');
 }
 
 function keep(name: string, text: string): void {

@@ -21,6 +21,10 @@ export function hasPostgres(): boolean {
   return existsSync(join(postgresBin, 'postgres')) && existsSync(join(postgresBin, 'pgbench'));
 }
 
+export function postgresVersion(): string {
+  return spawnSync(join(postgresBin, 'postgres'), ['--version'], { encoding: 'utf8' }).stdout.trim();
+}
+
 export async function startAlopex(data: string): Promise<RunningServer> {
   const port = await freePort();
   const options = ['--port', String(port), '--data', data, '--log-level', 'error'];
@@ -69,8 +73,10 @@ async function ready(child: ChildProcess, port: number, database = 'alopex'): Pr
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const start = performance.now();
   while (psql(port, 'SELECT 1', database).status !== 0) {
-    if (child.exitCode !== null || performance.now() - start > readyMsMax)
+    if (child.exitCode !== null || performance.now() - start > readyMsMax) {
+      child.kill('SIGKILL');
       throw new Error('the server does not answer');
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return {
