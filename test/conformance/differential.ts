@@ -34,8 +34,9 @@ export class OwnSession {
     this.#client = client;
   }
 
-  static async open(): Promise<OwnSession> {
-    const directory = await mkdtemp(join(tmpdir(), 'alopex-differential-'));
+  /** Of the database in a directory, by default a new one; closing it removes the directory. */
+  static async open(path?: string): Promise<OwnSession> {
+    const directory = path ?? (await mkdtemp(join(tmpdir(), 'alopex-differential-')));
     const database = await Database.open({ path: directory });
     const pool = new Pool({ database, types: asText });
     return new OwnSession(directory, database, pool, await pool.connect());
@@ -86,6 +87,14 @@ export class PostgresSession {
     } catch (error) {
       return { code: (error as { readonly code: string }).code };
     }
+  }
+
+  async run(script: string): Promise<void> {
+    await this.#postgres.exec(script);
+  }
+
+  async copy(statement: string, blob: Blob): Promise<void> {
+    await this.#postgres.query(statement, [], { blob });
   }
 
   close(): Promise<void> {
