@@ -92,8 +92,8 @@ function joinOf(
   if (conditions.length === 0) return null;
   const on = conditions.map((condition) => overBoth(condition, left.columns.length));
   const choice = on.find((condition) => condition.kind === 'or');
-  if (kind === 'semi' || choice === undefined) return semiJoin(kind, left, right, on);
-  return choice.operands.reduce(
+  if (kind === 'semi' || choice?.kind !== 'or') return semiJoin(kind, left, right, on);
+  return choice.operands.reduce<LogicalPlan>(
     (input, alternative) =>
       semiJoin(
         'anti',
