@@ -16,7 +16,7 @@ import { Trees } from './memtable.ts';
  * Versions of an undecided transaction have the number of their batch above it for a timestamp: below every
  * command's number and every commit's timestamp.
  */
-export const undecidedBase = -(2 ** 40);
+const undecidedBase = -(2 ** 40);
 
 type UndecidedBatch = { readonly batch: Uint8Array; readonly header: BatchHeader };
 
