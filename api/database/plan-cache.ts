@@ -23,7 +23,8 @@ export class PlanCache {
   }
 
   key(statement: ParsedStatement, givenTypes: readonly TypeOid[], searchPath: string): string {
-    return `${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;
+    const dialect = statement.hasQuestionMarks ? '?' : '$';
+    return `${dialect}${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;
   }
 
   get(key: string): Prepared | undefined {

@@ -19,6 +19,8 @@ export type ParsedStatement = {
   readonly node: Node;
   /** The statement's own text, without the semicolon and the white space around it. */
   readonly source: string;
+  /** Whether `?` in its text is a parameter: the same text means another thing where it is an operator. */
+  readonly hasQuestionMarks: boolean;
   /** By the location of the table's RangeVar. */
   readonly systemTimes: ReadonlyMap<number, SystemTime>;
 };
@@ -53,7 +55,7 @@ export function parse(
   if (edits.length > 0 || !isAscii(text)) relocate(result, positions);
   const systemTimes = systemTimesOf(result, edited, clauses, text, place);
   const endUnit = (byte: number): number => place(positions.unitOfByte(byte));
-  return statementsOf(result, text, endUnit, systemTimes);
+  return statementsOf(result, text, endUnit, { hasQuestionMarks: edits.length > 0, systemTimes });
 }
 
 function checkText(text: string): void {
@@ -137,14 +139,14 @@ function statementsOf(
   result: ParseResult,
   source: string,
   unitOfByte: (byte: number) => number,
-  systemTimes: ReadonlyMap<number, SystemTime>,
+  common: Pick<ParsedStatement, 'hasQuestionMarks' | 'systemTimes'>,
 ): readonly ParsedStatement[] {
   return (result.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
     const start = stmt_location ?? 0;
     const end = stmt_len === undefined || stmt_len === 0 ? source.length : unitOfByte(start + stmt_len);
     const node = stmt!;
     const kind = Object.keys(node)[0] as StatementKind;
-    return { kind, node, source: source.slice(unitOfByte(start), end).trim(), systemTimes };
+    return { kind, node, source: source.slice(unitOfByte(start), end).trim(), ...common };
   });
 }
 

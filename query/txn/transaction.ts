@@ -81,3 +81,11 @@ export function findSavepoint(transaction: Transaction, name: string): number {
   }
   throw new AlopexError('invalid_savepoint_specification', `savepoint "${name}" does not exist`);
 }
+
+/** Undoes what followed commands from `command` on, the latest first. */
+export function abortFollowers(transaction: Transaction, command: number): void {
+  const kept = transaction.followers.filter((follower) => follower.command < command);
+  const undone = transaction.followers.splice(0).filter((follower) => follower.command >= command);
+  transaction.followers.push(...kept);
+  for (const follower of undone.toReversed()) follower.abort();
+}

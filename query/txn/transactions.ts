@@ -17,7 +17,15 @@ import { type LockMode, LockTable, lockOwner } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites } from './spans.ts';
 import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
-import { findSavepoint, type Isolation, readView, savepointsMax, type Transaction } from './transaction.ts';
+import {
+  abortFollowers,
+  findSavepoint,
+  type Isolation,
+  readView,
+  type Savepoint,
+  savepointsMax,
+  type Transaction,
+} from './transaction.ts';
 
 /** A commit that stands in the log, and waits for its flush. */
 type Undecided = {
@@ -295,7 +303,7 @@ export class Transactions {
 
   // ---- savepoints
 
-  savepoint(transaction: Transaction, name: string): void {
+  savepoint(transaction: Transaction, name: string, settingsMark: number): void {
     if (transaction.savepoints.length >= savepointsMax) {
       throw new AlopexError(
         'program_limit_exceeded',
@@ -307,6 +315,7 @@ export class Transactions {
       command: transaction.command,
       locksHeld: transaction.owner.acquired.length,
       catalog: transaction.catalog,
+      settingsMark,
     });
     transaction.command++;
   }
@@ -315,7 +324,8 @@ export class Transactions {
     transaction.savepoints.length = findSavepoint(transaction, name);
   }
 
-  rollbackToSavepoint(transaction: Transaction, name: string): void {
+  /** Where it went back to. */
+  rollbackToSavepoint(transaction: Transaction, name: string): Savepoint {
     const index = findSavepoint(transaction, name);
     const savepoint = transaction.savepoints[index]!;
     if (transaction.isLost || transaction.pending.hasSpilledSince(savepoint.command)) {
@@ -331,6 +341,7 @@ export class Transactions {
     transaction.catalog = savepoint.catalog;
     transaction.command++;
     this.#locks.release(transaction.owner, savepoint.locksHeld);
+    return savepoint;
   }
 
   // ---- the end
@@ -480,12 +491,4 @@ export class Transactions {
       commit.reject(reason());
     }
   }
-}
-
-/** Undoes what followed commands from `command` on, the latest first. */
-function abortFollowers(transaction: Transaction, command: number): void {
-  const kept = transaction.followers.filter((follower) => follower.command < command);
-  const undone = transaction.followers.splice(0).filter((follower) => follower.command >= command);
-  transaction.followers.push(...kept);
-  for (const follower of undone.toReversed()) follower.abort();
 }

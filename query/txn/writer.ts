@@ -73,6 +73,8 @@ export class TableWriter implements StatementWriter {
           if (returning !== null) returned.push(returning.map((expression) => expression(result)));
         }
         context.checkCancelled();
+        const spilled = this.#transactions.spillWhereDue(this.#transaction);
+        if (spilled !== null) await spilled;
         const slice = context.slice();
         if (slice !== null) await slice;
       }
@@ -194,7 +196,7 @@ export class TableWriter implements StatementWriter {
     if (locked !== null) await locked;
     const existing = await this.#rows.newest(layout, conflictKey);
     if (existing === null) return this.#insertOrResolve(table, row, onConflict, resolve);
-    if (existing.version === -this.#transaction.command) {
+    if (this.#isOwn(existing.version)) {
       throw new AlopexError(
         'cardinality_violation',
         'ON CONFLICT DO UPDATE command cannot affect row a second time',
@@ -343,9 +345,14 @@ export class TableWriter implements StatementWriter {
       return null;
     }
     if (current.version === version) return 'unchanged';
-    if (current.version === -this.#transaction.command) return null;
+    if (this.#isOwn(current.version)) return null;
     this.#refuseNewer(current.version);
     return current;
+  }
+
+  /** Written by this very command. */
+  #isOwn(version: number): boolean {
+    return this.#transaction.pending.isOfCommand(version, this.#transaction.command);
   }
 
   /** The stronger levels do not go on with a version that their snapshot did not show. */
@@ -388,9 +395,10 @@ export class TableWriter implements StatementWriter {
       fresh[target.versionColumn] = current.version;
       return (await evaluated(() => recheck(fresh))) ? fresh : null;
     } catch (error) {
-      if (wait === 'skip locked' && error instanceof AlopexError && error.condition === 'lock_not_available')
-        return null;
-      throw error;
+      if (!(error instanceof AlopexError) || error.condition !== 'lock_not_available' || wait === 'wait')
+        throw error;
+      if (wait === 'skip locked') return null;
+      throw new AlopexError('lock_not_available', `could not obtain lock on row in relation "${table.name}"`);
     }
   }
 }
