@@ -93,13 +93,14 @@ export class LogFold {
 
   /**
    * Applies a batch of a replay, which may start before `applied`: of what lies there, only transactions that were
-   * undecided at `applied` are remembered. Returns the next offset.
+   * undecided at `applied` are remembered, and folded at their end: some of those seen here ended before `applied`,
+   * and the layouts of then may be gone. Returns the next offset.
    */
   replayBatch(batch: Uint8Array): Offset {
     const header = decodeHeader(batch);
     if (header.baseOffset >= this.#applied.offset) this.applyBatch(batch);
     else if (header.isControl) this.#undecided.delete(header.producerId);
-    else if (header.isTransactional) this.#remember({ batch, header });
+    else if (header.isTransactional) this.#remember({ batch, header }, null);
     return offset(header.lastOffset + 1);
   }
 
@@ -109,7 +110,7 @@ export class LogFold {
     invariant(header.baseOffset === this.#applied.offset, 'batches are applied in the order of the log');
     let newest = this.#applied.timestamp;
     if (header.isControl) newest = this.#applyControl(batch, header);
-    else if (header.isTransactional) this.#remember({ batch, header });
+    else if (header.isTransactional) this.#remember({ batch, header }, this.#onRun);
     else newest = this.#applyEvents(batch, header, null);
     this.#applied = { offset: offset(header.lastOffset + 1), timestamp: newest };
   }
@@ -147,11 +148,12 @@ export class LogFold {
     this.#onRun(run.trees);
   }
 
-  #remember(batch: UndecidedBatch): void {
+  /** `onRun`: null where a transaction that begins here is not folded before its end. */
+  #remember(batch: UndecidedBatch, onRun: ((run: Trees) => void) | null): void {
     const producer = batch.header.producerId;
     let undecided = this.#undecided.get(producer);
     if (undecided === undefined) {
-      undecided = { batches: [], run: this.#onRun === null ? null : this.#newRun() };
+      undecided = { batches: [], run: onRun === null ? null : this.#newRun() };
       this.#undecided.set(producer, undecided);
     }
     undecided.batches.push(batch);
