@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { AlopexError } from '../../base/errors.ts';
 import { packageVersion } from '../version.ts';
 import { runDump } from './dump/command.ts';
@@ -14,8 +14,16 @@ const program = new Command('alopex-cli')
 
 program
   .command('sql')
-  .description('runs SQL on a directory, in this process; a shell where nothing is given to run')
+  .description(
+    'runs SQL on a directory, in this process, or on a server; a shell where nothing is given to run',
+  )
   .option('--data <directory>', 'directory of the database; made when missing', './data')
+  .addOption(
+    new Option(
+      '--url <address>',
+      'server: postgresql://[user[:password]@]host[:port][/database]; not with --data',
+    ).conflicts('data'),
+  )
   .option('-c, --command <sql>', 'runs statements, and ends (may be repeated)', several)
   .option('-f, --file <path>', 'runs a file (- is standard input), and ends (may be repeated)', several)
   .option('--format <format>', tableFormats.join(', '), 'aligned')

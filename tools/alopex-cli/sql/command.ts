@@ -6,11 +6,14 @@ import { openEmbedded } from './embedded-connection.ts';
 import { interactiveLines } from './interactive.ts';
 import { streamLines } from './lines.ts';
 import { streamOutput } from './output.ts';
+import { openServer } from './server-connection.ts';
 import { Shell } from './shell.ts';
 import { type TableFormat, tableFormats } from './table-text.ts';
 
 export type SqlOptions = {
   readonly data: string;
+  /** A server's, in place of the directory. */
+  readonly url?: string;
   readonly command?: readonly string[];
   readonly file?: readonly string[];
   readonly format: string;
@@ -22,7 +25,8 @@ export type SqlOptions = {
 /** `alopex-cli sql`: the exit code. */
 export async function runSql(options: SqlOptions): Promise<number> {
   const format = checkedFormat(options.format);
-  const connection = await openEmbedded(options.data);
+  const connection =
+    options.url === undefined ? await openEmbedded(options.data) : await openServer(options.url);
   try {
     const isScript = options.command !== undefined || options.file !== undefined;
     const isInteractive = !isScript && process.stdin.isTTY === true;
