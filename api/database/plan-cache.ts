@@ -22,9 +22,15 @@ export class PlanCache {
     return parsed;
   }
 
-  key(statement: ParsedStatement, givenTypes: readonly TypeOid[], searchPath: string): string {
+  key(
+    statement: ParsedStatement,
+    givenTypes: readonly TypeOid[],
+    searchPath: string,
+    readsPast: boolean,
+  ): string {
+    const time = readsPast ? '<' : '';
     const dialect = statement.hasQuestionMarks ? '?' : '$';
-    return `${dialect}${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;
+    return `${time}${dialect}${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;
   }
 
   get(key: string): Prepared | undefined {

@@ -32,6 +32,8 @@ type PathRequest = {
   readonly view: ColumnView;
   readonly order: AttributeOrder | null;
   readonly rowsWanted: number | null;
+  /** An index that was made later has no entries for what is read. */
+  readonly readsPast: boolean;
 };
 
 type CandidateIndex = {
@@ -47,7 +49,7 @@ const keyCombinationsMax = 1000;
 /** The cheapest way to read the rows that meet the conditions, counting what sorting them would cost. */
 export function choosePath(request: PathRequest, context: PlanningContext): PathChoice {
   const conditions = request.conditions.flatMap((conjunct) => columnCondition(conjunct, request.view) ?? []);
-  const candidates = indexesOf(request.table, context).map((index) =>
+  const candidates = indexesOf(request, context).map((index) =>
     candidatePath(index, conditions, request, context),
   );
   let best: { readonly choice: PathChoice; readonly cost: number } | null = null;
@@ -65,13 +67,14 @@ function costWithOrder(choice: PathChoice, { order, rowsWanted }: PathRequest): 
   return rowsWanted === null ? choice.cost : choice.cost * Math.min(1, rowsWanted / Math.max(1, choice.rows));
 }
 
-function indexesOf(table: RelationDefinition, context: PlanningContext): CandidateIndex[] {
+function indexesOf({ table, readsPast }: PathRequest, context: PlanningContext): CandidateIndex[] {
   const primary: CandidateIndex = {
     id: 0,
     name: table.primaryKey?.name ?? `${table.name}_pkey`,
     columns: table.layout.key,
     isUnique: true,
   };
+  if (readsPast) return [primary];
   const definitions = context.catalog.indexesOf(table.id);
   const secondary = table.layout.indexes
     .filter((index) => index.state === 'public')

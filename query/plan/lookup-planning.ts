@@ -32,7 +32,14 @@ export function lookupJoin(planner: Planner, request: LookupRequest): Planned | 
   if (own.some(hasSubquery)) return null;
   const view = rightView(leftWidth, target.attributes);
   const choice = choosePath(
-    { table: target.table, conditions: [...on, ...own], view, order: null, rowsWanted: null },
+    {
+      table: target.table,
+      conditions: [...on, ...own],
+      view,
+      order: null,
+      rowsWanted: null,
+      readsPast: planner.context.readsPast,
+    },
     planner.context,
   );
   const readsLeft =

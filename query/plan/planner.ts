@@ -33,6 +33,8 @@ export type PlanningContext = {
   /** Null: every table counts as a thousand rows. */
   readonly reader: Pick<RowReader, 'estimate' | 'estimateRange'> | null;
   readonly functions: FunctionContext;
+  /** Indexes may be younger than what is read: only the rows themselves are as old. */
+  readonly readsPast: boolean;
 };
 
 /** The physical plan of a bound statement. */

@@ -27,6 +27,7 @@ export function planScan(planner: Planner, logical: ScanNode, request: Request):
       view: { attributeOf: (index) => logical.attributes[index] ?? null, isKnown: isStableValue },
       order,
       rowsWanted: tested.length > 0 ? null : request.rowsWanted,
+      readsPast: logical.asOf !== null || planner.context.readsPast,
     },
     planner.context,
   );

@@ -51,6 +51,8 @@ export type Transaction = {
   command: number;
   snapshot: Timestamp | null;
   catalog: CatalogSnapshot | null;
+  /** The catalog's version when the snapshot was taken. */
+  snapshotCatalog: number;
   readonly savepoints: Savepoint[];
   /** Of one wait, in milliseconds; 0: no limit. */
   lockTimeoutMs: number;

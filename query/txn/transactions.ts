@@ -118,6 +118,7 @@ export class Transactions {
       command: 1,
       snapshot: null,
       catalog: null,
+      snapshotCatalog: this.#catalog.version,
       savepoints: [],
       lockTimeoutMs: 0,
       followers: [],
@@ -135,6 +136,7 @@ export class Transactions {
   snapshot(transaction: Transaction): Timestamp {
     if (transaction.snapshot === null) {
       transaction.snapshot = this.#visible;
+      transaction.snapshotCatalog = this.#catalog.version;
       if (transaction.spans !== null) this.#recent.begin(transaction.id, this.#visible);
     }
     return transaction.snapshot;

@@ -117,6 +117,26 @@ describe('isolation', () => {
       expect(await codeOf(a.query('UPDATE t SET n = n + 1 WHERE id = 1'))).to.equal('40001');
     });
 
+    it('does not read the past through an index that was made later', async () => {
+      await run(a, 'INSERT INTO t SELECT i, i % 100, NULL FROM generate_series(3, 5000) AS i');
+      const question = 'SELECT count(*)::int FROM t WHERE n = 42';
+      const [{ now: before }] = (await a.query('SELECT now()::text AS now')).rows as [{ now: string }];
+      await run(b, 'BEGIN ISOLATION LEVEL REPEATABLE READ');
+      const present = await values(b, question);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await run(a, 'CREATE INDEX ON t (n)');
+      expect(await values(b, question)).to.deep.equal(present);
+      await run(b, 'COMMIT');
+      const past = question.replace('FROM t', `FROM t FOR SYSTEM_TIME AS OF '${before}'`);
+      expect(await values(a, past)).to.deep.equal(present);
+      await run(a, `SET alopex.as_of = '${before}'`);
+      expect(await values(a, question)).to.deep.equal(present);
+      await run(a, 'RESET alopex.as_of');
+      expect((await a.query(`EXPLAIN ${question}`)).rows.map((row) => row['QUERY PLAN']).join()).to.match(
+        /t_n_idx/,
+      );
+    });
+
     it('repeatable read lets write skew through, serializable refuses it', async () => {
       for (const [level, codes] of [
         ['REPEATABLE READ', ['done', 'done']],

@@ -51,7 +51,7 @@ async function rowsOfStatement({ catalog }: Script, statement: ParsedStatement):
     viewAsOf: async () => view,
     writer: null,
   };
-  const cursor = execute(planQuery(bound.plan, { catalog, reader, functions }), context);
+  const cursor = execute(planQuery(bound.plan, { catalog, reader, functions, readsPast: false }), context);
   const lines: string[] = [];
   for (let batch = await cursor.next(); batch !== null; batch = await cursor.next()) {
     for (const row of rowsOf(batch)) lines.push(row.map(shown).join('|'));

@@ -35,6 +35,7 @@ export type PreparedQuery = {
   /** The plan holds while these are what they were. */
   readonly catalogVersion: number;
   readonly searchPath: string;
+  readonly readsPast: boolean;
 };
 
 export function prepareStatement(
@@ -59,6 +60,14 @@ function returnsRows(plan: LogicalPlan): boolean {
   return plan.kind !== 'modify' || plan.modification.returning !== null;
 }
 
+/** Whether the catalog may be younger than what the session's next statement reads. */
+function readsPast(session: EngineSession): boolean {
+  if ((session.settings.get('alopex.as_of') ?? '') !== '') return true;
+  const { transaction } = session;
+  if (transaction === null || transaction.snapshot === null || transaction.catalog !== null) return false;
+  return transaction.snapshotCatalog !== session.catalog.version;
+}
+
 /** Bound and planned anew, or as the cache has it. */
 export function prepareQuery(
   session: EngineSession,
@@ -68,7 +77,8 @@ export function prepareQuery(
   const { catalog } = session;
   const searchPath = session.getSetting('search_path');
   const { plans } = session.engine;
-  const key = plans.key(statement, givenTypes, searchPath);
+  const isPast = readsPast(session);
+  const key = plans.key(statement, givenTypes, searchPath, isPast);
   // A transaction that changed the catalog has a catalog of its own: its plans are not for others.
   const isShared = session.transaction?.catalog == null;
   const cached = isShared ? plans.get(key) : undefined;
@@ -78,6 +88,7 @@ export function prepareQuery(
     catalog,
     reader: session.engine.reader,
     functions: session.functions,
+    readsPast: isPast,
   });
   const prepared: Prepared = {
     statement,
@@ -92,6 +103,7 @@ export function prepareQuery(
       givenTypes,
       catalogVersion: catalog.version,
       searchPath,
+      readsPast: isPast,
     },
   };
   if (isShared) plans.set(key, prepared);
@@ -107,7 +119,8 @@ export function currentQuery(
   if (
     query.catalogVersion === session.catalog.version &&
     session.transaction?.catalog == null &&
-    query.searchPath === session.getSetting('search_path')
+    query.searchPath === session.getSetting('search_path') &&
+    query.readsPast === readsPast(session)
   ) {
     return query;
   }

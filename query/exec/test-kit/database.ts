@@ -57,6 +57,7 @@ export class MemoryDatabase {
       catalog: this.catalog,
       reader: this.reader,
       functions: functionContext,
+      readsPast: false,
     });
   }
 
