@@ -33,6 +33,19 @@ async function* chunksOf(...texts: readonly string[]): AsyncIterable<Uint8Array>
   for (const text of texts) yield new TextEncoder().encode(text);
 }
 
+/** Cancels until it is heard: the statement may not have begun. */
+async function codeOfCancelled(connection: ShellConnection): Promise<string> {
+  const cancelling = setInterval(() => connection.cancel(), 20);
+  try {
+    await connection.run('SELECT count(*) FROM generate_series(1, 1000000000)', recorder());
+    return 'not cancelled';
+  } catch (thrown) {
+    return asAlopexError(thrown).code;
+  } finally {
+    clearInterval(cancelling);
+  }
+}
+
 describe('shell on a server', () => {
   let served: ServedDatabase;
   let connection: ShellConnection;
@@ -168,18 +181,16 @@ describe('shell on a server', () => {
   });
 
   it('cancel_ends_the_statement_and_not_the_next', async () => {
-    const running = said('SELECT count(*) FROM generate_series(1, 1000000000)');
-    setTimeout(() => connection.cancel(), 50);
-    expect((await failureOf(running)).code).to.equal('57014');
+    expect(await codeOfCancelled(connection)).to.equal('57014');
     connection.cancel();
     expect(await said('SELECT 7 AS n')).to.deep.equal(['columns n:23', '7', 'done SELECT 1']);
   });
 
-  it('handler_that_throws_ends_the_statement', async () => {
+  it('what_the_handler_throws_is_the_error', async () => {
     const rows = async () => {
       throw new Error('output is closed');
     };
-    const failure = await failureOf(said('SELECT n FROM generate_series(1, 1000000000) AS n', { rows }));
+    const failure = await failureOf(said('SELECT n FROM generate_series(1, 100000) AS n', { rows }));
     expect(failure.message).to.equal('output is closed');
     expect(await said('SELECT 7 AS n')).to.include('7');
   });
@@ -202,13 +213,7 @@ describe('shell on a server with passwords and TLS', () => {
     const connection = await openServer(
       `postgresql://alopex:secret@127.0.0.1:${served.port}/alopex?sslmode=require`,
     );
-    const handler = recorder({
-      rows: async () => connection.cancel(),
-    });
-    const failure = await connection
-      .run('SELECT n FROM generate_series(1, 1000000000) AS n', handler)
-      .then(() => null, asAlopexError);
-    expect(failure?.code).to.equal('57014');
+    expect(await codeOfCancelled(connection)).to.equal('57014');
     await connection.close();
     await served.close();
   });

@@ -62,7 +62,7 @@ class ServerConnection implements ShellConnection {
   readonly #socket: Socket;
   readonly #address: ServerAddress;
   #answer: ServerAnswer | null = null;
-  #cancelling: Promise<void> | null = null;
+  #cancelling: Promise<unknown> = Promise.resolve();
 
   constructor(wire: KeyedWire, socket: Socket, address: ServerAddress) {
     this.user = address.user;
@@ -99,7 +99,6 @@ class ServerConnection implements ShellConnection {
     } finally {
       // A cancel that is still on its way would hit the next statement.
       await this.#cancelling;
-      this.#cancelling = null;
       this.#answer = null;
     }
   }
@@ -107,7 +106,7 @@ class ServerConnection implements ShellConnection {
   cancel(): void {
     if (this.#answer === null) return;
     this.#answer.isCancelled = true;
-    this.#cancelling ??= this.#requestCancel().catch((error: unknown) => {
+    const requested = this.#requestCancel().catch((error: unknown) => {
       const { message } = asAlopexError(error);
       this.onNotice({
         severity: 'WARNING',
@@ -116,6 +115,7 @@ class ServerConnection implements ShellConnection {
         hint: null,
       });
     });
+    this.#cancelling = Promise.all([this.#cancelling, requested]);
   }
 
   /** On a connection of its own, which the server closes when it has done it. */
