@@ -28,6 +28,7 @@ export class PgConnection {
   #isTls = false;
   /** Runs while the peer has to take what was written last. */
   #lingering: Timer | null = null;
+  #protocol: SessionProtocol | null = null;
   #session: Session | null = null;
   readonly secret: number;
 
@@ -46,6 +47,7 @@ export class PgConnection {
 
   cancel(): void {
     this.#session?.cancel();
+    this.#protocol?.cancel();
   }
 
   /** Beneath TLS the socket goes on telling; only the layer in use is listened to. */
@@ -65,7 +67,8 @@ export class PgConnection {
     try {
       const session = await this.#handshakeInTime();
       if (session === null) return this.#close();
-      await new SessionProtocol(session, this.#inbox, this.#outbox, this.#server.clock).run();
+      this.#protocol = new SessionProtocol(session, this.#inbox, this.#outbox, this.#server.clock);
+      await this.#protocol.run();
       this.#close();
     } catch (error) {
       this.#fatal(asAlopexError(error));

@@ -49,6 +49,9 @@ export class SessionProtocol {
   #unnamed: PreparedStatement | null | undefined = undefined;
   #isSkipping = false;
 
+  #isSending = false;
+  #isCancelled = false;
+
   constructor(session: Session, inbox: Inbox, outbox: Outbox, clock: Clock) {
     this.#session = session;
     this.#inbox = inbox;
@@ -339,8 +342,32 @@ export class SessionProtocol {
     else writer.commandComplete(tag);
   }
 
+  /** A statement whose rows wait for the client to read is cancelled here: the session has it paused. */
+  cancel(): void {
+    if (this.#isSending) this.#isCancelled = true;
+  }
+
+  #checkCancelled(): void {
+    if (!this.#isCancelled) return;
+    throw new AlopexError('query_canceled', 'canceling statement due to user request');
+  }
+
   /** Sends rows until the portal is done, or `rowsMax` are sent (0: no limit). */
   async #sendRows(
+    portal: RowsPortal,
+    encoders: readonly FieldEncoder[],
+    rowsMax: number,
+  ): Promise<{ readonly sent: number; readonly isDone: boolean }> {
+    this.#isSending = true;
+    this.#isCancelled = false;
+    try {
+      return await this.#sendAll(portal, encoders, rowsMax);
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  async #sendAll(
     portal: RowsPortal,
     encoders: readonly FieldEncoder[],
     rowsMax: number,
@@ -351,7 +378,9 @@ export class SessionProtocol {
       for (const row of rows) {
         this.#outbox.writer.dataRow(row, encoders);
         const room = this.#outbox.room();
-        if (room !== null) await room;
+        if (room === null) continue;
+        await room;
+        this.#checkCancelled();
       }
       sent += rows.length;
       if (isDone || (rowsMax > 0 && sent >= rowsMax)) return { sent, isDone };
