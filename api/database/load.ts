@@ -1,12 +1,11 @@
-import { indexId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
 import { objectsLayout, sequencesLayout } from '../../log/events/system.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { fromRows } from '../../query/catalog/snapshot.ts';
-import { rowsOf } from '../../query/exec/rows.ts';
 import type { Sequences } from './sequences.ts';
+import { tableRows } from './table-rows.ts';
 
 /** The catalog as the rows of `alopex.objects` say. */
 export async function loadCatalog(rows: Rows): Promise<CatalogSnapshot> {
@@ -20,21 +19,8 @@ export async function loadSequences(rows: Rows, sequences: Sequences): Promise<v
 }
 
 async function allRows(rows: Rows, layout: TableLayout): Promise<readonly (readonly Datum[])[]> {
-  const scan = rows.reader.scan({
-    layout,
-    index: indexId(0),
-    ranges: [{ from: null, to: null }],
-    reverse: false,
-    view: { at: rows.applied.timestamp, pending: null },
-    columns: layout.columns.map((column) => column.id),
-    zones: [],
-    rowsWanted: null,
-  });
   const all: (readonly Datum[])[] = [];
-  for (;;) {
-    const batch = scan.next();
-    if (batch instanceof Promise) await batch;
-    else if (batch === null) return all;
-    else for (const row of rowsOf(batch)) all.push(row);
-  }
+  const view = { at: rows.applied.timestamp, pending: null };
+  for await (const batch of tableRows(rows.reader, layout, view)) all.push(...batch);
+  return all;
 }

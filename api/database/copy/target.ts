@@ -10,6 +10,7 @@ import { codecOf } from '../../../query/types/codec/codec.ts';
 import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { EngineSession } from '../session.ts';
 import { bindQuery } from '../statements/prepare.ts';
+import { qualifiedName } from '../statements/tables.ts';
 import { BinaryCopyDecoder } from './binary.ts';
 import { CopyDecoder, type CopyLine } from './decode.ts';
 import type { CopyOptions } from './options.ts';
@@ -55,12 +56,10 @@ export class CopyTarget {
     options: CopyOptions,
     context: ExecutionContext,
   ): CopyTarget {
-    const namespace = session.catalog.byId(table.namespace);
-    const schema = namespace?.kind === 'namespace' ? `${quoteIdentifier(namespace.name)}.` : '';
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
     const values = columns.map((_, index) => `$${index + 1}`).join(', ');
     const insert = parse(
-      `INSERT INTO ${schema}${quoteIdentifier(table.name)} (${names}) OVERRIDING SYSTEM VALUE VALUES (${values})`,
+      `INSERT INTO ${qualifiedName(session, table)} (${names}) OVERRIDING SYSTEM VALUE VALUES (${values})`,
     )[0]!;
     const { plan } = bindQuery(
       session,

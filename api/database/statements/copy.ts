@@ -20,7 +20,7 @@ import type { EngineSession } from '../session.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 import { prepareQuery } from './prepare.ts';
 import { executionContext, runQuery } from './query.ts';
-import { requireTable } from './tables.ts';
+import { qualifiedName, requireTable } from './tables.ts';
 
 /** COPY … FROM STDIN, COPY … TO STDOUT. Files and programs of the server's machine are not for clients. */
 export async function runCopy(
@@ -134,9 +134,7 @@ async function copyOut(
 function tableQuery(session: EngineSession, node: CopyStmt): ParsedStatement {
   const table = requireTable(session, rangeVarOf(node.relation));
   const columns = columnsOf(table, stringsOf(node.attlist)).map(({ name }) => quoteIdentifier(name));
-  const namespace = session.catalog.byId(table.namespace);
-  const schema = namespace?.kind === 'namespace' ? `${quoteIdentifier(namespace.name)}.` : '';
-  return parse(`SELECT ${columns.join(', ')} FROM ${schema}${quoteIdentifier(table.name)}`)[0]!;
+  return parse(`SELECT ${columns.join(', ')} FROM ${qualifiedName(session, table)}`)[0]!;
 }
 
 function innerQuery(outer: ParsedStatement, node: Node): ParsedStatement {

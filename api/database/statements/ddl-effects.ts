@@ -1,6 +1,5 @@
 import { bytesToLatin1 } from '../../../base/bytes/utf8.ts';
 import { AlopexError } from '../../../base/errors.ts';
-import { indexId } from '../../../base/ids.ts';
 import { unreachable } from '../../../base/unreachable.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { IndexLayout, TableLayout } from '../../../log/events/layout.ts';
@@ -8,10 +7,10 @@ import { sequencesLayout } from '../../../log/events/system.ts';
 import { indexPrefixOf, primaryKeyOf } from '../../../materializers/rows/key.ts';
 import type { DdlEffect } from '../../../query/catalog/ddl/context.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
-import { rowsOf } from '../../../query/exec/rows.ts';
 import { keyDescription } from '../../../query/txn/violations.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
+import { tableRows } from '../table-rows.ts';
 import { addedValues } from './defaults.ts';
 
 type Row = readonly Datum[];
@@ -40,38 +39,18 @@ export async function applyEffect(
   }
 }
 
-/** The rows of a layout as the transaction sees them now, a batch at a time. */
-async function* tableRows(
+/** The rows of a layout as the transaction sees them now; between batches others run, and a cancel is seen. */
+async function* currentRows(
   session: EngineSession,
   run: StatementRun,
   layout: TableLayout,
 ): AsyncIterable<readonly Row[]> {
-  const { transactions } = session.engine;
-  const scan = session.engine.reader.scan({
-    layout,
-    index: indexId(0),
-    ranges: [{ from: null, to: null }],
-    reverse: false,
-    view: transactions.newestView(run.transaction),
-    columns: layout.columns.map((column) => column.id),
-    zones: [],
-    rowsWanted: null,
-  });
-  try {
-    for (;;) {
-      run.checkCancelled();
-      const batch = scan.next();
-      if (batch instanceof Promise) {
-        await batch;
-        continue;
-      }
-      if (batch === null) return;
-      yield rowsOf(batch);
-      const slice = run.slice();
-      if (slice !== null) await slice;
-    }
-  } finally {
-    scan.close();
+  const { reader, transactions } = session.engine;
+  for await (const rows of tableRows(reader, layout, transactions.newestView(run.transaction))) {
+    run.checkCancelled();
+    yield rows;
+    const slice = run.slice();
+    if (slice !== null) await slice;
   }
 }
 
@@ -97,7 +76,7 @@ async function backfillIndex(
   transactions.changeCatalog(transaction, [{ kind: 'put', object: { ...table, layout } }]);
   const index = indexes.find((one) => one.id === effect.index)!;
   const uniqueness = new UniqueCheck(session, table, layout, index);
-  for await (const rows of tableRows(session, run, { ...layout, indexes: [] })) {
+  for await (const rows of currentRows(session, run, { ...layout, indexes: [] })) {
     for (const row of rows) {
       if (index.unique) uniqueness.add(row);
       transaction.pending.restate(layout, primaryKeyOf(layout, row), row, transaction.command);
@@ -161,7 +140,7 @@ async function validateNotNull(
 ): Promise<void> {
   const { layout, columns, name } = effect.table;
   const place = layout.columns.findIndex((column) => column.id === effect.attribute);
-  for await (const rows of tableRows(session, run, layout)) {
+  for await (const rows of currentRows(session, run, layout)) {
     if (rows.every((row) => row[place] !== null)) continue;
     const column = columns[effect.attribute - 1]!.name;
     throw new AlopexError(
@@ -194,7 +173,7 @@ async function rewriteTable(
   const checks = [null, ...layout.indexes.filter((index) => index.unique)].map(
     (index) => new UniqueCheck(session, target, layout, index),
   );
-  for await (const rows of tableRows(session, run, source.layout)) {
+  for await (const rows of currentRows(session, run, source.layout)) {
     for (const row of rows) {
       const moved = layout.columns.map((column, index): Datum => {
         const place = places[index]!;

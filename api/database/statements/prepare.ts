@@ -62,7 +62,7 @@ function returnsRows(plan: LogicalPlan): boolean {
 
 /** Whether the catalog may be younger than what the session's next statement reads. */
 function readsPast(session: EngineSession): boolean {
-  if ((session.settings.get('alopex.as_of') ?? '') !== '') return true;
+  if (!session.settings.lookUps.readsPresent) return true;
   const { transaction } = session;
   if (transaction === null || transaction.snapshot === null || transaction.catalog !== null) return false;
   return transaction.snapshotCatalog !== session.catalog.version;

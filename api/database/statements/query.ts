@@ -22,7 +22,7 @@ export async function runQuery(
   const run = session.beginRun(prepared.statement);
   const query = await lockedQuery(session, run.transaction, prepared, prepared.query!);
   const context = await executionContext(session, run, parameters);
-  if (query.command !== 'SELECT' && (session.settings.get('alopex.as_of') ?? '') !== '') {
+  if (query.command !== 'SELECT' && !session.settings.lookUps.readsPresent) {
     throw new AlopexError(
       'read_only_sql_transaction',
       `cannot execute ${query.command} while alopex.as_of is set`,

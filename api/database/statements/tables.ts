@@ -1,7 +1,15 @@
 import { AlopexError } from '../../../base/errors.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import type { TableReference } from '../../../query/sql/ast.ts';
+import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { EngineSession } from '../session.ts';
+
+/** A table's name as SQL writes it, with its schema. */
+export function qualifiedName(session: EngineSession, table: RelationDefinition): string {
+  const namespace = session.catalog.byId(table.namespace);
+  const schema = namespace?.kind === 'namespace' ? `${quoteIdentifier(namespace.name)}.` : '';
+  return `${schema}${quoteIdentifier(table.name)}`;
+}
 
 /** A table that a utility statement names; 42P01 and 42809 as PostgreSQL words them. */
 export function requireTable(
