@@ -2,11 +2,12 @@ import { AlopexError, asAlopexError, unsupported } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { OutputColumn } from '../../query/plan/logical.ts';
 import { parseTag } from './command-tag.ts';
-import type { Portal, Rows } from './contract.ts';
+import type { Portal } from './contract.ts';
 import type { Field, QueryResult, Statement } from './database.ts';
+import { ResultReader } from './result-reader.ts';
 import type { EngineSession } from './session.ts';
 import type { Prepared } from './statements/prepare.ts';
-import { parameterDatum, type Value, valueReader } from './values.ts';
+import { parameterDatum, type Value } from './values.ts';
 
 /** Where a statement gets the session that it runs in. */
 export type SessionLender = {
@@ -61,6 +62,7 @@ export class EmbeddedStatement<R> implements Statement<R> {
       result =
         this.#lookUp(session, parameters) ??
         this.#insertRow(session, parameters) ??
+        this.#select(session, parameters) ??
         this.#run(session, parameters);
     } catch (error) {
       this.#lender.giveBack(session);
@@ -88,9 +90,17 @@ export class EmbeddedStatement<R> implements Statement<R> {
   ): QueryResult<R> | Promise<QueryResult<R>> | null {
     const inserted = session.insertRow(this.#prepared, parameters);
     if (inserted === null) return null;
-    if (inserted instanceof Promise) return inserted.then(() => session.sync()).then(() => insertedRow);
-    const synced = session.sync();
-    return synced instanceof Promise ? synced.then(() => insertedRow) : insertedRow;
+    if (inserted instanceof Promise) return inserted.then(() => synced(session, insertedRow));
+    return synced(session, insertedRow);
+  }
+
+  #select(
+    session: EngineSession,
+    parameters: readonly Datum[],
+  ): QueryResult<R> | Promise<QueryResult<R>> | null {
+    const result = select(session, this.#prepared, parameters, this.#results);
+    if (result instanceof Promise) return result.then((read) => synced(session, read));
+    return result === null ? null : synced(session, result);
   }
 
   async #run(session: EngineSession, parameters: readonly Datum[]): Promise<QueryResult<R>> {
@@ -99,10 +109,27 @@ export class EmbeddedStatement<R> implements Statement<R> {
       await session.bind(this.#prepared, parameters),
       () => this.#results,
     );
-    const synced = session.sync();
-    if (synced instanceof Promise) await synced;
-    return result;
+    return synced(session, result);
   }
+}
+
+/** The result, once the session's implicit transaction has ended. */
+function synced<Result>(session: EngineSession, result: Result): Result | Promise<Result> {
+  const ended = session.sync();
+  return ended instanceof Promise ? ended.then(() => result) : result;
+}
+
+/** The session's short way of reading all rows of a plain SELECT; null where it does not take it. */
+function select<R>(
+  session: EngineSession,
+  prepared: Prepared,
+  parameters: readonly Datum[],
+  reader: ResultReader<R>,
+): QueryResult<R> | Promise<QueryResult<R>> | null {
+  const rows: R[] = [];
+  const read = session.select(prepared, parameters, (batch) => reader.append(session, batch, rows));
+  if (read instanceof Promise) return read.then(() => reader.result(rows));
+  return read === null ? null : reader.result(rows);
 }
 
 const insertedRow = Object.freeze({
@@ -118,7 +145,12 @@ export async function runOnce<R>(
   prepared: Prepared,
   values: readonly Value[],
 ): Promise<QueryResult<R>> {
-  const portal = await session.bind(prepared, parametersOf(session, prepared, values));
+  const parameters = parametersOf(session, prepared, values);
+  const { columns } = prepared;
+  const selected =
+    columns === null ? null : select(session, prepared, parameters, new ResultReader<R>(columns));
+  if (selected !== null) return selected;
+  const portal = await session.bind(prepared, parameters);
   return resultOf(session, portal, (columns) => new ResultReader<R>(columns));
 }
 
@@ -177,61 +209,4 @@ async function resultOf<R>(
       throw error;
     }
   }
-}
-
-/** Rows after which code is generated for them; it costs what some hundred rows do. */
-const rowsAssignedMax = 100;
-
-/** Turns rows of datums into objects, for the session whose settings say how values look. */
-export class ResultReader<R> {
-  readonly fields: readonly Field[];
-  readonly #columns: readonly OutputColumn[];
-  #session: EngineSession | null = null;
-  #generated: ((row: readonly Datum[]) => R) | null = null;
-  #rowsRead = 0;
-
-  constructor(columns: readonly OutputColumn[]) {
-    this.#columns = columns;
-    this.fields = columns.map(({ name, type }) => ({ name, type: type.oid, modifier: type.modifier }));
-  }
-
-  selected(session: EngineSession, found: Rows): QueryResult<R> {
-    const rows = this.read(session, found);
-    return { command: 'SELECT', rowCount: rows.length, rows, fields: this.fields };
-  }
-
-  read(session: EngineSession, found: Rows): R[] {
-    this.#rowsRead += found.length;
-    if (this.#session === session && this.#generated !== null) return found.map(this.#generated);
-    const readers = this.#columns.map(({ type }) => valueReader(type, session.functions));
-    const names = this.#columns.map(({ name }) => name);
-    if (this.#rowsRead < rowsAssignedMax) return found.map(assigningReader<R>(names, readers));
-    this.#session = session;
-    this.#generated = generatedReader<R>(names, readers);
-    return found.map(this.#generated);
-  }
-}
-
-type ValueReader = (datum: Datum) => Value;
-
-function assigningReader<R>(
-  names: readonly string[],
-  readers: readonly ValueReader[],
-): (row: readonly Datum[]) => R {
-  return (row) =>
-    Object.fromEntries(names.map((name, index) => [name, readers[index]!(row[index]!)] as const)) as R;
-}
-
-/** Code that names the columns gives all rows one shape. */
-function generatedReader<R>(
-  names: readonly string[],
-  readers: readonly ValueReader[],
-): (row: readonly Datum[]) => R {
-  const fields = names.map((name, index) => {
-    const key = name === '__proto__' ? '["__proto__"]' : JSON.stringify(name);
-    return `${key}: r${index}(row[${index}])`;
-  });
-  const parameters = readers.map((_reader, index) => `r${index}`);
-  const make = new Function(...parameters, `'use strict'; return (row) => ({ ${fields.join(', ')} });`);
-  return make(...readers) as (row: readonly Datum[]) => R;
 }

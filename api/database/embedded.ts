@@ -11,8 +11,9 @@ import {
   type TailOptions,
   type TransactionOptions,
 } from './database.ts';
-import { EmbeddedStatement, parametersOf, ResultReader, runOnce } from './embedded-statement.ts';
+import { EmbeddedStatement, parametersOf, runOnce } from './embedded-statement.ts';
 import { databaseName, type Engine } from './engine.ts';
+import { ResultReader } from './result-reader.ts';
 import type { EngineSession } from './session.ts';
 import { tailChanges } from './tail.ts';
 import type { Value } from './values.ts';

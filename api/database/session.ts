@@ -1,5 +1,6 @@
 import type { Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
@@ -16,6 +17,7 @@ import { sessionSequences } from './sequences.ts';
 import { SessionSettings } from './session-settings.ts';
 import { StatementRun } from './statement-run.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
+import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
 import { systemRows } from './system-rows.ts';
 
@@ -147,6 +149,31 @@ export class EngineSession implements Session {
       const inserted = this.#insertRow(prepared as Prepared, query.insert, parameters);
       if (!(inserted instanceof Promise)) return true;
       return inserted.then(
+        () => true,
+        (error: unknown) => {
+          throw this.#failed(error);
+        },
+      );
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /**
+   * The short way of a SELECT whose rows are all wanted, as `lookUp` is of a lookup; like `bind` it begins a
+   * transaction. A batch is the consumer's until it returns.
+   */
+  select(
+    prepared: PreparedStatement,
+    parameters: readonly Datum[],
+    consume: (batch: ColumnBatch) => void,
+  ): true | Promise<true> | null {
+    const { query } = prepared as Prepared;
+    if (query === null || !isPlainRead(query) || !this.#mayLookUp(query)) return null;
+    try {
+      const read = readAll(this, prepared as Prepared, query, parameters, consume);
+      if (!(read instanceof Promise)) return true;
+      return read.then(
         () => true,
         (error: unknown) => {
           throw this.#failed(error);
@@ -371,7 +398,12 @@ export class EngineSession implements Session {
     if (this.#block !== 'none') return;
     this.#endAllRuns();
     const transaction = this.#transaction;
-    if (transaction !== null) return this.#commit(transaction);
+    if (transaction === null) return;
+    if (this.#drawn.size > 0 || !this.engine.transactions.commitRead(transaction)) {
+      return this.#commit(transaction);
+    }
+    this.#transaction = null;
+    this.settings.commit();
   }
 
   async #commit(transaction: Transaction): Promise<void> {

@@ -129,7 +129,7 @@ class ChangeDecoder {
     for (const [index, field] of schema.fields.entries()) {
       const column = table.columns[field.column - 1];
       if (column === undefined || column.isHidden || column.isDropped) continue;
-      row[column.name] = valueReader(column.type, this.#functions)(values[index]!);
+      row[column.name] = valueReader(column.type)(values[index]!, this.#functions);
     }
     return row;
   }

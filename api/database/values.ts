@@ -41,10 +41,19 @@ export type Value =
 /** Milliseconds either side of 1970 that a Date can hold. */
 const dateMsMax = 8.64e15;
 
-/** What turns a column's datums into values: resolved once for a result. */
-export function valueReader(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
-  const reader = readerOf(type, context);
-  return (datum) => (datum === null ? null : reader(datum));
+/** What turns datums into values; how some are printed is the session's to say. */
+export type ValueReader = (datum: Datum, context: FunctionContext) => Value;
+
+/** Of a type's datums: resolved once for a result. */
+export function valueReader(type: SqlType): ValueReader {
+  const reader = readerOf(type);
+  return (datum, context) => (datum === null ? null : reader(datum, context));
+}
+
+/** Whether the type's datums, nulls among them, are its values. */
+export function isValue({ oid }: SqlType): boolean {
+  const form = formOf(oid);
+  return form === 'datum' || form === 'text';
 }
 
 /** The same for text, the form that the wire brings. */
@@ -52,8 +61,8 @@ export function textValueReader(type: SqlType, context: FunctionContext): (text:
   const form = formOf(type.oid);
   if (form === 'text' || form === 'printed') return (text) => text;
   const codec = codecOf(type.oid);
-  const reader = readerOf(type, context);
-  return (text) => reader(codec.parse(text, type, context));
+  const reader = readerOf(type);
+  return (text) => reader(codec.parse(text, type, context), context);
 }
 
 /** How a program sees a type: as its datum, as its printed form … */
@@ -86,10 +95,10 @@ function formOf(oid: TypeOid): Form {
   }
 }
 
-function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
+function readerOf(type: SqlType): ValueReader {
   const form = formOf(type.oid);
   const codec = codecOf(type.oid);
-  const printed = (datum: Datum): string => codec.format(datum, type, context);
+  const printed: ValueReader = (datum, context) => codec.format(datum, type, context);
   switch (form) {
     case 'datum':
     case 'text':
@@ -97,12 +106,12 @@ function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Va
     case 'json':
       return (datum) => JSON.parse(datum as string) as Value;
     case 'date':
-      return (datum) => {
+      return (datum, context) => {
         const ms = Math.floor(Number(datum) / 1000);
-        return Math.abs(ms) <= dateMsMax ? new Date(ms) : printed(datum);
+        return Math.abs(ms) <= dateMsMax ? new Date(ms) : printed(datum, context);
       };
     case 'array':
-      return arrayReader(type, context);
+      return arrayReader(type);
     case 'printed':
       return printed;
     default:
@@ -110,11 +119,11 @@ function readerOf(type: SqlType, context: FunctionContext): (datum: Datum) => Va
   }
 }
 
-function arrayReader(type: SqlType, context: FunctionContext): (datum: Datum) => Value {
-  const element = valueReader({ oid: typeInfo(type.oid).element, modifier: -1 }, context);
-  return (datum) => {
+function arrayReader(type: SqlType): ValueReader {
+  const element = valueReader({ oid: typeInfo(type.oid).element, modifier: -1 });
+  return (datum, context) => {
     const { items, dimensions } = datum as SqlArray;
-    let values: readonly Value[] = items.map(element);
+    let values: readonly Value[] = items.map((item) => element(item, context));
     for (let depth = dimensions.length - 1; depth > 0; depth--)
       values = chunks(values, dimensions[depth]!.length);
     return values;

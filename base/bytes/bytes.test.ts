@@ -4,7 +4,14 @@ import { narrow } from '../values/numeric.ts';
 import { compareBytes, prefixEnd } from './compare.ts';
 import { crc32cPortable } from './crc32c.ts';
 import { ByteReader, ByteReaderError } from './reader.ts';
-import { bytesToLatin1, compareText, latin1ToBytes, stringToUtf8, utf8ToString } from './utf8.ts';
+import {
+  bytesToLatin1,
+  compareText,
+  latin1ToBytes,
+  stringToUtf8,
+  utf8ToString,
+  utf8ToStrings,
+} from './utf8.ts';
 import { ByteWriter } from './writer.ts';
 
 const int64 = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n);
@@ -50,6 +57,31 @@ describe('base/bytes', () => {
         const written = writer.utf8(text);
         expect(written).to.equal(stringToUtf8(text).length);
         expect(utf8ToString(writer.view())).to.equal(text);
+      }),
+    );
+  });
+
+  it('reads many texts at once as it reads each', () => {
+    const text = fc.oneof(
+      fc.string({ maxLength: 30 }),
+      fc.string({ unit: 'binary', maxLength: 10 }),
+      fc.constantFrom('', 'x'.repeat(256), 'y'.repeat(257), 'z'.repeat(9000)),
+    );
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 100 }), fc.array(fc.nat(99)), (texts, picked) => {
+        const pieces = texts.map(stringToUtf8);
+        const offsets = new Int32Array(texts.length + 1);
+        pieces.forEach((piece, row) => {
+          offsets[row + 1] = offsets[row]! + piece.length;
+        });
+        const bytes = new Uint8Array(offsets[texts.length]!);
+        pieces.forEach((piece, row) => {
+          bytes.set(piece, offsets[row]!);
+        });
+        expect(utf8ToStrings(bytes, offsets, null, texts.length)).to.deep.equal(texts);
+        const rows = Uint32Array.from(picked.filter((row) => row < texts.length));
+        const chosen = Array.from(rows, (row) => texts[row]!);
+        expect(utf8ToStrings(bytes, offsets, rows, rows.length)).to.deep.equal(chosen);
       }),
     );
   });

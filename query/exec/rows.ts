@@ -1,5 +1,5 @@
-import type { ColumnBatch, ColumnVector } from '../../base/values/column.ts';
-import { datumAt } from '../../base/values/column.ts';
+import { utf8ToStrings } from '../../base/bytes/utf8.ts';
+import { type ColumnBatch, type ColumnVector, datumAt } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import { liveCount } from './vectors.ts';
 
@@ -9,33 +9,48 @@ export function rowsOf(batch: ColumnBatch): Datum[][] {
   const width = batch.columns.length;
   const rows = new Array<Datum[]>(count);
   for (let at = 0; at < count; at++) rows[at] = new Array<Datum>(width);
-  for (let column = 0; column < width; column++)
-    fillColumn(rows, column, batch.columns[column]!, batch.selection);
+  for (let column = 0; column < width; column++) {
+    const values = liveValues(batch.columns[column]!, batch.selection, count);
+    for (let at = 0; at < count; at++) rows[at]![column] = values[at]!;
+  }
   return rows;
 }
 
-function fillColumn(
-  rows: Datum[][],
-  column: number,
-  vector: ColumnVector,
+/** A column's datums at the live rows, one after the other. */
+export function liveValues(
+  column: ColumnVector,
   selection: Uint32Array | null,
-): void {
-  const isTyped = vector.kind === 'float64' || vector.kind === 'int32';
-  if (vector.kind === 'datum' || (isTyped && vector.nulls === null)) {
-    fillPlain(rows, column, vector.values, selection);
-    return;
+  count: number,
+): { readonly [index: number]: Datum } {
+  const isPlain = column.kind === 'datum' || column.kind === 'float64' || column.kind === 'int32';
+  if (isPlain && column.nulls === null) {
+    return selection === null ? column.values : picked(column.values, selection, count);
   }
-  for (let at = 0; at < rows.length; at++) {
-    rows[at]![column] = datumAt(vector, selection === null ? at : selection[at]!);
-  }
+  if (column.kind === 'utf8') return textsOf(column, selection, count);
+  const values = new Array<Datum>(count);
+  for (let at = 0; at < count; at++) values[at] = datumAt(column, selection === null ? at : selection[at]!);
+  return values;
 }
 
-function fillPlain(
-  rows: Datum[][],
-  column: number,
-  values: { readonly [index: number]: Datum },
+function textsOf(
+  { text, nulls }: Extract<ColumnVector, { readonly kind: 'utf8' }>,
   selection: Uint32Array | null,
-): void {
-  if (selection === null) for (let at = 0; at < rows.length; at++) rows[at]![column] = values[at]!;
-  else for (let at = 0; at < rows.length; at++) rows[at]![column] = values[selection[at]!]!;
+  count: number,
+): readonly Datum[] {
+  const texts: Datum[] = utf8ToStrings(text.bytes, text.offsets, selection, count);
+  if (nulls === null) return texts;
+  for (let at = 0; at < count; at++) {
+    if (nulls[selection === null ? at : selection[at]!] === 1) texts[at] = null;
+  }
+  return texts;
+}
+
+function picked(
+  values: { readonly [index: number]: Datum },
+  selection: Uint32Array,
+  count: number,
+): readonly Datum[] {
+  const datums = new Array<Datum>(count);
+  for (let at = 0; at < count; at++) datums[at] = values[selection[at]!]!;
+  return datums;
 }

@@ -358,13 +358,17 @@ export class Transactions {
     if (transaction.recordsLogged > 0) this.#spill.abort(transaction.id);
   }
 
+  /** Ends a transaction that wrote nothing. False: there is something to commit. */
+  commitRead(transaction: Transaction): boolean {
+    invariant(transaction.state === 'active', 'a transaction ends once');
+    if (!transaction.pending.isEmpty) return false;
+    this.#end(transaction, 'committed');
+    return true;
+  }
+
   /** Resolves when the commit is durable and visible. A failure has rolled back, except for 40003. */
   async commit(transaction: Transaction): Promise<void> {
-    invariant(transaction.state === 'active', 'a transaction ends once');
-    if (transaction.pending.isEmpty) {
-      this.#end(transaction, 'committed');
-      return;
-    }
+    if (this.commitRead(transaction)) return;
     let undecided: Promise<void>;
     try {
       const isLarge =

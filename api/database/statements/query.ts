@@ -1,6 +1,7 @@
 import { AlopexError } from '../../../base/errors.ts';
 import type { ColumnBatch } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
+import type { ReadView } from '../../../materializers/rows/contract.ts';
 import type { Cursor, ExecutionContext } from '../../../query/exec/contract.ts';
 import { execute } from '../../../query/exec/execute.ts';
 import { rowsOf } from '../../../query/exec/rows.ts';
@@ -36,15 +37,63 @@ export async function runQuery(
   return { kind: 'command', tag: commandTag(query.command, affectedRows) };
 }
 
+/** Whether it reads, and neither writes nor locks. */
+export function isPlainRead({ command, writtenTables }: PreparedQuery): boolean {
+  return command === 'SELECT' && writtenTables.length === 0;
+}
+
+/** A plain read of the present, all of it: no portal, and no promise where its pages are in memory. */
+export function readAll(
+  session: EngineSession,
+  prepared: Prepared,
+  query: PreparedQuery,
+  parameters: readonly Datum[],
+  consume: (batch: ColumnBatch) => void,
+): void | Promise<void> {
+  const run = session.beginRun(prepared.statement);
+  const view = session.engine.transactions.view(run.transaction);
+  const cursor = execute(query.plan, contextOf(session, run, parameters, view));
+  run.onEnd = () => cursor.close();
+  for (;;) {
+    const batch = cursor.next();
+    if (batch instanceof Promise) return readRest(batch, cursor, consume).then(() => session.endRun(run));
+    if (batch === null) return session.endRun(run);
+    consume(batch);
+  }
+}
+
+async function readRest(
+  first: Promise<ColumnBatch | null>,
+  cursor: Cursor,
+  consume: (batch: ColumnBatch) => void,
+): Promise<void> {
+  let pulled: ReturnType<Cursor['next']> = first;
+  for (;;) {
+    const batch = pulled instanceof Promise ? await pulled : pulled;
+    if (batch === null) return;
+    consume(batch);
+    pulled = cursor.next();
+  }
+}
+
 export async function executionContext(
   session: EngineSession,
   run: StatementRun,
   parameters: readonly Datum[],
 ): Promise<ExecutionContext> {
+  const view = await viewOfSession(session, session.engine.transactions.view(run.transaction));
+  return contextOf(session, run, parameters, view);
+}
+
+function contextOf(
+  session: EngineSession,
+  run: StatementRun,
+  parameters: readonly Datum[],
+  view: ReadView,
+): ExecutionContext {
   const { transactions } = session.engine;
   const { transaction } = run;
   const reader = transactions.reader(transaction);
-  const view = await viewOfSession(session, transactions.view(transaction));
   return {
     reader,
     view,
