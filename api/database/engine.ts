@@ -11,6 +11,7 @@ import { emptyCatalog } from '../../query/catalog/snapshot.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import type { CommitLimits } from '../../query/txn/spill.ts';
 import { Transactions } from '../../query/txn/transactions.ts';
+import { CatalogHistory } from './catalog-history.ts';
 import type { ConnectOptions, SessionHost } from './contract.ts';
 import { loadCatalog, loadSequences } from './load.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -46,6 +47,7 @@ export class Engine implements SessionHost {
   readonly rows: Rows;
   readonly transactions: Transactions;
   readonly sequences: Sequences;
+  readonly catalogs: CatalogHistory;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
   readonly #options: EngineOptions;
@@ -70,6 +72,7 @@ export class Engine implements SessionHost {
     this.log = log;
     this.rows = rows;
     this.transactions = transactions;
+    this.catalogs = new CatalogHistory(rows.reader, transactions);
     this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
   }
 

@@ -22,13 +22,8 @@ export class PlanCache {
     return parsed;
   }
 
-  key(
-    statement: ParsedStatement,
-    givenTypes: readonly TypeOid[],
-    searchPath: string,
-    readsPast: boolean,
-  ): string {
-    const time = readsPast ? '<' : '';
+  /** `time`: what tells plans of the past from those of the present, which is ''. */
+  key(statement: ParsedStatement, givenTypes: readonly TypeOid[], searchPath: string, time: string): string {
     const dialect = statement.hasQuestionMarks ? '?' : '$';
     return `${time}${dialect}${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;
   }

@@ -10,6 +10,7 @@ import { tableLockKey } from '../../query/txn/row-access.ts';
 import { isolationOf, type Transaction } from '../../query/txn/transaction.ts';
 import { TableWriter } from '../../query/txn/writer.ts';
 import type { TypeOid } from '../../query/types/type.ts';
+import { type Moment, type Moments, noMoments } from './catalog-history.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
 import { SessionFunctions } from './function-context.ts';
@@ -20,6 +21,7 @@ import { type Prepared, type PreparedQuery, prepareStatement } from './statement
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
 import { systemRows } from './system-rows.ts';
+import { momentOfSession, momentsOf } from './time-travel.ts';
 
 /**
  * A session. Invariants:
@@ -44,6 +46,7 @@ export class EngineSession implements Session {
   readonly #paused = new Set<StatementRun>();
   /** Sequences that the open transaction drew numbers of. */
   #drawn = new Set<number>();
+  #moment: Moment | null = null;
   #isClosed = false;
   #idleTimer: Timer | null = null;
   /** For pg_stat_activity. */
@@ -63,7 +66,7 @@ export class EngineSession implements Session {
     for (const [name, value] of Object.entries(options.settings)) this.settings.set(name, value);
     const sequences = sessionSequences(
       engine.sequences,
-      () => this.catalog,
+      () => this.#presentCatalog,
       (id) => this.#drawn.add(id),
     );
     this.functions = new SessionFunctions({
@@ -91,6 +94,13 @@ export class EngineSession implements Session {
   }
   /** The catalog as the open transaction, or else everybody, sees it. */
   get catalog(): CatalogSnapshot {
+    return this.moment?.catalog ?? this.#presentCatalog;
+  }
+  /** With `alopex.as_of` set: what the session's statements read. */
+  get moment(): Moment | null {
+    return this.#moment === null || this.settings.lookUps.readsPresent ? null : this.#moment;
+  }
+  get #presentCatalog(): CatalogSnapshot {
     const { transactions } = this.engine;
     return this.#transaction === null ? transactions.catalog : transactions.catalogOf(this.#transaction);
   }
@@ -102,15 +112,32 @@ export class EngineSession implements Session {
   async prepare(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): Promise<Prepared> {
     try {
       this.#requireUsable(statement);
-      return prepareStatement(this, statement, parameterTypes);
+      if (!this.settings.lookUps.readsPresent) await this.#takeMoment();
+      const moments = await this.#momentsToPrepare(statement, parameterTypes);
+      return prepareStatement(this, statement, parameterTypes, moments);
     } catch (error) {
       throw this.#failed(error);
     }
   }
 
+  async #takeMoment(): Promise<void> {
+    this.#moment = await momentOfSession(this);
+  }
+
+  /** Outside a transaction the time is that of the call: the statement's own is taken when it runs. */
+  #momentsToPrepare(
+    statement: ParsedStatement,
+    parameterTypes: readonly TypeOid[],
+  ): Moments | Promise<Moments> {
+    if (statement.systemTimes.size === 0) return noMoments;
+    if (this.#transaction === null) this.functions.transactionMicros = this.functions.clockMicros();
+    return momentsOf(this, statement, parameterTypes, null);
+  }
+
   async bind(prepared: PreparedStatement, parameters: readonly Datum[]): Promise<Portal> {
     try {
       this.#requireUsable(prepared.statement);
+      if (!this.settings.lookUps.readsPresent) await this.#takeMoment();
       return await runStatement(this, prepared as Prepared, parameters);
     } catch (error) {
       throw this.#failed(error);
@@ -169,7 +196,7 @@ export class EngineSession implements Session {
     consume: (batch: ColumnBatch) => void,
   ): true | Promise<true> | null {
     const { query } = prepared as Prepared;
-    if (query === null || !isPlainRead(query) || !this.#mayLookUp(query)) return null;
+    if (query === null || !isPlainRead(prepared.statement, query) || !this.#mayLookUp(query)) return null;
     try {
       const read = readAll(this, prepared as Prepared, query, parameters, consume);
       if (!(read instanceof Promise)) return true;

@@ -50,11 +50,7 @@ export function tableLayoutToJson(layout: TableLayout): JsonObject {
     table: layout.table,
     storage: layout.storage,
     schema: layout.schema,
-    columns: layout.columns.map((column) => ({
-      id: column.id,
-      type: physicalTypeToJson(column.type),
-      missing: datumToJson(column.missing),
-    })),
+    columns: layout.columns.map(layoutColumnToJson),
     key: layout.key.map(keyColumnToJson),
     indexes: layout.indexes.map((index) => ({
       id: index.id,
@@ -64,7 +60,12 @@ export function tableLayoutToJson(layout: TableLayout): JsonObject {
       state: index.state,
     })),
     historyMs: layout.historyMs,
+    ...(layout.dropped === undefined ? {} : { dropped: layout.dropped.map(layoutColumnToJson) }),
   };
+}
+
+function layoutColumnToJson({ id, type, missing }: LayoutColumn): JsonObject {
+  return { id, type: physicalTypeToJson(type), missing: datumToJson(missing) };
 }
 
 /** Throws XX001 where the JSON is not a layout. */
@@ -78,6 +79,7 @@ export function tableLayoutFromJson(json: JsonValue): TableLayout {
     key: list(layout.key).map(keyColumnFromJson),
     indexes: list(layout.indexes).map(indexLayoutFromJson),
     historyMs: number(layout.historyMs),
+    ...(layout.dropped === undefined ? {} : { dropped: list(layout.dropped).map(layoutColumnFromJson) }),
   };
 }
 

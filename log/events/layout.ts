@@ -19,6 +19,8 @@ export type TableLayout = {
   readonly indexes: readonly IndexLayout[];
   /** How long closed versions are kept. */
   readonly historyMs: number;
+  /** Columns that were dropped and that older rows of the storage read as another value than null. */
+  readonly dropped?: readonly LayoutColumn[];
 };
 
 export type LayoutColumn = {

@@ -5,6 +5,7 @@ import { ByteWriter } from '../../base/bytes/writer.ts';
 import type { Disk } from '../../base/env/env.ts';
 import { AlopexError, corrupted } from '../../base/errors.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+import type { JsonObject } from '../../log/events/layout-json.ts';
 
 /**
  * What a snapshot of the rows fold is: its files, and the position that they cover. The one thing that says which
@@ -22,8 +23,16 @@ export type Manifest = {
   readonly files: readonly ManifestFile[];
   /** Versions of a storage below its horizon may be gone. */
   readonly horizons: readonly (readonly [storage: number, horizon: number])[];
-  /** Storages that no table has any more, with a timestamp at which that was so. */
-  readonly dropped: readonly (readonly [storage: number, since: number])[];
+  readonly dropped: readonly DroppedStorage[];
+};
+
+/** A storage that no table has any more. Its rows are kept as long as its history, for readers of the past. */
+export type DroppedStorage = {
+  readonly storage: number;
+  /** A timestamp at which that was so. */
+  readonly since: number;
+  /** Its last layout, by which its rows are merged; null where it came and went between two snapshots. */
+  readonly layout: JsonObject | null;
 };
 
 export type ManifestFile = {

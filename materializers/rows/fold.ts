@@ -1,9 +1,9 @@
 import type { Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
-import { indexId, type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+import { indexId, type Offset, offset, type StorageId, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { datumAt } from '../../base/values/column.ts';
-import type { JsonObject } from '../../log/events/layout-json.ts';
+import { type JsonObject, tableLayoutFromJson, tableLayoutToJson } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
@@ -236,7 +236,7 @@ export class Rows {
         file === null
           ? manifest.files
           : [...manifest.files, { ...file, level: 0, order: point.applied.offset }],
-      dropped: this.#droppedStorages(manifest, point.applied.timestamp),
+      ...this.#histories(manifest, point.applied.timestamp),
     });
     this.#flushedLayouts = point.layouts;
     const { memtables } = this.#store.state;
@@ -273,14 +273,29 @@ export class Rows {
     return { memtable, applied, replayFrom, layouts };
   }
 
-  #droppedStorages(manifest: Manifest, at: Timestamp): Manifest['dropped'] {
-    const known = new Map(manifest.dropped);
-    for (const { sstable } of this.#files.files) {
-      for (const { storage } of sstable.sections) {
-        if (!this.#fold.layouts.isCurrent(storage) && !known.has(storage)) known.set(storage, at);
-      }
+  /**
+   * What readers of the past ask for: which storages were dropped, and which versions are gone. A dropped storage
+   * is forgotten once its rows are, and so is the catalog that named it.
+   */
+  #histories(manifest: Manifest, at: Timestamp): Pick<Manifest, 'dropped' | 'horizons'> {
+    const { layouts } = this.#fold;
+    const stored = new Set(
+      this.#files.files.flatMap(({ sstable }) => sstable.sections.map(({ storage }) => storage)),
+    );
+    const catalogHorizon = this.#files.horizon(objectsLayout.storage);
+    const forgotten = new Set<number>();
+    const dropped = manifest.dropped.filter(({ storage, since }) => {
+      const isKept = since >= catalogHorizon || stored.has(storage as StorageId);
+      if (!isKept) forgotten.add(storage);
+      return isKept;
+    });
+    const known = new Set(dropped.map(({ storage }) => storage));
+    for (const storage of stored) {
+      if (layouts.isCurrent(storage) || known.has(storage)) continue;
+      const layout = layouts.tables.get(storage);
+      dropped.push({ storage, since: at, layout: layout === undefined ? null : tableLayoutToJson(layout) });
     }
-    return [...known];
+    return { dropped, horizons: manifest.horizons.filter(([storage]) => !forgotten.has(storage)) };
   }
 
   /** Makes a manifest durable, and its files those that reads see. */
@@ -375,7 +390,7 @@ async function removeGarbage({ env, directory }: RowsOptions, manifest: Manifest
   }
 }
 
-/** Layouts as the catalog's rows in the files say. */
+/** Layouts as the catalog's rows in the files say, and those of storages that were dropped. */
 async function layoutsOf(files: LiveFiles): Promise<Layouts> {
   const layouts = new Layouts();
   const store = new RowStore({ memtables: [], files });
@@ -406,6 +421,9 @@ async function layoutsOf(files: LiveFiles): Promise<Layouts> {
     }
   }
   scan.close();
+  for (const { layout } of files.manifest.dropped) {
+    if (layout !== null) layouts.restore(tableLayoutFromJson(layout));
+  }
   invariant(layouts.tables.size > 0, 'the system tables have layouts');
   return layouts;
 }

@@ -1,5 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
-import type { Offset, SchemaId, StorageId } from '../../base/ids.ts';
+import type { ColumnId, Offset, SchemaId, StorageId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { RowEvent } from '../../log/events/event.ts';
 import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
@@ -100,6 +100,11 @@ export class Layouts {
     return layout;
   }
 
+  /** The layout of a storage that was dropped before the snapshot that is being opened. */
+  restore(layout: TableLayout): void {
+    this.#tables.set(layout.storage, layout);
+  }
+
   /** Folds a change of `alopex.objects`. */
   fold(event: RowEvent): void {
     const codec = rowCodec(this.schema(event.schema));
@@ -157,4 +162,13 @@ export class Layouts {
       this.#undo = this.#undo.filter((change) => change.offset >= highWatermark);
     }
   }
+}
+
+/** What rows that lack a column have in it, for each of `columns`: dropped ones too, which readers of the past ask for. */
+export function missingValues(
+  layout: TableLayout | undefined,
+  columns: readonly { readonly id: ColumnId }[],
+): readonly Datum[] {
+  const known = [...(layout?.columns ?? []), ...(layout?.dropped ?? [])];
+  return columns.map(({ id }) => known.find((column) => column.id === id)?.missing ?? null);
 }

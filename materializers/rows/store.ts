@@ -1,6 +1,7 @@
 import { prefixEnd } from '../../base/bytes/compare.ts';
 import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import { AlopexError } from '../../base/errors.ts';
+import { msOfTimestamp } from '../../base/hlc.ts';
 import { type IndexId, indexId, type StorageId, type Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
@@ -155,8 +156,15 @@ export class RowStore implements RowReader {
   }
 
   #checkHorizon(storage: StorageId, at: Timestamp): void {
-    if (at < this.#state.files.horizon(storage))
-      throw new AlopexError('snapshot_too_old', 'snapshot too old');
+    const horizon = this.#state.files.horizon(storage);
+    if (at >= horizon) return;
+    const [read, kept] = [at, horizon].map((each) =>
+      new Date(msOfTimestamp(each as Timestamp)).toISOString(),
+    );
+    throw new AlopexError('snapshot_too_old', 'snapshot too old', {
+      detail: `The statement reads at ${read}, and what was changed before ${kept} is no longer retained.`,
+      hint: "ALTER TABLE … SET (alopex.history = '7d') keeps a table's history longer.",
+    });
   }
 }
 

@@ -3,8 +3,10 @@ import { msOfTimestamp, timestampOfMs } from '../../base/hlc.ts';
 import type { ColumnId, IndexId, StorageId, Timestamp } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
+import { objectsLayout } from '../../log/events/system.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import type { CompactionOutput, CompactionPlan } from '../rows/compaction-plan.ts';
-import { Layouts } from '../rows/layouts.ts';
+import { Layouts, missingValues } from '../rows/layouts.ts';
 import type { SectionColumn } from '../rows/sstable/format.ts';
 import type { SstableSection } from '../rows/sstable/section.ts';
 import { mergeSections } from './merge-sections.ts';
@@ -17,7 +19,7 @@ export type CompactInput = {
   /** The timestamp that horizons are counted back from; nobody reads below it less a table's history. */
   readonly now: number;
   readonly layouts: JsonObject;
-  readonly dropped: readonly (readonly [storage: number, since: number])[];
+  readonly dropped: Manifest['dropped'];
 };
 
 export const compactTask: WorkerTask<CompactInput, CompactionOutput> = {
@@ -60,7 +62,7 @@ class Compaction {
     this.#env = env;
     this.#input = input;
     this.#layouts = Layouts.fromJson(input.layouts);
-    this.#dropped = new Map(input.dropped);
+    this.#dropped = new Map(input.dropped.map(({ storage, since }) => [storage, since]));
     this.#sections = opened.flatMap(({ sstable }) => sstable.sections);
     this.#nextFile = input.firstFile;
   }
@@ -71,9 +73,9 @@ class Compaction {
         const { storage, index } = sections[0]!;
         const horizon = this.#horizonOf(storage);
         const droppedSince = this.#dropped.get(storage);
-        if (droppedSince !== undefined && droppedSince < horizon) continue;
-        this.#horizons.set(storage, horizon);
-        await this.#mergeSpace(storage, index, sections, horizon);
+        const isGone = droppedSince !== undefined && droppedSince < horizon;
+        const keepsAll = !isGone && (await this.#mergeSpace(storage, index, sections, horizon));
+        if (!keepsAll) this.#horizons.set(storage, horizon);
       }
       await this.#finishFile();
     } catch (error) {
@@ -84,25 +86,35 @@ class Compaction {
   }
 
   #horizonOf(storage: StorageId): number {
-    const historyMs = this.#layouts.tables.get(storage)?.historyMs ?? droppedHistoryMs;
+    const historyMs =
+      storage === objectsLayout.storage
+        ? this.#longestHistoryMs()
+        : (this.#layouts.tables.get(storage)?.historyMs ?? droppedHistoryMs);
     const now = this.#input.now as Timestamp;
     return historyMs === 0 ? now : timestampOfMs(msOfTimestamp(now) - historyMs);
   }
 
+  /** The catalog is known at every moment at which some table is. */
+  #longestHistoryMs(): number {
+    let longest = objectsLayout.historyMs;
+    for (const { historyMs } of this.#layouts.tables.values()) longest = Math.max(longest, historyMs);
+    return longest;
+  }
+
+  /** Whether every version was kept. */
   async #mergeSpace(
     storage: StorageId,
     index: IndexId,
     sections: readonly SstableSection[],
     horizon: number,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const columns = columnsOf(sections);
-    const layout = this.#layouts.tables.get(storage);
-    const missing = columns.map(
-      ({ id }): Datum => layout?.columns.find((column) => column.id === id)?.missing ?? null,
-    );
+    const missing = missingValues(this.#layouts.tables.get(storage), columns);
     let isBegun = false;
+    let keepsAll = true;
     for await (const key of mergeSections(sections, columns, missing)) {
       const kept = visibleFrom(key.versions, horizon, this.#input.plan.isBottom);
+      if (kept.length < key.versions.length) keepsAll = false;
       if (kept.length === 0) continue;
       if (this.#writer !== null && this.#writer.length >= fileBytesMax) {
         await this.#finishFile();
@@ -116,6 +128,7 @@ class Compaction {
         if (writing !== null) await writing;
       }
     }
+    return keepsAll;
   }
 
   #createFile(): Promise<SstableFileWriter> {

@@ -5,7 +5,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { openLogReader } from '../../log/segment/reader.ts';
 import { replay } from '../fold/replay.ts';
-import { Layouts } from '../rows/layouts.ts';
+import { Layouts, missingValues } from '../rows/layouts.ts';
 import { LogFold } from '../rows/log-fold.ts';
 import { Trees } from '../rows/memtable.ts';
 import type { SectionColumn } from '../rows/sstable/format.ts';
@@ -68,8 +68,8 @@ async function writeTrees(
     for (const [storage, index, tree] of all) {
       const columns = index === indexId(0) ? columnsOf(tree, storage, layouts) : [];
       writer.beginSection({ storage, index, columns });
-      const missing = new Map(layouts.table(storage).columns.map((column) => [column.id, column.missing]));
-      const wanted = columns.map(({ id }) => ({ id, missing: missing.get(id) ?? null }));
+      const missing = missingValues(layouts.table(storage), columns);
+      const wanted = columns.map(({ id }, place) => ({ id, missing: missing[place]! }));
       const versions = new VersionReader(wanted);
       for (const [key, newest] of tree.entries()) {
         const bytes = latin1ToBytes(key);

@@ -19,15 +19,14 @@ export type ExecutionContext = {
   /** Bytes that sorts, hash tables and materialized results hold; throws 53200 past the statement's limit. */
   reserve(bytes: number): void;
   release(bytes: number): void;
-  /** View of the past: a timestamp in microseconds since 1970 UTC, or a log offset. Throws 72000. */
-  viewAsOf(
-    point:
-      | { readonly kind: 'timestamp'; readonly micros: number | bigint }
-      | { readonly kind: 'offset'; readonly offset: number },
-  ): Promise<ReadView>;
+  /** What a FOR SYSTEM_TIME clause names, by its place in the statement. */
+  momentAt(moment: number): PastMoment;
   /** Carries out INSERT, UPDATE and DELETE; query/txn has it. Rows come as arrays of datums. */
   readonly writer: StatementWriter | null;
 };
+
+/** A moment of the past: its rows, and what was defined then. */
+export type PastMoment = { readonly view: ReadView; readonly catalog: CatalogSnapshot };
 
 export type StatementWriter = {
   modify(

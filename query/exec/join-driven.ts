@@ -9,7 +9,7 @@ import { pointKeyOf } from './key-ranges.ts';
 import type { Operator, Runtime } from './operator.ts';
 import { compileRow } from './row-compiler.ts';
 import { rowsOf } from './rows.ts';
-import { TableScanOperator } from './scan.ts';
+import { TableScanOperator, viewOf } from './scan.ts';
 import { batchOfRows, compact, datumVector } from './vectors.ts';
 
 type DrivenKind = 'inner' | 'left' | 'cross' | 'semi' | 'anti';
@@ -137,7 +137,7 @@ class PointJoinOperator implements Operator {
     this.#plan = plan;
     this.#left = left;
     this.#runtime = runtime;
-    this.#view = runtime.context.view;
+    this.#view = viewOf(plan.right, runtime);
     this.#filter = testOf(plan.right.filter, runtime);
     this.#residual = testOf(plan.residual, runtime);
   }

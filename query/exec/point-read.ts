@@ -67,7 +67,7 @@ function scanOf(
     plan.path.index === 0 &&
     plan.path.isPoint &&
     plan.filter === null &&
-    plan.asOf === null &&
+    plan.moment === null &&
     plan.path.prefix.every((condition) => condition.kind === 'equal');
   return isLookup ? { scan: plan, columns: plan.attributes } : null;
 }

@@ -1,9 +1,7 @@
 import { indexId } from '../../base/ids.ts';
-import { invariant } from '../../base/unreachable.ts';
 import { batchRowsMax, type ColumnBatch } from '../../base/values/column.ts';
 import { type Datum, SqlRow } from '../../base/values/datum.ts';
 import type { FoundRow, ReadView, Scan } from '../../materializers/rows/contract.ts';
-import type { AsOf } from '../plan/logical.ts';
 import type { PhysicalPlan, TableScan } from '../plan/physical.ts';
 import { hasSubquery } from '../plan/rewrite.ts';
 import type { FunctionContext } from '../types/function.ts';
@@ -21,7 +19,7 @@ export class TableScanOperator implements Operator {
   readonly #runtime: Runtime;
   readonly #row: readonly Datum[];
   readonly #filter: BatchFilter | null;
-  #view: ReadView | null;
+  readonly #view: ReadView;
   #scan: Scan | null = null;
   #isDone = false;
 
@@ -31,13 +29,12 @@ export class TableScanOperator implements Operator {
     this.#row = row;
     this.#runtime = runtime;
     this.#filter = plan.filter === null ? null : new BatchFilter(plan.filter, runtime.environment);
-    this.#view = plan.asOf === null ? runtime.context.view : null;
+    this.#view = viewOf(plan, runtime);
   }
 
   next(): ColumnBatch | null | Promise<void> {
     if (this.#isDone) return null;
-    if (this.#view === null) return this.#resolveView();
-    this.#scan ??= this.#open(this.#view);
+    this.#scan ??= this.#open();
     const scan = this.#scan;
     for (;;) {
       const pause = this.#runtime.pause();
@@ -59,12 +56,9 @@ export class TableScanOperator implements Operator {
     this.#scan = null;
   }
 
-  async #resolveView(): Promise<void> {
-    this.#view = await viewAsOf(this.#plan.asOf!, this.#runtime);
-  }
-
-  #open(view: ReadView): Scan {
+  #open(): Scan {
     const plan = this.#plan;
+    const view = this.#view;
     const { context, environment } = this.#runtime;
     const layout = plan.table.layout;
     const point = pointKeyOf(plan, environment, this.#row);
@@ -88,6 +82,11 @@ export class TableScanOperator implements Operator {
       rowsWanted: plan.path.rowsWanted,
     });
   }
+}
+
+/** What a scan sees: the statement's view, or that of the moment which it names. */
+export function viewOf({ moment }: TableScan, { context }: Runtime): ReadView {
+  return moment === null ? context.view : context.momentAt(moment).view;
 }
 
 const emptyScan: Scan = { next: () => null, close: () => undefined };
@@ -132,14 +131,6 @@ class PointScan implements Scan {
     this.#found = [];
     return rows.length === 0 ? null : batchOfRows(rows, this.#width);
   }
-}
-
-async function viewAsOf(asOf: AsOf, runtime: Runtime): Promise<ReadView> {
-  const value = compileRow(asOf.expression)([], runtime.environment);
-  invariant(typeof value === 'number' || typeof value === 'bigint', 'a point in time is a number');
-  return asOf.kind === 'timestamp'
-    ? await runtime.context.viewAsOf({ kind: 'timestamp', micros: value })
-    : await runtime.context.viewAsOf({ kind: 'offset', offset: Number(value) });
 }
 
 /** Batches from an iterator, with the cancellation check of every source. */
@@ -196,7 +187,9 @@ export function valuesOperator(plan: Plan<'values'>, runtime: Runtime): Operator
 
 export function virtualScanOperator(plan: Plan<'virtual-scan'>, runtime: Runtime): Operator {
   const filter = plan.filter === null ? null : new BatchFilter(plan.filter, runtime.environment);
-  const { catalog, functions } = runtime.context;
+  const { context } = runtime;
+  const { functions } = context;
+  const { catalog } = plan.moment === null ? context : context.momentAt(plan.moment);
   return new IteratorOperator(runtime, filter, () =>
     batchesOfRows(plan.relation.rows(catalog, functions), plan.types.length),
   );

@@ -20,12 +20,13 @@ export type LogicalPlan = { readonly columns: readonly OutputColumn[] } & (
   | {
       readonly kind: 'scan';
       readonly table: RelationDefinition;
+      /** FOR SYSTEM_TIME: what the table is, it was at that moment. Null: the statement's own. */
       readonly asOf: AsOf | null;
       /** Attribute numbers, or pseudo columns of materializers/rows, in output order. */
       readonly attributes: readonly number[];
     }
   /** A relation of pg_catalog or information_schema: rows made from the catalog when the statement runs. */
-  | { readonly kind: 'virtual-scan'; readonly relation: VirtualRelation }
+  | { readonly kind: 'virtual-scan'; readonly relation: VirtualRelation; readonly asOf: AsOf | null }
   | { readonly kind: 'values'; readonly rows: readonly (readonly Expression[])[] }
   | {
       readonly kind: 'function-scan';
@@ -106,9 +107,12 @@ export type LockTarget = {
   readonly versionColumn: number;
 };
 
-export type AsOf =
-  | { readonly kind: 'timestamp'; readonly expression: Expression }
-  | { readonly kind: 'offset'; readonly expression: Expression };
+/** `moment`: the place of the clause in the statement, by which whoever runs it knows what it reads there. */
+export type AsOf = {
+  readonly kind: 'timestamp' | 'offset';
+  readonly expression: Expression;
+  readonly moment: number;
+};
 
 export type Modification =
   | {

@@ -27,7 +27,7 @@ type LookupRequest = {
 export function lookupJoin(planner: Planner, request: LookupRequest): Planned | null {
   const { right, left, leftWidth, on } = request;
   const target = baseScan(right);
-  if (target === null || target.asOf !== null || on.some(hasSubquery)) return null;
+  if (target === null || on.some(hasSubquery)) return null;
   const own = request.rightRequest.conditions.map((condition) => movedBy(condition, leftWidth));
   if (own.some(hasSubquery)) return null;
   const view = rightView(leftWidth, target.attributes);
@@ -71,7 +71,7 @@ function build(request: LookupRequest, target: ScanNode, choice: ReturnType<type
   const right: LookupJoin['right'] = {
     kind: 'table-scan',
     table: target.table,
-    asOf: null,
+    moment: target.asOf?.moment ?? null,
     attributes,
     path: {
       ...choice.path,

@@ -3,7 +3,6 @@ import type { ScalarFunction, TableFunction } from '../types/function.ts';
 import type { SqlType } from '../types/type.ts';
 import type { AggregateCall, Expression, SortKey, Subplan } from './expression.ts';
 import type {
-  AsOf,
   JoinKind,
   LockTarget,
   Modification,
@@ -57,7 +56,12 @@ export type CommonTablePlan = {
 
 export type PhysicalPlan = { readonly types: readonly SqlType[]; readonly estimate: Estimate } & (
   | TableScan
-  | { readonly kind: 'virtual-scan'; readonly relation: VirtualRelation; readonly filter: Expression | null }
+  | {
+      readonly kind: 'virtual-scan';
+      readonly relation: VirtualRelation;
+      readonly moment: number | null;
+      readonly filter: Expression | null;
+    }
   | { readonly kind: 'values'; readonly rows: readonly (readonly Expression[])[] }
   | {
       readonly kind: 'function-scan';
@@ -118,7 +122,8 @@ export type PhysicalPlan = { readonly types: readonly SqlType[]; readonly estima
 export type TableScan = {
   readonly kind: 'table-scan';
   readonly table: RelationDefinition;
-  readonly asOf: AsOf | null;
+  /** What the execution knows a moment of the past by; null: the statement's own view. */
+  readonly moment: number | null;
   /** Attribute numbers or pseudo columns, in output order. */
   readonly attributes: readonly number[];
   readonly path: AccessPath;

@@ -89,7 +89,12 @@ export class Planner {
       case 'virtual-scan':
         return this.#leaf(
           logical,
-          { kind: 'virtual-scan', relation: logical.relation, filter: null },
+          {
+            kind: 'virtual-scan',
+            relation: logical.relation,
+            moment: logical.asOf?.moment ?? null,
+            filter: null,
+          },
           1000,
           request,
         );

@@ -27,7 +27,7 @@ export function planScan(planner: Planner, logical: ScanNode, request: Request):
       view: { attributeOf: (index) => logical.attributes[index] ?? null, isKnown: isStableValue },
       order,
       rowsWanted: tested.length > 0 ? null : request.rowsWanted,
-      readsPast: logical.asOf !== null || planner.context.readsPast,
+      readsPast: planner.context.readsPast,
     },
     planner.context,
   );
@@ -38,10 +38,7 @@ export function planScan(planner: Planner, logical: ScanNode, request: Request):
   const scan: TableScan = {
     kind: 'table-scan',
     table: logical.table,
-    asOf:
-      logical.asOf === null
-        ? null
-        : { ...logical.asOf, expression: planner.lowering.expression(logical.asOf.expression) },
+    moment: logical.asOf?.moment ?? null,
     attributes,
     path: { ...choice.path, condition: condition === null ? null : asAttributes(condition, logical) },
     filter: rest === null ? null : remap(rest, places),

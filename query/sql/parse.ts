@@ -139,15 +139,29 @@ function statementsOf(
   result: ParseResult,
   source: string,
   unitOfByte: (byte: number) => number,
-  common: Pick<ParsedStatement, 'hasQuestionMarks' | 'systemTimes'>,
+  { hasQuestionMarks, systemTimes }: Pick<ParsedStatement, 'hasQuestionMarks' | 'systemTimes'>,
 ): readonly ParsedStatement[] {
   return (result.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
     const start = stmt_location ?? 0;
     const end = stmt_len === undefined || stmt_len === 0 ? source.length : unitOfByte(start + stmt_len);
     const node = stmt!;
     const kind = Object.keys(node)[0] as StatementKind;
-    return { kind, node, source: source.slice(unitOfByte(start), end).trim(), ...common };
+    return {
+      kind,
+      node,
+      source: source.slice(unitOfByte(start), end).trim(),
+      hasQuestionMarks,
+      systemTimes: ownOf(systemTimes, node),
+    };
   });
+}
+
+/** The clauses that stand in one statement of the text. */
+function ownOf(systemTimes: ReadonlyMap<number, SystemTime>, node: Node): ReadonlyMap<number, SystemTime> {
+  if (systemTimes.size === 0) return systemTimes;
+  const tables = new Set<number>();
+  collectTables(node, tables);
+  return new Map([...systemTimes].filter(([table]) => tables.has(table)));
 }
 
 /** Parses each clause's expression, and ties it to its table. */

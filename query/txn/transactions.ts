@@ -12,6 +12,7 @@ import { primaryKeyOf } from '../../materializers/rows/key.ts';
 import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
 import { applyChanges, toRow } from '../catalog/snapshot.ts';
+import { wellKnown } from '../catalog/well-known.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
 import { type LockMode, LockTable, lockOwner } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
@@ -269,9 +270,13 @@ export class Transactions {
     transaction.catalog ??= this.#catalog;
   }
 
+  /** With each change the setting `alopex.next_id` is written: its version tells which catalog a moment had. */
   changeCatalog(transaction: Transaction, changes: readonly CatalogChange[]): void {
     invariant(transaction.catalog !== null, 'the catalog is changed under its lock');
-    for (const change of changes) {
+    const marker = transaction.catalog.byId(wellKnown.nextIdSetting);
+    invariant(marker !== undefined, 'the catalog has its next id');
+    const isMarked = changes.some(({ object }) => object.id === marker.id);
+    for (const change of isMarked ? changes : [...changes, { kind: 'put', object: marker } as const]) {
       const row = toRow(change.object);
       const key = primaryKeyOf(objectsLayout, row);
       const existing = transaction.catalog.byId(change.object.id);

@@ -48,7 +48,7 @@ async function rowsOfStatement({ catalog }: Script, statement: ParsedStatement):
     slice: () => null,
     reserve: () => undefined,
     release: () => undefined,
-    viewAsOf: async () => view,
+    momentAt: () => ({ view, catalog }),
     writer: null,
   };
   const cursor = execute(planQuery(bound.plan, { catalog, reader, functions, readsPast: false }), context);

@@ -8,6 +8,7 @@ import type { Modification } from '../../../query/plan/logical.ts';
 import { parse } from '../../../query/sql/parse.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import { quoteIdentifier } from '../../../query/types/identifier.ts';
+import { noMoments } from '../catalog-history.ts';
 import type { EngineSession } from '../session.ts';
 import { bindQuery } from '../statements/prepare.ts';
 import { qualifiedName } from '../statements/tables.ts';
@@ -65,6 +66,7 @@ export class CopyTarget {
       session,
       insert,
       columns.map(({ type }) => type.oid),
+      noMoments,
     );
     if (plan.kind !== 'modify' || plan.modification.kind !== 'insert') {
       throw new AlopexError('internal_error', 'COPY did not bind to an insert');

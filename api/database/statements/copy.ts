@@ -17,6 +17,7 @@ import { encodeCopyLine } from '../copy/encode.ts';
 import { type CopyOptions, copyOptions } from '../copy/options.ts';
 import { CopyTarget } from '../copy/target.ts';
 import type { EngineSession } from '../session.ts';
+import { momentsOf, requirePresent } from '../time-travel.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 import { prepareQuery } from './prepare.ts';
 import { executionContext, runQuery } from './query.ts';
@@ -68,6 +69,7 @@ async function copyIn(
   node: CopyStmt,
   options: CopyOptions,
 ): Promise<CopyInPortal> {
+  requirePresent(session, 'COPY FROM');
   const run = session.beginRun(statement);
   const named = rangeVarOf(node.relation);
   const lockKey = tableLockKey(requireTable(session, named).id);
@@ -75,7 +77,7 @@ async function copyIn(
   if (locked !== null) await locked;
   const table = requireTable(session, named);
   const columns = columnsOf(table, stringsOf(node.attlist));
-  const context: ExecutionContext = await executionContext(session, run, []);
+  const context: ExecutionContext = executionContext(session, run, []);
   const target = CopyTarget.bind(session, table, columns, options, context);
   return {
     kind: 'copy-in',
@@ -102,7 +104,8 @@ async function copyOut(
   options: CopyOptions,
 ): Promise<CopyOutPortal> {
   const query = node.query === undefined ? tableQuery(session, node) : innerQuery(statement, node.query);
-  const prepared = prepareQuery(session, query, []);
+  const moments = await momentsOf(session, query, [], []);
+  const prepared = prepareQuery(session, query, [], moments);
   if (prepared.columns === null)
     throw new AlopexError('feature_not_supported', 'COPY query must have a RETURNING clause');
   const portal = (await runQuery(session, prepared, [])) as RowsPortal;

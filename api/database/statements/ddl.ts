@@ -8,6 +8,7 @@ import { tableLockKey } from '../../../query/txn/row-access.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import { passwordVerifier } from '../password.ts';
 import type { EngineSession } from '../session.ts';
+import { requirePresent } from '../time-travel.ts';
 import { applyEffect } from './ddl-effects.ts';
 import { bindDefault } from './defaults.ts';
 
@@ -17,6 +18,7 @@ export function isDdlStatement(statement: ParsedStatement): boolean {
 
 /** CREATE, ALTER, DROP and their kin: changes of the transaction's own catalog, and what they bring with them. */
 export async function runDdl(session: EngineSession, statement: ParsedStatement): Promise<string> {
+  requirePresent(session, 'this command');
   const run = session.beginRun(statement);
   const { transaction } = run;
   const { transactions } = session.engine;

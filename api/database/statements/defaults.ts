@@ -2,7 +2,7 @@ import type { Node } from 'libpg-query';
 import { invariant } from '../../../base/unreachable.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { AddedColumn, BoundDefault } from '../../../query/catalog/ddl/context.ts';
-import type { RelationDefinition } from '../../../query/catalog/definition.ts';
+import type { CatalogSnapshot, RelationDefinition } from '../../../query/catalog/definition.ts';
 import { virtualRelation } from '../../../query/catalog/virtual-relations.ts';
 import { compileRow } from '../../../query/exec/row-compiler.ts';
 import { evaluateStandalone, standaloneEnvironment } from '../../../query/exec/standalone.ts';
@@ -13,17 +13,30 @@ import { bindQuery } from '../../../query/sql/bind/query.ts';
 import { bindExpression } from '../../../query/sql/bind/statement.ts';
 import { deparseExpression } from '../../../query/sql/deparse.ts';
 import type { SqlType, TypeOid } from '../../../query/types/type.ts';
+import { type Moments, noMoments } from '../catalog-history.ts';
 import type { EngineSession } from '../session.ts';
 
 /** What the binder asks of the session. */
-export function bindOptions(session: EngineSession, parameterTypes: readonly TypeOid[]): BindOptions {
+export function bindOptions(
+  session: EngineSession,
+  parameterTypes: readonly TypeOid[],
+  moments: Moments = noMoments,
+): BindOptions {
   return {
     catalog: session.catalog,
     searchPath: session.functions.searchPath,
     functionContext: session.functions,
     parameterTypes,
     virtualRelation,
+    pastCatalogs: catalogsOf(moments),
   };
+}
+
+const noCatalogs: ReadonlyMap<number, CatalogSnapshot> = new Map();
+
+function catalogsOf(moments: Moments): ReadonlyMap<number, CatalogSnapshot> {
+  if (moments.size === 0) return noCatalogs;
+  return new Map(Array.from(moments, ([place, { catalog }]) => [place, catalog]));
 }
 
 /** A DEFAULT clause, for DDL. */

@@ -10,6 +10,7 @@ import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { parseBoolean } from '../settings.ts';
+import { momentsOf } from '../time-travel.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 import { listPortal } from './list-portal.ts';
 import { lockedQuery, prepareQuery } from './prepare.ts';
@@ -69,16 +70,17 @@ export async function runExplain(
   if (!isBindable(explained)) throw unsupported('EXPLAIN of a utility statement');
   const run = session.beginRun(statement);
   const started = session.engine.env.clock.monotonicMs();
-  const prepared = prepareQuery(session, explained, []);
+  const moments = await momentsOf(session, explained, [], parameters);
+  const prepared = prepareQuery(session, explained, [], moments);
   const { plan } = options.analyze
-    ? await lockedQuery(session, run.transaction, prepared, prepared.query!)
+    ? await lockedQuery(session, run.transaction, prepared, prepared.query!, moments)
     : prepared.query!;
   const planned = session.engine.env.clock.monotonicMs();
   let lines: readonly string[];
   if (options.analyze) {
     const clock = session.engine.env.clock;
     const actuals = new Map<PhysicalPlan, Actual>();
-    const cursor = execute(plan, await executionContext(session, run, parameters), actuals);
+    const cursor = execute(plan, executionContext(session, run, parameters, moments), actuals);
     run.onEnd = () => cursor.close();
     for (;;) {
       const pulled = cursor.next();

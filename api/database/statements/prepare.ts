@@ -9,8 +9,10 @@ import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/row-access.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
+import type { Moments } from '../catalog-history.ts';
 import type { PreparedStatement } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
+import { requirePresent } from '../time-travel.ts';
 import { utilityColumns } from './columns.ts';
 import { bindOptions } from './defaults.ts';
 
@@ -36,14 +38,17 @@ export type PreparedQuery = {
   readonly catalogVersion: number;
   readonly searchPath: string;
   readonly readsPast: boolean;
+  /** Which catalogs of the past it was bound by. */
+  readonly pastCatalogs: string;
 };
 
 export function prepareStatement(
   session: EngineSession,
   statement: ParsedStatement,
   parameterTypes: readonly TypeOid[],
+  moments: Moments,
 ): Prepared {
-  if (isBindable(statement)) return prepareQuery(session, statement, parameterTypes);
+  if (isBindable(statement)) return prepareQuery(session, statement, parameterTypes, moments);
   return { statement, parameterTypes: [], columns: utilityColumns(session, statement), query: null };
 }
 
@@ -51,8 +56,14 @@ export function bindQuery(
   session: EngineSession,
   statement: ParsedStatement,
   givenTypes: readonly TypeOid[],
+  moments: Moments,
 ): BoundStatement {
-  return bindStatement(statement, bindOptions(session, givenTypes));
+  return bindStatement(statement, bindOptions(session, givenTypes, moments));
+}
+
+/** 'InsertStmt' as INSERT. */
+function commandOf({ kind }: ParsedStatement): string {
+  return kind.replace(/Stmt$/, '').toUpperCase();
 }
 
 function returnsRows(plan: LogicalPlan): boolean {
@@ -60,12 +71,20 @@ function returnsRows(plan: LogicalPlan): boolean {
   return plan.kind !== 'modify' || plan.modification.returning !== null;
 }
 
-/** Whether the catalog may be younger than what the session's next statement reads. */
+/** Whether the catalog may be younger than what the session's next statement reads: its indexes may lack entries. */
 function readsPast(session: EngineSession): boolean {
-  if (!session.settings.lookUps.readsPresent) return true;
+  if (!session.settings.lookUps.readsPresent) return false;
   const { transaction } = session;
   if (transaction === null || transaction.snapshot === null || transaction.catalog !== null) return false;
   return transaction.snapshotCatalog !== session.catalog.version;
+}
+
+/** Names the catalogs of the past: of `alopex.as_of`, and of the statement's own moments. */
+function pastCatalogsOf(session: EngineSession, moments: Moments): string {
+  const { moment } = session;
+  if (moment === null && moments.size === 0) return '';
+  const named = Array.from(moments, ([place, { changedAt }]) => `${place}:${changedAt}`);
+  return `${moment?.changedAt ?? ''}@${named.join()}`;
 }
 
 /** Bound and planned anew, or as the cache has it. */
@@ -73,17 +92,20 @@ export function prepareQuery(
   session: EngineSession,
   statement: ParsedStatement,
   givenTypes: readonly TypeOid[],
+  moments: Moments,
 ): Prepared {
+  if (statement.kind !== 'SelectStmt') requirePresent(session, commandOf(statement));
   const { catalog } = session;
   const searchPath = session.getSetting('search_path');
   const { plans } = session.engine;
   const isPast = readsPast(session);
-  const key = plans.key(statement, givenTypes, searchPath, isPast);
+  const pastCatalogs = pastCatalogsOf(session, moments);
+  const key = plans.key(statement, givenTypes, searchPath, isPast ? '<' : pastCatalogs);
   // A transaction that changed the catalog has a catalog of its own: its plans are not for others.
   const isShared = session.transaction?.catalog == null;
   const cached = isShared ? plans.get(key) : undefined;
   if (cached?.query?.catalogVersion === catalog.version) return cached;
-  const bound = bindQuery(session, statement, givenTypes);
+  const bound = bindQuery(session, statement, givenTypes, moments);
   const plan = planQuery(bound.plan, {
     catalog,
     reader: session.engine.reader,
@@ -104,6 +126,7 @@ export function prepareQuery(
       catalogVersion: catalog.version,
       searchPath,
       readsPast: isPast,
+      pastCatalogs,
     },
   };
   if (isShared) plans.set(key, prepared);
@@ -115,16 +138,18 @@ export function currentQuery(
   session: EngineSession,
   prepared: Prepared,
   query: PreparedQuery,
+  moments: Moments,
 ): PreparedQuery {
   if (
     query.catalogVersion === session.catalog.version &&
     session.transaction?.catalog == null &&
     query.searchPath === session.getSetting('search_path') &&
-    query.readsPast === readsPast(session)
+    query.readsPast === readsPast(session) &&
+    query.pastCatalogs === pastCatalogsOf(session, moments)
   ) {
     return query;
   }
-  const again = prepareQuery(session, prepared.statement, query.givenTypes);
+  const again = prepareQuery(session, prepared.statement, query.givenTypes, moments);
   if (!isSameResult(again.columns, prepared.columns)) {
     throw new AlopexError('feature_not_supported', 'cached plan must not change result type');
   }
@@ -158,9 +183,10 @@ export async function lockedQuery(
   transaction: Transaction,
   prepared: Prepared,
   query: PreparedQuery,
+  moments: Moments,
 ): Promise<PreparedQuery> {
   for (;;) {
-    const current = currentQuery(session, prepared, query);
+    const current = currentQuery(session, prepared, query, moments);
     let hasWaited = false;
     for (const table of current.writtenTables) {
       const waited = session.engine.transactions.lock(transaction, tableLockKey(table), 'row exclusive');

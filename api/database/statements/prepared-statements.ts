@@ -7,13 +7,18 @@ import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { typeNameOf } from '../../../query/sql/type-name.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
+import { momentsOf } from '../time-travel.ts';
 import { bindOptions } from './defaults.ts';
 import { type Prepared, prepareStatement } from './prepare.ts';
 
 /** Statements that one session may have prepared by PREPARE. */
 const preparedMax = 10_000;
 
-export function runPrepare(session: EngineSession, statement: ParsedStatement, node: PrepareStmt): string {
+export async function runPrepare(
+  session: EngineSession,
+  statement: ParsedStatement,
+  node: PrepareStmt,
+): Promise<string> {
   const name = node.name ?? '';
   if (session.named.has(name)) {
     throw new AlopexError('duplicate_prepared_statement', `prepared statement "${name}" already exists`);
@@ -27,7 +32,8 @@ export function runPrepare(session: EngineSession, statement: ParsedStatement, n
   const types = (node.argtypes ?? []).map((type) => ('TypeName' in type ? typeNameOf(type.TypeName).oid : 0));
   if (node.query === undefined) throw new AlopexError('syntax_error', 'PREPARE needs a statement');
   const inner = { ...innerStatement(statement, node.query), source: `${statement.source}\u0000body` };
-  session.named.set(name, prepareStatement(session, inner, types));
+  const moments = await momentsOf(session, inner, types, null);
+  session.named.set(name, prepareStatement(session, inner, types, moments));
   return 'PREPARE';
 }
 

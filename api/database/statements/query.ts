@@ -1,15 +1,16 @@
-import { AlopexError } from '../../../base/errors.ts';
+import { invariant } from '../../../base/unreachable.ts';
 import type { ColumnBatch } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
-import type { ReadView } from '../../../materializers/rows/contract.ts';
-import type { Cursor, ExecutionContext } from '../../../query/exec/contract.ts';
+import type { Cursor, ExecutionContext, PastMoment } from '../../../query/exec/contract.ts';
 import { execute } from '../../../query/exec/execute.ts';
 import { rowsOf } from '../../../query/exec/rows.ts';
+import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { TableWriter } from '../../../query/txn/writer.ts';
+import { type Moments, noMoments } from '../catalog-history.ts';
 import type { Portal, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
-import { viewAsOf, viewOfSession } from '../time-travel.ts';
+import { momentsOf, requirePresent } from '../time-travel.ts';
 import { lockedQuery, type Prepared, type PreparedQuery } from './prepare.ts';
 
 type Row = readonly Datum[];
@@ -21,14 +22,14 @@ export async function runQuery(
   parameters: readonly Datum[],
 ): Promise<Portal> {
   const run = session.beginRun(prepared.statement);
-  const query = await lockedQuery(session, run.transaction, prepared, prepared.query!);
-  const context = await executionContext(session, run, parameters);
-  if (query.command !== 'SELECT' && !session.settings.lookUps.readsPresent) {
-    throw new AlopexError(
-      'read_only_sql_transaction',
-      `cannot execute ${query.command} while alopex.as_of is set`,
-    );
-  }
+  const { statement, parameterTypes } = prepared;
+  const moments =
+    statement.systemTimes.size === 0
+      ? noMoments
+      : await momentsOf(session, statement, parameterTypes, parameters);
+  const query = await lockedQuery(session, run.transaction, prepared, prepared.query!, moments);
+  if (query.writtenTables.length > 0) requirePresent(session, 'SELECT … FOR UPDATE');
+  const context = executionContext(session, run, parameters, moments);
   const cursor = execute(query.plan, context);
   run.onEnd = () => cursor.close();
   if (prepared.columns !== null) return rowsPortal(session, run, cursor, query, prepared.columns);
@@ -37,9 +38,12 @@ export async function runQuery(
   return { kind: 'command', tag: commandTag(query.command, affectedRows) };
 }
 
-/** Whether it reads, and neither writes nor locks. */
-export function isPlainRead({ command, writtenTables }: PreparedQuery): boolean {
-  return command === 'SELECT' && writtenTables.length === 0;
+/** Whether it reads the statement's own moment alone, and neither writes nor locks. */
+export function isPlainRead(
+  { systemTimes }: ParsedStatement,
+  { command, writtenTables }: PreparedQuery,
+): boolean {
+  return command === 'SELECT' && writtenTables.length === 0 && systemTimes.size === 0;
 }
 
 /** A plain read of the present, all of it: no portal, and no promise where its pages are in memory. */
@@ -51,8 +55,7 @@ export function readAll(
   consume: (batch: ColumnBatch) => void,
 ): void | Promise<void> {
   const run = session.beginRun(prepared.statement);
-  const view = session.engine.transactions.view(run.transaction);
-  const cursor = execute(query.plan, contextOf(session, run, parameters, view));
+  const cursor = execute(query.plan, executionContext(session, run, parameters));
   run.onEnd = () => cursor.close();
   for (;;) {
     const batch = cursor.next();
@@ -76,24 +79,17 @@ async function readRest(
   }
 }
 
-export async function executionContext(
+export function executionContext(
   session: EngineSession,
   run: StatementRun,
   parameters: readonly Datum[],
-): Promise<ExecutionContext> {
-  const view = await viewOfSession(session, session.engine.transactions.view(run.transaction));
-  return contextOf(session, run, parameters, view);
-}
-
-function contextOf(
-  session: EngineSession,
-  run: StatementRun,
-  parameters: readonly Datum[],
-  view: ReadView,
+  moments: Moments = noMoments,
 ): ExecutionContext {
   const { transactions } = session.engine;
   const { transaction } = run;
   const reader = transactions.reader(transaction);
+  const present = transactions.view(transaction);
+  const view = session.moment?.view ?? present;
   return {
     reader,
     view,
@@ -104,7 +100,7 @@ function contextOf(
     slice: () => run.slice(),
     reserve: (bytes) => run.reserve(bytes),
     release: (bytes) => run.release(bytes),
-    viewAsOf: (point) => viewAsOf(session.engine, point),
+    momentAt: (place) => momentAt(moments, place),
     writer: new TableWriter(
       transactions,
       transaction,
@@ -113,6 +109,12 @@ function contextOf(
       session.functions,
     ),
   };
+}
+
+function momentAt(moments: Moments, place: number): PastMoment {
+  const moment = moments.get(place);
+  invariant(moment !== undefined, 'a statement that runs knows its moments');
+  return moment;
 }
 
 async function drain(cursor: Cursor): Promise<number> {

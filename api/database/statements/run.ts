@@ -31,7 +31,7 @@ export async function runStatement(
   }
   if ('ExplainStmt' in node) return runExplain(session, statement, node.ExplainStmt, parameters);
   if ('CopyStmt' in node) return runCopy(session, statement, node.CopyStmt);
-  if ('PrepareStmt' in node) return done(runPrepare(session, statement, node.PrepareStmt));
+  if ('PrepareStmt' in node) return done(await runPrepare(session, statement, node.PrepareStmt));
   if ('ExecuteStmt' in node) return runExecute(session, node.ExecuteStmt, runStatement);
   if ('DeallocateStmt' in node) return done(runDeallocate(session, node.DeallocateStmt));
   if ('DiscardStmt' in node) return done(runDiscard(session, node.DiscardStmt));

@@ -1,5 +1,6 @@
 import type { AlterTableCmd } from 'libpg-query';
 import { AlopexError } from '../../../base/errors.ts';
+import type { TableLayout } from '../../../log/events/layout.ts';
 import type { ColumnDefinition, RelationDefinition } from '../definition.ts';
 import { addKey, dropPrimaryKey, rewrite } from './alter-key.ts';
 import {
@@ -102,9 +103,17 @@ export function dropColumn(editor: CatalogEditor, table: RelationDefinition, com
     comment: null,
   };
   const narrower = withColumn(kept, dropped);
-  const columns = layoutColumns(narrower, narrower.layout);
-  editor.put({ ...narrower, layout: { ...narrower.layout, columns } });
+  editor.put({ ...narrower, layout: withoutColumn(narrower, column.attribute) });
   dropOwnedSequences(editor, narrower, column, command.behavior === 'DROP_CASCADE');
+}
+
+/** Older rows, as they are read in the past, may have another value than null in a column that was added to them. */
+function withoutColumn(table: RelationDefinition, attribute: number): TableLayout {
+  const { layout } = table;
+  const columns = layoutColumns(table, layout);
+  const gone = layout.columns.find(({ id }) => id === attribute);
+  if (gone === undefined || gone.missing === null) return { ...layout, columns };
+  return { ...layout, columns, dropped: [...(layout.dropped ?? []), gone] };
 }
 
 function dropOwnedSequences(

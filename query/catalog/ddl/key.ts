@@ -157,7 +157,8 @@ export function withNewStorage(editor: CatalogEditor, table: RelationDefinition)
   const storage = storageId(editor.newId());
   const columns = table.layout.columns.map((column) => ({ ...column, missing: null }));
   const indexes = table.layout.indexes.map((index) => ({ ...index, state: 'public' as const }));
-  return { ...table, layout: { ...table.layout, storage, columns, indexes } };
+  const { dropped: _, ...layout } = table.layout;
+  return { ...table, layout: { ...layout, storage, columns, indexes } };
 }
 
 /** Whether a table that this statement did not make may have rows. */

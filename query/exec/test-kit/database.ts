@@ -96,7 +96,7 @@ export class MemoryDatabase {
       release: (bytes) => {
         this.reserved -= bytes;
       },
-      viewAsOf: async () => view,
+      momentAt: () => ({ view, catalog: this.catalog }),
       writer: this.#writer(),
     };
   }

@@ -21,6 +21,11 @@ export type BindOptions = {
   /** Types that the client declared for `$1` …; 0 where it leaves them to be inferred. */
   readonly parameterTypes: readonly TypeOid[];
   readonly virtualRelation: (schema: string, name: string) => VirtualRelation | undefined;
+  /**
+   * The catalogs of FOR SYSTEM_TIME clauses, by their places. One whose moment is not known yet, as that of a
+   * parameter without a value, has none: its table is looked up in `catalog`.
+   */
+  readonly pastCatalogs?: ReadonlyMap<number, CatalogSnapshot>;
 };
 
 export type QueryBinder = (environment: Environment, node: Node, surroundings: Surroundings) => LogicalPlan;

@@ -76,6 +76,9 @@ function bindItem(context: FromContext, node: Node): FromItem {
     const reference = rangeVarOf(node.RangeVar);
     const cte = reference.schema === null ? findCte(context.ctes, reference.name) : null;
     if (cte === null) return tableItem(context.environment, reference, context.withVersions);
+    if (context.environment.systemTimes.has(reference.location)) {
+      throw unsupported('FOR SYSTEM_TIME of a WITH query', place(reference.location).position);
+    }
     const alias = reference.alias ?? reference.name;
     const plan: LogicalPlan = { kind: 'cte-scan', columns: cte.columns, id: cte.id };
     return queryItem(plan, alias, reference.columnAliases);

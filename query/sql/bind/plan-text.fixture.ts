@@ -1,6 +1,6 @@
 import type { Datum } from '../../../base/values/datum.ts';
 import type { AggregateCall, Expression, SortKey, Subscript } from '../../plan/expression.ts';
-import type { LogicalPlan, Modification } from '../../plan/logical.ts';
+import type { AsOf, LogicalPlan, Modification } from '../../plan/logical.ts';
 import { formatType } from '../../types/format-type.ts';
 
 /** A logical plan as text, a node a line, inputs indented: what golden files hold. */
@@ -8,16 +8,18 @@ export function planText(plan: LogicalPlan): string {
   return linesOf(plan).join('\n');
 }
 
+function asOfText(asOf: AsOf | null): string {
+  return asOf === null ? '' : ` as of ${asOf.kind} ${text(asOf.expression)}`;
+}
+
 const indented = (plan: LogicalPlan): string[] => linesOf(plan).map((line) => `  ${line}`);
 
 function linesOf(plan: LogicalPlan): string[] {
   switch (plan.kind) {
-    case 'scan': {
-      const asOf = plan.asOf === null ? '' : ` as of ${plan.asOf.kind} ${text(plan.asOf.expression)}`;
-      return [`scan ${plan.table.name} (${plan.attributes.join(', ')})${asOf}`];
-    }
+    case 'scan':
+      return [`scan ${plan.table.name} (${plan.attributes.join(', ')})${asOfText(plan.asOf)}`];
     case 'virtual-scan':
-      return [`virtual-scan ${plan.relation.schema}.${plan.relation.name}`];
+      return [`virtual-scan ${plan.relation.schema}.${plan.relation.name}${asOfText(plan.asOf)}`];
     case 'values':
       return ['values', ...plan.rows.map((row) => `  (${texts(row)})`)];
     case 'function-scan': {

@@ -1,11 +1,14 @@
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { keyPseudoColumn, versionPseudoColumn } from '../../../materializers/rows/contract.ts';
 import type { ColumnDefinition, RelationDefinition } from '../../catalog/definition.ts';
+import type { Expression } from '../../plan/expression.ts';
 import type { AsOf, LogicalPlan, OutputColumn, VirtualRelation } from '../../plan/logical.ts';
+import { hasSubquery } from '../../plan/rewrite.ts';
 import { oids } from '../../types/type.ts';
 import { place, type QualifiedName, type TableReference } from '../ast.ts';
+import type { SystemTime } from '../parse.ts';
 import { coerceToColumn } from './coerce.ts';
-import { type Environment, typeOf } from './environment.ts';
+import { type Environment, placeOf, typeOf } from './environment.ts';
 import { contextOf } from './expression.ts';
 import { emptyScope, type FromItem, type ScopeColumn, type ScopeRelation } from './scope.ts';
 
@@ -15,10 +18,12 @@ export type FoundTable =
 
 /** Looks a table up by its schema, or along the search path; 42P01 where there is none. */
 export function findTable(
-  { catalog, searchPath, virtualRelation }: Environment,
+  environment: Environment,
   { schema, name }: QualifiedName,
   location: number,
 ): FoundTable {
+  const { searchPath, virtualRelation } = environment;
+  const catalog = environment.pastCatalogs?.get(location) ?? environment.catalog;
   const implicit = searchPath.includes('pg_catalog') ? [] : ['pg_catalog'];
   for (const searched of schema === null ? [...implicit, ...searchPath] : [schema]) {
     const virtual = virtualRelation(searched, name);
@@ -44,10 +49,10 @@ export function findTarget(
   environment: Environment,
   reference: TableReference,
 ): FoundTable & { kind: 'table' } {
-  const found = findTable(environment, reference, reference.location);
   if (environment.systemTimes.has(reference.location)) {
     throw unsupported('changing the past: FOR SYSTEM_TIME here', place(reference.location).position);
   }
+  const found = findTable(environment, reference, reference.location);
   if (found.kind === 'table') return found;
   throw new AlopexError(
     'insufficient_privilege',
@@ -94,11 +99,7 @@ export function tableItem(
 ): FromItem {
   const found = findTable(environment, reference, reference.location);
   const asOf = asOfOf(environment, reference);
-  if (found.kind === 'virtual') {
-    if (asOf !== null)
-      throw unsupported('FOR SYSTEM_TIME of a system catalog', place(reference.location).position);
-    return virtualItem(found.relation, found.schema, reference);
-  }
+  if (found.kind === 'virtual') return virtualItem(found.relation, found.schema, reference, asOf);
   if (withVersions && asOf === null) return versionedItem(found, reference);
   const columns = visibleColumns(found.table);
   const plan: LogicalPlan = {
@@ -130,7 +131,12 @@ export function versionedItem(found: FoundTable & { kind: 'table' }, reference: 
   return itemOf(plan, relationOf(reference, schema, table, layoutScope(table, 0), columns.length));
 }
 
-function virtualItem(relation: VirtualRelation, schema: string, reference: TableReference): FromItem {
+function virtualItem(
+  relation: VirtualRelation,
+  schema: string,
+  reference: TableReference,
+  asOf: AsOf | null,
+): FromItem {
   const plan: LogicalPlan = {
     kind: 'virtual-scan',
     columns: relation.columns.map(({ name, type }, index) => ({
@@ -140,6 +146,7 @@ function virtualItem(relation: VirtualRelation, schema: string, reference: Table
       attribute: index + 1,
     })),
     relation,
+    asOf,
   };
   const offered = plan.columns.map((column, index) => ({ ...column, index }));
   return itemOf(plan, relationOf(reference, schema, null, offered, null));
@@ -184,11 +191,15 @@ export function renameColumns(
 function asOfOf(environment: Environment, { location }: TableReference): AsOf | null {
   const clause = environment.systemTimes.get(location);
   if (clause === undefined) return null;
+  return { kind: clause.kind, expression: bindMoment(environment, clause), moment: location };
+}
+
+/** The expression of FOR SYSTEM_TIME AS OF, as a timestamptz or an int8: it is evaluated before the statement is planned. */
+export function bindMoment(environment: Environment, { kind, expression }: SystemTime): Expression {
   const context = contextOf(environment, emptyScope, 'FOR SYSTEM_TIME');
-  const value = context.bind(context, clause.expression);
-  const type = typeOf(clause.kind === 'offset' ? oids.int8 : oids.timestamptz);
-  return {
-    kind: clause.kind,
-    expression: coerceToColumn(environment, value, { name: 'FOR SYSTEM_TIME', type }),
-  };
+  const value = context.bind(context, expression);
+  if (hasSubquery(value))
+    throw unsupported('a subquery in FOR SYSTEM_TIME', placeOf(environment, value).position);
+  const type = typeOf(kind === 'offset' ? oids.int8 : oids.timestamptz);
+  return coerceToColumn(environment, value, { name: 'FOR SYSTEM_TIME', type });
 }

@@ -4,11 +4,12 @@ import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan } from '../../plan/logical.ts';
 import type { SqlType, TypeOid } from '../../types/type.ts';
 import { constructName } from '../ast.ts';
-import type { ParsedStatement, StatementKind } from '../parse.ts';
+import type { ParsedStatement, StatementKind, SystemTime } from '../parse.ts';
 import { bindNewDefault, bindValue } from './default.ts';
 import { type BindOptions, type Environment, newEnvironment } from './environment.ts';
 import { bindInsert } from './insert.ts';
 import { bindQuery } from './query.ts';
+import { bindMoment } from './relation.ts';
 import { bindDelete, bindUpdate } from './update.ts';
 
 export type BoundStatement = {
@@ -58,6 +59,22 @@ function bindNode(environment: Environment, node: Node): Pick<BoundStatement, 'p
   if ('UpdateStmt' in node) return { plan: bindUpdate(environment, node.UpdateStmt), command: 'UPDATE' };
   if ('DeleteStmt' in node) return { plan: bindDelete(environment, node.DeleteStmt), command: 'DELETE' };
   throw unsupported(constructName(node));
+}
+
+/** A FOR SYSTEM_TIME clause, bound. */
+export type BoundMoment = { readonly kind: SystemTime['kind']; readonly expression: Expression };
+
+/** The FOR SYSTEM_TIME clauses of a statement by their places, to be evaluated before it is bound. */
+export function bindMoments(
+  statement: ParsedStatement,
+  options: BindOptions,
+): ReadonlyMap<number, BoundMoment> {
+  const environment = newEnvironment(options, statement.systemTimes, bindQuery);
+  const moments = new Map<number, BoundMoment>();
+  for (const [moment, clause] of statement.systemTimes) {
+    moments.set(moment, { kind: clause.kind, expression: bindMoment(environment, clause) });
+  }
+  return moments;
 }
 
 export type ExpressionOptions = Pick<BindOptions, 'catalog' | 'searchPath' | 'functionContext'>;

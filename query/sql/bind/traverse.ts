@@ -99,9 +99,6 @@ export function mapPlan(plan: LogicalPlan, replace: Replacement, depth = 0): Log
   const input = (below: LogicalPlan): LogicalPlan => mapPlan(below, replace, depth);
   switch (plan.kind) {
     case 'scan':
-      return plan.asOf === null
-        ? plan
-        : { ...plan, asOf: { ...plan.asOf, expression: map(plan.asOf.expression) } };
     case 'virtual-scan':
     case 'single-row':
     case 'cte-scan':

@@ -11,7 +11,9 @@ export function* dumpManifest(manifest: Manifest): Generator<string> {
   for (const [storage, horizon] of manifest.horizons) {
     yield `storage ${storage}: history below ${timeText(horizon)} may be gone`;
   }
-  for (const [storage, since] of manifest.dropped) yield `storage ${storage}: dropped by ${timeText(since)}`;
+  for (const { storage, since } of manifest.dropped) {
+    yield `storage ${storage}: dropped by ${timeText(since)}`;
+  }
 }
 
 function timeText(at: number): string {
