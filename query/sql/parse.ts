@@ -1,5 +1,6 @@
-import { hasSqlDetails, loadModule, type Node, type ParseResult, parseSync } from 'libpg-query';
+import type { Node, ParseResult } from 'libpg-query';
 import { AlopexError } from '../../base/errors.ts';
+import { invariant } from '../../base/unreachable.ts';
 import { type Token, tokenize } from './lexer.ts';
 import { maxNesting, maxStatementLength } from './limits.ts';
 import { nestingBound } from './nesting.ts';
@@ -30,9 +31,14 @@ export type ParseOptions = {
   readonly questionMarks: boolean;
 };
 
-/** Loads the parser; to be awaited once before `parse`. */
+type Parser = typeof import('libpg-query');
+let parser: Parser | null = null;
+
+/** Loads the parser; to be awaited once before `parse`. Its WebAssembly starts to compile when it is imported. */
 export async function loadParser(): Promise<void> {
-  await loadModule();
+  const loading = await import('libpg-query');
+  await loading.loadModule();
+  parser = loading;
 }
 
 /**
@@ -99,10 +105,11 @@ function checkNesting(text: string, tokens: readonly Token[]): void {
 }
 
 function parseText(parsed: string, positions: Positions, source: string): ParseResult {
+  invariant(parser !== null, 'loadParser was awaited');
   try {
-    return parseSync(parsed);
+    return parser.parseSync(parsed);
   } catch (error) {
-    if (!hasSqlDetails(error)) throw error;
+    if (!parser.hasSqlDetails(error)) throw error;
     const position = positions.ofCodePoint(error.sqlDetails?.cursorPosition ?? 0);
     throw syntaxError(error.message, position, source);
   }
