@@ -1,4 +1,5 @@
 import type { Epoch, Offset } from '../base/ids.ts';
+import type { BatchHeader } from './record/record.ts';
 
 /**
  * One range's log: record batches in segment files. One writer; any number of readers, in this process, in
@@ -22,9 +23,9 @@ export type Log = {
   /**
    * Takes a whole encoded batch whose base offset is `endOffset` and whose epoch is `epoch`, and schedules its
    * flush; appends that arrive during a flush share the next one. Synchronous: the batch has its place. Throws
-   * insufficient_resources when the bytes above the high watermark reach their limit.
+   * insufficient_resources when the bytes above the high watermark reach their limit. Returns the batch's header.
    */
-  append(batch: Uint8Array): void;
+  append(batch: Uint8Array): BatchHeader;
   /** Resolves when the high watermark is at or past `offset`; rejects when the disk refused or failed. */
   committed(offset: Offset): Promise<void>;
   /** Whole batches from the one that holds `from`, at least one and at most about `bytesMax`, below the high watermark. */

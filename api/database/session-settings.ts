@@ -1,4 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
+import { type Isolation, isolationOf } from '../../query/txn/transaction.ts';
 import {
   checkedSetting,
   parseKilobytes,
@@ -19,6 +20,9 @@ export type LookUpSettings = {
   readonly isReadCommitted: boolean;
 };
 
+/** How a transaction begins where nothing else is said. */
+export type BeginSettings = { readonly isolation: Isolation; readonly isReadOnly: boolean };
+
 type Undo = { readonly name: string; readonly previous: string | undefined; readonly isLocal: boolean };
 
 /**
@@ -33,6 +37,7 @@ export class SessionSettings {
   readonly #undo: Undo[] = [];
   readonly #isInTransaction: () => boolean;
   #lookUps: LookUpSettings | null = null;
+  #begins: BeginSettings | null = null;
   #workMemoryBytes: number | null = null;
   readonly #milliseconds = new Map<string, number>();
   readonly #onReported: (name: string, value: string) => void;
@@ -83,6 +88,14 @@ export class SessionSettings {
     return this.#lookUps;
   }
 
+  get begins(): BeginSettings {
+    this.#begins ??= {
+      isolation: isolationOf(this.require('default_transaction_isolation')),
+      isReadOnly: this.require('default_transaction_read_only') === 'on',
+    };
+    return this.#begins;
+  }
+
   /** Returns the value as it is kept. */
   set(name: string, value: string, isLocal = false): string {
     const checked = checkedSetting(name, value);
@@ -121,6 +134,7 @@ export class SessionSettings {
   #assign(key: string, value: string | undefined): void {
     const before = this.get(key);
     this.#lookUps = null;
+    this.#begins = null;
     this.#workMemoryBytes = null;
     this.#milliseconds.clear();
     if (value === undefined) this.#values.delete(key);
@@ -141,6 +155,7 @@ export class SessionSettings {
 
   /** SET LOCAL ends: back to what the last SET of the transaction, or none, left. */
   commit(): void {
+    if (this.#undo.length === 0) return;
     const settled = new Set<string>();
     for (const { name, previous, isLocal } of this.#undo.splice(0).toReversed()) {
       if (!isLocal) settled.add(name);

@@ -6,8 +6,8 @@ import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
 import type { RowInsert } from '../../query/exec/row-insert.ts';
 import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
-import { tableLockKey } from '../../query/txn/row-access.ts';
-import { isolationOf, type Transaction } from '../../query/txn/transaction.ts';
+import { tableLockKey } from '../../query/txn/locks.ts';
+import type { Transaction } from '../../query/txn/transaction.ts';
 import { TableWriter } from '../../query/txn/writer.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import { type Moment, type Moments, noMoments } from './catalog-history.ts';
@@ -360,9 +360,8 @@ export class EngineSession implements Session {
 
   ensureTransaction(): Transaction {
     if (this.#transaction !== null) return this.#transaction;
-    const isolation = this.settings.require('default_transaction_isolation');
-    const isReadOnly = this.settings.require('default_transaction_read_only') === 'on';
-    this.#transaction = this.engine.transactions.begin(isolationOf(isolation), isReadOnly);
+    const { isolation, isReadOnly } = this.settings.begins;
+    this.#transaction = this.engine.transactions.begin(isolation, isReadOnly);
     return this.#transaction;
   }
 
@@ -433,21 +432,27 @@ export class EngineSession implements Session {
     this.settings.commit();
   }
 
-  async #commit(transaction: Transaction): Promise<void> {
+  #commit(transaction: Transaction): Promise<void> {
     this.#transaction = null;
+    const committed =
+      this.#drawn.size > 0 ? this.#commitDrawn(transaction) : this.engine.transactions.commit(transaction);
+    return committed.then(this.#onCommitted, this.#onNotCommitted);
+  }
+
+  readonly #onCommitted = (): void => this.settings.commit();
+  readonly #onNotCommitted = (error: unknown): never => {
+    this.settings.rollbackTo(0);
+    throw asAlopexError(error);
+  };
+
+  async #commitDrawn(transaction: Transaction): Promise<void> {
     const drawn = this.#drawn;
-    if (drawn.size > 0) this.#drawn = new Set();
+    this.#drawn = new Set();
     const { sequences, transactions } = this.engine;
-    try {
-      if (drawn.size > 0) sequences.relog();
-      await transactions.commit(transaction);
-      // A number is answered once no restart can give it again, whether or not a row has it.
-      if (drawn.size > 0) await sequences.durable(drawn);
-    } catch (error) {
-      this.settings.rollbackTo(0);
-      throw asAlopexError(error);
-    }
-    this.settings.commit();
+    sequences.relog();
+    await transactions.commit(transaction);
+    // A number is answered once no restart can give it again, whether or not a row has it.
+    await sequences.durable(drawn);
   }
 
   // ---- settings, notices, the end

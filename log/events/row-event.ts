@@ -11,19 +11,6 @@ import type { Operation, RowEvent } from './event.ts';
 import type { EventSchema } from './layout.ts';
 import { rowCodec } from './row.ts';
 
-/** One row change, about to be written. Rows stand in the order of the schema's fields. */
-export type NewEvent = {
-  readonly operation: Operation;
-  /** 0 within a transactional batch: the commit marker's holds. */
-  readonly timestamp: Timestamp;
-  readonly transaction: number;
-  readonly schema: EventSchema;
-  /** Null exactly for a delete. */
-  readonly row: readonly Datum[] | null;
-  /** The replaced row: not null for u and d, null for c; r has it where the log has the row already. */
-  readonly before: readonly Datum[] | null;
-};
-
 /**
  * Schema ids of keys in the Confluent framing are those of the rows plus this, so that the registry can answer
  * for both by the id alone.
@@ -31,9 +18,6 @@ export type NewEvent = {
 export const keySchemaIdOffset = 0x4000_0000;
 
 const framingBytes = 5;
-const keyWriter = new ByteWriter(256);
-const rowWriter = new ByteWriter(1024);
-const headersWriter = new ByteWriter(1024);
 
 /** Headers up to the operation: three or four of them, `op`. */
 const opKey = [4, 0x6f, 0x70, 2] as const;
@@ -45,53 +29,92 @@ const operationCodes: Readonly<Record<Operation, number>> = { c: 0x63, u: 0x75, 
 const headerCounts: Readonly<Record<Operation, readonly number[]>> = { c: [3], u: [4], d: [4], r: [3, 4] };
 const operations: Readonly<Record<number, Operation>> = { 99: 'c', 117: 'u', 100: 'd', 114: 'r' };
 
-/** Adds the record of a row change to a batch. */
-export function appendEvent(builder: BatchBuilder, event: NewEvent): void {
-  const codec = rowCodec(event.schema);
-  const keyed = event.row ?? event.before;
-  if (keyed === null) throw malformed('an event without a row');
-  frame(keyWriter, event.schema.id + keySchemaIdOffset);
-  codec.encodeKey(keyed, keyWriter);
-  if (event.row !== null) {
-    frame(rowWriter, event.schema.id);
-    codec.encode(event.row, rowWriter);
+/** Key, value and headers of one record, one after the other. */
+const recordWriter = new ByteWriter(1024);
+const beforeWriter = new ByteWriter(1024);
+
+/** Places in the headers that differ from one event of a transaction to the next. */
+const countPlace = 0;
+const operationPlace = 1 + opKey.length;
+
+/** Writes the row changes of one transaction as records of a batch. */
+export class EventWriter {
+  readonly #builder: BatchBuilder;
+  /** The first three headers. */
+  readonly #headers: Uint8Array;
+
+  /** `at`: 0 within a transactional batch: the commit marker's holds. */
+  constructor(builder: BatchBuilder, at: Timestamp, transaction: number) {
+    this.#builder = builder;
+    recordWriter.clear();
+    recordWriter.varint(3);
+    writeAll(opKey);
+    recordWriter.uint8(0);
+    writeAll(tsKey);
+    recordWriter.int64(at);
+    writeAll(txKey);
+    recordWriter.int64(transaction);
+    this.#headers = recordWriter.toBytes();
   }
-  writeHeaders(event);
-  builder.add(keyWriter.view(), event.row === null ? null : rowWriter.view(), headersWriter.view());
+
+  /**
+   * Rows stand in the order of the schema's fields. `row` is null exactly for a delete; `before`, the replaced row,
+   * is not null for u and d, null for c, and what the log has already for r.
+   */
+  add(
+    operation: Operation,
+    schema: EventSchema,
+    row: readonly Datum[] | null,
+    before: readonly Datum[] | null,
+  ): void {
+    const codec = rowCodec(schema);
+    const keyed = row ?? before;
+    if (keyed === null) throw malformed('an event without a row');
+    const writer = recordWriter;
+    writer.clear();
+    frame(writer, schema.id + keySchemaIdOffset);
+    codec.encodeKey(keyed, writer);
+    const keyLength = writer.length;
+    if (row !== null) {
+      frame(writer, schema.id);
+      codec.encode(row, writer);
+    }
+    const valueEnd = writer.length;
+    writer.raw(this.#headers);
+    writer.setUint8(valueEnd + operationPlace, operationCodes[operation]);
+    if (before !== null) {
+      writer.setUint8(valueEnd + countPlace, zigzag(4));
+      writeBefore(schema, before);
+    }
+    this.#builder.addJoined(writer.bytes, keyLength, row === null ? -1 : valueEnd - keyLength, writer.length);
+  }
+}
+
+function writeBefore(schema: EventSchema, before: readonly Datum[]): void {
+  beforeWriter.clear();
+  frame(beforeWriter, schema.id);
+  rowCodec(schema).encode(before, beforeWriter);
+  writeAll(beforeKey);
+  recordWriter.varint(beforeWriter.length);
+  recordWriter.raw(beforeWriter.view());
 }
 
 function frame(writer: ByteWriter, id: number): void {
-  writer.clear();
   writer.uint8(0);
   writer.int32(id);
 }
 
-const beforeWriter = new ByteWriter(1024);
-
-function writeHeaders(event: NewEvent): void {
-  const writer = headersWriter;
-  writer.clear();
-  writer.varint(event.before === null ? 3 : 4);
-  writeAll(opKey);
-  writer.uint8(operationCodes[event.operation]);
-  writeAll(tsKey);
-  writer.int64(event.timestamp);
-  writeAll(txKey);
-  writer.int64(event.transaction);
-  if (event.before === null) return;
-  frame(beforeWriter, event.schema.id);
-  rowCodec(event.schema).encode(event.before, beforeWriter);
-  writeAll(beforeKey);
-  writer.varint(beforeWriter.length);
-  writer.raw(beforeWriter.view());
+function writeAll(bytes: readonly number[]): void {
+  for (const byte of bytes) recordWriter.uint8(byte);
 }
 
-function writeAll(bytes: readonly number[]): void {
-  for (const byte of bytes) headersWriter.uint8(byte);
+/** A small count as the one byte of its varint. */
+function zigzag(count: number): number {
+  return count * 2;
 }
 
 /**
- * The row changes of a data batch, in order. The headers stand exactly as `appendEvent` writes them: anything else is
+ * The row changes of a data batch, in order. The headers stand exactly as `EventWriter` writes them: anything else is
  * not an event, and throws XX001.
  */
 export function* readEvents(batch: Uint8Array, header: BatchHeader = verifyBatch(batch)): Iterable<RowEvent> {

@@ -12,7 +12,7 @@ import { RecordReader } from '../record/record-reader.ts';
 import { avroKeySchema, avroSchema } from './avro.ts';
 import type { EventSchema } from './layout.ts';
 import { encodeRow, rowCodec, rowCodecWithoutGeneratedCode } from './row.ts';
-import { appendEvent, readEvents } from './row-event.ts';
+import { EventWriter, readEvents } from './row-event.ts';
 
 type AvscType = { toBuffer(value: unknown): Buffer; fromBuffer(bytes: Buffer): Record<string, unknown> };
 const avsc = createRequire(import.meta.url)('avsc') as {
@@ -149,14 +149,8 @@ describe('log/events/row', () => {
       fc.property(schemaAndRow, fc.constantFrom('c', 'u', 'd', 'r'), ([schema, row], operation) => {
         const builder = new BatchBuilder();
         const replaces = operation === 'u' || operation === 'd';
-        appendEvent(builder, {
-          operation,
-          timestamp: timestamp(2 ** 52 + 1),
-          transaction: 77,
-          schema,
-          row: operation === 'd' ? null : row,
-          before: replaces ? row : null,
-        });
+        const events = new EventWriter(builder, timestamp(2 ** 52 + 1), 77);
+        events.add(operation, schema, operation === 'd' ? null : row, replaces ? row : null);
         const batch = builder.finish({ baseOffset: offset(5), epoch: epoch(1), timestampMs: 9 });
         const [event, ...rest] = [...readEvents(batch)];
         expect(rest).to.deep.equal([]);
@@ -189,8 +183,7 @@ describe('log/events/row', () => {
       key: [columnId(1)],
     };
     const builder = new BatchBuilder();
-    const change = { operation: 'u', timestamp: timestamp(2048), transaction: 5, schema } as const;
-    appendEvent(builder, { ...change, row: [3, 'Oslo'], before: [3, null] });
+    new EventWriter(builder, timestamp(2048), 5).add('u', schema, [3, 'Oslo'], [3, null]);
     const batch = builder.finish({ baseOffset: offset(0), epoch: epoch(1), timestampMs: 0 });
     const reader = new RecordReader(batch, verifyBatch(batch));
     expect(reader.next()).to.equal(true);

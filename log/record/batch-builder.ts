@@ -63,27 +63,47 @@ export class BatchBuilder {
   ): void {
     const keyLength = key === null ? -1 : key.length;
     const valueLength = value === null ? -1 : value.length;
+    const target = this.#begin(keyLength, valueLength, headers.length, timestampDeltaMs);
+    if (key !== null) this.#end = putBytes(target, this.#end, key, 0, keyLength);
+    this.#end = putVarint(target, this.#end, valueLength);
+    if (value !== null) this.#end = putBytes(target, this.#end, value, 0, valueLength);
+    this.#end = putBytes(target, this.#end, headers, 0, headers.length);
+    this.#count++;
+  }
+
+  /** A record whose key, value and headers stand one after the other in `bytes`. `valueLength`: -1 for null. */
+  addJoined(bytes: Uint8Array, keyLength: number, valueLength: number, end: number): void {
+    const valueEnd = keyLength + Math.max(0, valueLength);
+    const target = this.#begin(keyLength, valueLength, end - valueEnd, 0);
+    const at = putVarint(target, putBytes(target, this.#end, bytes, 0, keyLength), valueLength);
+    this.#end = putBytes(target, at, bytes, keyLength, end);
+    this.#count++;
+  }
+
+  /** Writes what stands before the key. */
+  #begin(
+    keyLength: number,
+    valueLength: number,
+    headersLength: number,
+    timestampDeltaMs: number,
+  ): Uint8Array {
     const body =
       1 +
       varintBytes(timestampDeltaMs) +
       varintBytes(this.#count) +
       varintBytes(keyLength) +
       varintBytes(valueLength) +
-      (key === null ? 0 : keyLength) +
-      (value === null ? 0 : valueLength) +
-      headers.length;
+      Math.max(0, keyLength) +
+      Math.max(0, valueLength) +
+      headersLength;
     const target = this.#room(body + recordLengthBytesMax);
     let at = putVarint(target, this.#end, body);
     target[at++] = 0;
     at = putVarint(target, at, timestampDeltaMs);
     at = putVarint(target, at, this.#count);
-    at = putVarint(target, at, keyLength);
-    if (key !== null) at = putBytes(target, at, key);
-    at = putVarint(target, at, valueLength);
-    if (value !== null) at = putBytes(target, at, value);
-    this.#end = putBytes(target, at, headers);
-    this.#count++;
+    this.#end = putVarint(target, at, keyLength);
     if (timestampDeltaMs > this.#timestampDeltaMax) this.#timestampDeltaMax = timestampDeltaMs;
+    return target;
   }
 
   finish(place: BatchPlace): Uint8Array {
@@ -143,10 +163,10 @@ function attributesOf({ producer, isControl }: BatchPlace): number {
 }
 
 /** Below some 40 bytes a loop is faster than the call of `set`. */
-function putBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  if (bytes.length > 40) target.set(bytes, at);
-  else for (let index = 0; index < bytes.length; index++) target[at + index] = bytes[index]!;
-  return at + bytes.length;
+function putBytes(target: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > 40) target.set(bytes.subarray(start, end), at);
+  else for (let index = start, to = at; index < end; index++, to++) target[to] = bytes[index]!;
+  return at + end - start;
 }
 
 function setInt64(view: DataView, at: number, value: number): void {

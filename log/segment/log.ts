@@ -5,6 +5,7 @@ import { offset } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Log, LogListener } from '../log.ts';
 import { decodeHeader } from '../record/header.ts';
+import type { BatchHeader } from '../record/record.ts';
 import { writableChunks } from './chunks.ts';
 import { type Flush, FlushQueue } from './flush-queue.ts';
 import { Gathering } from './gathering.ts';
@@ -126,7 +127,7 @@ class SegmentLog implements SegmentedLog {
     return this.#epoch;
   }
 
-  append(batch: Uint8Array): void {
+  append(batch: Uint8Array): BatchHeader {
     this.#assertOpen();
     const header = decodeHeader(batch);
     invariant(header.sizeBytes === batch.length, 'an append is one whole batch');
@@ -134,6 +135,7 @@ class SegmentLog implements SegmentedLog {
     invariant(header.epoch === this.#epoch, "a batch has the log's epoch");
     this.#queue.add(batch, header);
     this.#flushing ??= this.#flushAll();
+    return header;
   }
 
   committed(end: Offset): Promise<void> {

@@ -72,22 +72,13 @@ export type RowReader = {
     view: ReadView,
     columns: readonly number[],
   ): FoundRow | null | Promise<FoundRow | null>;
-  /**
-   * Newest committed version (live or deleted) of a key of the primary (index 0) or of any entry with this
-   * prefix in an index, or null where none is known. For constraint checks and commit validation.
-   */
-  newestVersion(
-    layout: TableLayout,
-    index: IndexId,
-    key: Uint8Array,
-  ): NewestVersion | null | Promise<NewestVersion | null>;
+  /** Whether a row has this primary key, of which `text` is the latin1 text. Cheaper than `get`. */
+  has(layout: TableLayout, key: Uint8Array, text: string, view: ReadView): boolean | Promise<boolean>;
   /** Row count and bytes of a storage, estimated from file metadata and memtables: for the planner. */
   estimate(storage: StorageId): { readonly rows: number; readonly bytes: number };
   /** About how many rows of an index lie in these ranges. */
   estimateRange(layout: TableLayout, index: IndexId, ranges: readonly KeyRange[]): number;
 };
-
-export type NewestVersion = { readonly timestamp: Timestamp; readonly deleted: boolean };
 
 /** Where the fold stands. */
 export type Applied = { readonly offset: Offset; readonly timestamp: Timestamp };

@@ -7,6 +7,7 @@ import { type JsonObject, tableLayoutFromJson, tableLayoutToJson } from '../../l
 import { objectsLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
+import type { BatchHeader } from '../../log/record/record.ts';
 import { replay } from '../fold/replay.ts';
 import { emptyManifest, type Manifest, readManifest, writeManifest } from '../manifest/manifest.ts';
 import { compactTask } from '../worker/compact.ts';
@@ -23,7 +24,7 @@ import { type LiveFile, LiveFiles } from './files.ts';
 import { Layouts } from './layouts.ts';
 import { LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
-import type { SpilledRun } from './overlay.ts';
+import type { Overlay, SpilledRun } from './overlay.ts';
 import { PageCache } from './sstable/cache.ts';
 import { RowStore } from './store.ts';
 
@@ -62,7 +63,7 @@ export class Rows {
   /** Layouts at the manifest's position: where the next flush begins. */
   #flushedLayouts: JsonObject;
   /** Where applied stood before each batch above the high watermark. */
-  #steps: Applied[] = [];
+  readonly #steps: Applied[] = [];
   /** Ends with the jobs that were begun. */
   #jobs: Promise<void> = Promise.resolve();
   #isFlushDue = false;
@@ -131,10 +132,21 @@ export class Rows {
   }
 
   /** Applies a whole batch, which the log has at `applied.offset`: rows, a part of a transaction, or a control batch. */
-  applyCommit(batch: Uint8Array): void {
+  applyCommit(batch: Uint8Array, header?: BatchHeader): void {
     this.#settle();
     this.#steps.push(this.#fold.applied);
-    this.#fold.applyBatch(batch);
+    this.#fold.applyBatch(batch, header);
+    this.maybeFlush();
+  }
+
+  /**
+   * The same for a batch of rows alone that was encoded from `pending`: takes over its keys and rows, and spares
+   * the decoding. The other one is not used again.
+   */
+  applyOwn(header: BatchHeader, pending: Overlay, at: Timestamp): void {
+    this.#settle();
+    this.#steps.push(this.#fold.applied);
+    this.#fold.applyOwn(header, pending, at);
     this.maybeFlush();
   }
 
@@ -148,16 +160,17 @@ export class Rows {
   #settle(): void {
     const { highWatermark } = this.#options.log;
     this.#fold.layouts.settle(highWatermark);
-    if (this.#steps.length > 0 && this.#steps[0]!.offset < highWatermark) {
-      this.#steps = this.#steps.filter((step) => step.offset >= highWatermark);
-    }
+    const steps = this.#steps;
+    let settled = 0;
+    while (settled < steps.length && steps[settled]!.offset < highWatermark) settled++;
+    if (settled > 0) steps.splice(0, settled);
   }
 
   /** The log lost what lies from `to` on: the disk refused it. Forgets what was applied of it. */
   truncateTo(to: Offset): void {
     const step = this.#steps.find((each) => each.offset >= to);
     if (step === undefined) return;
-    this.#steps = this.#steps.filter((each) => each.offset < to);
+    this.#steps.splice(this.#steps.indexOf(step));
     for (const memtable of this.#store.state.memtables) memtable.truncate(step.timestamp);
     this.#fold.truncateTo(to, step);
   }

@@ -1,4 +1,5 @@
 import { prefixEnd } from '../../base/bytes/compare.ts';
+import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import { ByteWriter } from '../../base/bytes/writer.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
@@ -123,6 +124,13 @@ export function primaryKeyOf(layout: TableLayout, row: readonly Datum[]): Uint8A
   scratch.clear();
   writeColumns(layout.key, placesOf(layout).primary, row);
   return scratch.toBytes();
+}
+
+/** `primaryKeyOf` as latin1 text, which compares with `<` in byte order. */
+export function primaryKeyTextOf(layout: TableLayout, row: readonly Datum[]): string {
+  scratch.clear();
+  writeColumns(layout.key, placesOf(layout).primary, row);
+  return bytesToLatin1(scratch.view());
 }
 
 /** The entry of a row in an index: its columns, then the primary key. */

@@ -11,6 +11,7 @@ import type { Applied } from './contract.ts';
 import { foldEvent } from './event-fold.ts';
 import type { Layouts } from './layouts.ts';
 import { Trees } from './memtable.ts';
+import type { Overlay } from './overlay.ts';
 
 /**
  * Versions of an undecided transaction have the number of their batch above it for a timestamp: below every
@@ -98,21 +99,28 @@ export class LogFold {
    */
   replayBatch(batch: Uint8Array): Offset {
     const header = decodeHeader(batch);
-    if (header.baseOffset >= this.#applied.offset) this.applyBatch(batch);
+    if (header.baseOffset >= this.#applied.offset) this.applyBatch(batch, header);
     else if (header.isControl) this.#undecided.delete(header.producerId);
     else if (header.isTransactional) this.#remember({ batch, header }, null);
     return offset(header.lastOffset + 1);
   }
 
   /** Applies the batch at `applied.offset`: rows, a part of a transaction, or a control batch. */
-  applyBatch(batch: Uint8Array): void {
-    const header = decodeHeader(batch);
+  applyBatch(batch: Uint8Array, header = decodeHeader(batch)): void {
     invariant(header.baseOffset === this.#applied.offset, 'batches are applied in the order of the log');
     let newest = this.#applied.timestamp;
     if (header.isControl) newest = this.#applyControl(batch, header);
     else if (header.isTransactional) this.#remember({ batch, header }, this.#onRun);
     else newest = this.#applyEvents(batch, header, null);
     this.#applied = { offset: offset(header.lastOffset + 1), timestamp: newest };
+  }
+
+  /** Applies the batch at `applied.offset` as `pending`, which it was encoded from; it changes no layout. */
+  applyOwn(header: BatchHeader, pending: Overlay, at: Timestamp): void {
+    invariant(header.baseOffset === this.#applied.offset, 'batches are applied in the order of the log');
+    invariant(at >= this.#applied.timestamp, 'timestamps rise in the order of the log');
+    pending.commitTo(this.memtable, at);
+    this.#applied = { offset: offset(header.lastOffset + 1), timestamp: at };
   }
 
   /** The newest timestamp after it. `commitTimestamp`: of a transaction's batches, whose events have none. */

@@ -5,9 +5,15 @@ import type { Version } from './version.ts';
 /** What a version costs beside its row bytes: the objects around it. */
 const versionOverheadBytes = 200;
 
+/** Trees that are found by looking at each. */
+const treesSearchedMax = 8;
+
 /** Trees by storage and index. A memtable holds a span of the log; an overlay, one transaction's pending rows. */
 export class Trees {
-  readonly #storages = new Map<StorageId, Map<IndexId, Tree>>();
+  /** In the order in which they came: few, in most transactions. */
+  readonly #trees: OneTree[] = [];
+  /** By storage and index, once they are many. */
+  #byId: Map<StorageId, Map<IndexId, Tree>> | null = null;
   #sizeBytes = 0;
 
   /** Bytes that it holds in memory, about. */
@@ -16,7 +22,9 @@ export class Trees {
   }
 
   get(storage: StorageId, index: IndexId): Tree | null {
-    return this.#storages.get(storage)?.get(index) ?? null;
+    if (this.#byId !== null) return this.#byId.get(storage)?.get(index) ?? null;
+    for (const each of this.#trees) if (each.storage === storage && each.index === index) return each.tree;
+    return null;
   }
 
   put(storage: StorageId, index: IndexId, key: string, version: Version, rowBytes: number): Tree {
@@ -33,35 +41,48 @@ export class Trees {
   }
 
   #open(storage: StorageId, index: IndexId): Tree {
-    let indexes = this.#storages.get(storage);
-    if (indexes === undefined) {
-      indexes = new Map();
-      this.#storages.set(storage, indexes);
-    }
-    let tree = indexes.get(index);
-    if (tree === undefined) {
-      tree = new Tree();
-      indexes.set(index, tree);
+    const known = this.get(storage, index);
+    if (known !== null) return known;
+    const tree = new Tree();
+    this.#trees.push({ storage, index, tree });
+    if (this.#byId !== null) this.#note(this.#byId, storage, index, tree);
+    else if (this.#trees.length > treesSearchedMax) {
+      this.#byId = new Map();
+      for (const each of this.#trees) this.#note(this.#byId, each.storage, each.index, each.tree);
     }
     return tree;
   }
 
+  #note(byId: Map<StorageId, Map<IndexId, Tree>>, storage: StorageId, index: IndexId, tree: Tree): void {
+    const indexes = byId.get(storage) ?? new Map<IndexId, Tree>();
+    byId.set(storage, indexes.set(index, tree));
+  }
+
+  /**
+   * Takes over what a transaction wrote, as the versions of its commit: of each key, the last one. The other one is
+   * not used again.
+   */
+  absorb(pending: Trees, timestamp: number): void {
+    this.#sizeBytes += pending.#sizeBytes;
+    for (const { storage, index, tree } of pending.#trees) this.#open(storage, index).absorb(tree, timestamp);
+  }
+
   /** Takes away every version above a timestamp. */
   truncate(timestamp: number): void {
-    for (const [, , tree] of this.all()) tree.truncate(timestamp);
+    for (const { tree } of this.#trees) tree.truncate(timestamp);
   }
 
   /** What one transaction wrote becomes the versions of its commit: of each key, the last one. */
   stamp(timestamp: number): void {
-    for (const [, , tree] of this.all()) tree.stamp(timestamp);
+    for (const { tree } of this.#trees) tree.stamp(timestamp);
   }
 
   /** In the order of storage and index ids. */
-  *all(): Iterable<readonly [StorageId, IndexId, Tree]> {
-    const ascending = (left: number, right: number): number => left - right;
-    for (const storage of [...this.#storages.keys()].sort(ascending)) {
-      const indexes = this.#storages.get(storage)!;
-      for (const index of [...indexes.keys()].sort(ascending)) yield [storage, index, indexes.get(index)!];
-    }
+  all(): readonly OneTree[] {
+    return this.#trees.length < 2
+      ? this.#trees
+      : this.#trees.toSorted((left, right) => left.storage - right.storage || left.index - right.index);
   }
 }
+
+type OneTree = { readonly storage: StorageId; readonly index: IndexId; readonly tree: Tree };

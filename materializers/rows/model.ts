@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import type { Env } from '../../base/env/env.ts';
 import {
   columnId,
@@ -13,7 +14,7 @@ import { datumAt } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
 import { eventSchemaToJson, tableLayoutToJson } from '../../log/events/layout-json.ts';
-import { appendEvent } from '../../log/events/row-event.ts';
+import { EventWriter } from '../../log/events/row-event.ts';
 import { objectsLayout, objectsSchema } from '../../log/events/system.ts';
 import { BatchBuilder, type BatchPlace } from '../../log/record/batch-builder.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
@@ -21,8 +22,8 @@ import type { ControlRecord } from '../../log/record/record.ts';
 import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
 import type { ReadView } from './contract.ts';
 import { openRows, type Rows } from './fold.ts';
-import { decodeKey, encodeKeyDatums, primaryKeyOf } from './key.ts';
-import { Overlay } from './overlay.ts';
+import { decodeKey, encodeKeyDatums, primaryKeyTextOf } from './key.ts';
+import { Overlay, type PendingChanges } from './overlay.ts';
 
 const int8 = { kind: 'int8' } as const;
 const int4 = { kind: 'int4' } as const;
@@ -92,6 +93,8 @@ export class Model {
   /** Flushes that go on while other steps run. */
   readonly beside: Promise<void>[] = [];
   #clock = 1000;
+  /** As a leader commits what it wrote itself; else as everybody else folds it. */
+  #handsOver = false;
 
   constructor(env: Env) {
     this.env = env;
@@ -127,9 +130,12 @@ export class Model {
   async commit(overlay: Overlay, table: Table): Promise<void> {
     this.#clock += 10;
     this.attempted = table;
-    const batch = this.encode(overlay, timestamp(this.#clock));
+    const at = timestamp(this.#clock);
+    const batch = this.encode(overlay.changes(), at);
     if (batch !== null) {
-      this.append(batch);
+      if (this.#handsOver) this.rows.applyOwn(this.log.append(batch), overlay, at);
+      else this.append(batch);
+      this.#handsOver = !this.#handsOver;
       await this.log.committed(this.log.endOffset);
     }
     this.history.push({ timestamp: timestamp(this.#clock), table });
@@ -143,8 +149,7 @@ export class Model {
     const producer = { id: 7, epoch: 0, baseSequence: 0, isTransactional: true };
     const table = tables.at(-1)!;
     for (let command = 1; command <= tables.length; command++) {
-      const changes = [...overlay.changes(command, command)];
-      const batch = this.encode({ changes: () => changes }, timestamp(0), producer);
+      const batch = this.encode(overlay.changes(command, command), timestamp(0), producer);
       if (batch === null) continue;
       this.append(batch);
       overlay.noteSpilled(this.rows.undecidedRun(producer.id)!, command);
@@ -178,16 +183,12 @@ export class Model {
     this.rows.applyCommit(batch);
   }
 
-  encode(
-    overlay: Pick<Overlay, 'changes'>,
-    at: Timestamp,
-    producer?: BatchPlace['producer'],
-  ): Uint8Array | null {
+  encode(changes: PendingChanges, at: Timestamp, producer?: BatchPlace['producer']): Uint8Array | null {
     const builder = new BatchBuilder();
     const schemas = new Map([objectsSchema, schemaOf(1), schemaOf(2)].map((schema) => [schema.id, schema]));
-    for (const { operation, layout, row, before } of overlay.changes()) {
-      const schema = schemas.get(layout.schema)!;
-      appendEvent(builder, { operation, timestamp: at, transaction: 1, schema, row, before });
+    const events = new EventWriter(builder, at, 1);
+    while (changes.next()) {
+      events.add(changes.operation, schemas.get(changes.layout!.schema)!, changes.row, changes.before);
     }
     if (builder.recordCount === 0) return null;
     return builder.finish({ ...this.#place(), ...(producer === undefined ? {} : { producer }) });
@@ -199,9 +200,10 @@ export class Model {
     const put = (id: number, kind: string, json: unknown, isNew: boolean): void => {
       const row = [id, kind, null, JSON.stringify(json)];
       const before = isNew ? null : [id, kind, null, '{}'];
-      overlay.put(objectsLayout, primaryKeyOf(objectsLayout, row), row, before, 1);
+      overlay.put(objectsLayout, primaryKeyTextOf(objectsLayout, row), row, before, 1);
     };
     const schema = schemaOf(version);
+    this.#handsOver = false;
     put(-schema.id, 'schema', eventSchemaToJson(schema), true);
     put(schema.table, 'table', { layout: tableLayoutToJson(this.layout) }, version === 1);
     const widened = new Map([...this.table].map(([id, row]) => [id, version === 2 ? [...row, -7] : row]));
@@ -227,7 +229,7 @@ export function applyChange(
   const before = table.get(id) ?? null;
   if (values === null && before === null) return;
   const row = values === null ? null : [id, ...values, ...(model.version === 2 ? [id % 5] : [])];
-  overlay.put(layout, encodeKeyDatums(layout.key, [id]), row, before, command);
+  overlay.put(layout, bytesToLatin1(encodeKeyDatums(layout.key, [id])), row, before, command);
   if (row === null) table.delete(id);
   else table.set(id, row);
 }

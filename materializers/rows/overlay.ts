@@ -1,5 +1,6 @@
-import { bytesToLatin1, latin1ToBytes } from '../../base/bytes/utf8.ts';
+import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import { type IndexId, indexId, type StorageId } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
 import { type Datum, SqlArray } from '../../base/values/datum.ts';
 import type { Operation } from '../../log/events/event.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
@@ -7,17 +8,66 @@ import type { PendingRows } from './contract.ts';
 import { indexKeyOf } from './key.ts';
 import { Trees } from './memtable.ts';
 import type { Tree } from './tree.ts';
-import { type PendingBody, type Version, visibleVersion } from './version.ts';
+import { type RowVersion, type Version, visibleVersion } from './version.ts';
 
-/** What a transaction does to one row in all: an event of its commit. Rows are datums of `layout.columns`. */
-export type PendingChange = {
-  readonly operation: Operation;
-  readonly layout: TableLayout;
-  readonly key: Uint8Array;
-  readonly row: readonly Datum[] | null;
-  /** The committed row that is replaced. */
-  readonly before: readonly Datum[] | null;
-};
+/**
+ * What a transaction does to each row in all: the events of its commit, by storage, then by key, so that the
+ * catalog's own come first. The overlay must not change meanwhile.
+ */
+export class PendingChanges {
+  readonly #trees: readonly Tree[];
+  readonly #from: number;
+  readonly #to: number;
+  #tree = 0;
+  #leaf = 0;
+  #place = -1;
+  /** Of the change at hand: rows are datums of `layout.columns`; `before` is the committed row that is replaced. */
+  operation: Operation = 'c';
+  layout: TableLayout | null = null;
+  row: readonly Datum[] | null = null;
+  before: readonly Datum[] | null = null;
+
+  constructor(trees: Trees, from: number, to: number) {
+    this.#trees = trees.all().flatMap(({ index, tree }) => (index === primary ? tree : []));
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Goes to the next change. False: there is none. */
+  next(): boolean {
+    for (; this.#tree < this.#trees.length; this.#tree++, this.#leaf = 0) {
+      const { leaves } = this.#trees[this.#tree]!;
+      for (; this.#leaf < leaves.length; this.#leaf++, this.#place = -1) {
+        const { versions } = leaves[this.#leaf]!;
+        while (++this.#place < versions.length) {
+          const last = visibleVersion(versions[this.#place]!, this.#to);
+          if (last !== null && last.timestamp >= this.#from && this.#take(last as PendingVersion))
+            return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** False where a row came and went within these commands. */
+  #take(newest: PendingVersion): boolean {
+    let oldest = newest;
+    let { isRestated } = newest;
+    while (oldest.older !== null && oldest.older.timestamp >= this.#from) {
+      oldest = oldest.older as PendingVersion;
+      isRestated ||= oldest.isRestated;
+    }
+    this.layout = newest.layout;
+    this.row = newest.row;
+    this.before = oldest.before;
+    if (this.row === null) this.operation = 'd';
+    else if (this.before === null) this.operation = 'c';
+    else this.operation = isRestated ? 'r' : 'u';
+    return this.row !== null || this.before !== null;
+  }
+}
+
+type PendingVersion = Version & RowVersion;
 
 type JournalEntry = {
   readonly tree: Tree;
@@ -102,27 +152,24 @@ export class Overlay implements PendingRows {
   }
 
   /**
-   * Writes a row (null: deletes it). `before` is the row of this key that the transaction saw until now, committed
-   * or pending, or null where there was none. Both are datums of `layout.columns`, and kept.
+   * Writes a row (null: deletes it) under its primary key, latin1 text. `before` is the row of this key that the
+   * transaction saw until now, committed or pending, or null where there was none. Both are datums of
+   * `layout.columns`, and kept.
    */
   put(
     layout: TableLayout,
-    key: Uint8Array,
+    key: string,
     row: readonly Datum[] | null,
     before: readonly Datum[] | null,
     command: number,
   ): void {
-    const rowBytes = rowSize(row) + rowSize(before);
-    const version: Version = {
-      timestamp: command,
-      older: null,
-      kind: 'pending',
-      layout,
-      row,
-      before,
-      isRestated: false,
-    };
-    this.#put(layout.storage, primary, bytesToLatin1(key), version, rowBytes);
+    this.#put(
+      layout.storage,
+      primary,
+      key,
+      pendingRow(layout, row, before, command),
+      rowSize(row) + rowSize(before),
+    );
     for (const index of layout.indexes) {
       const gone = before === null ? null : bytesToLatin1(indexKeyOf(layout, index, before));
       const added = row === null ? null : bytesToLatin1(indexKeyOf(layout, index, row));
@@ -137,17 +184,8 @@ export class Overlay implements PendingRows {
   }
 
   /** Writes a row as it is, with the entries of all indexes of `layout`: one of them is new. */
-  restate(layout: TableLayout, key: Uint8Array, row: readonly Datum[], command: number): void {
-    const version: Version = {
-      timestamp: command,
-      older: null,
-      kind: 'pending',
-      layout,
-      row,
-      before: row,
-      isRestated: true,
-    };
-    this.#put(layout.storage, primary, bytesToLatin1(key), version, rowSize(row));
+  restate(layout: TableLayout, key: string, row: readonly Datum[], command: number): void {
+    this.#put(layout.storage, primary, key, pendingRow(layout, row, row, command, true), rowSize(row));
     for (const index of layout.indexes) {
       const entry = bytesToLatin1(indexKeyOf(layout, index, row));
       this.#put(layout.storage, index.id, entry, { timestamp: command, older: null, kind: 'entry' }, 0);
@@ -160,10 +198,9 @@ export class Overlay implements PendingRows {
   }
 
   /** Whether this or an earlier command wrote the row. */
-  isTouched(layout: TableLayout, key: Uint8Array, command: number): boolean {
-    const text = bytesToLatin1(key);
+  isTouched(layout: TableLayout, key: string, command: number): boolean {
     return this.layers(command).some(({ trees, at }) => {
-      const newest = trees.get(layout.storage, primary)?.get(text) ?? null;
+      const newest = trees.get(layout.storage, primary)?.get(key) ?? null;
       return visibleVersion(newest, at) !== null;
     });
   }
@@ -180,27 +217,23 @@ export class Overlay implements PendingRows {
     }
   }
 
-  /**
-   * Events of what commands [from, to] wrote and nobody spilled: by storage, then by key, so that the catalog's own
-   * come first.
-   */
-  *changes(from = 0, to = Number.POSITIVE_INFINITY): Iterable<PendingChange> {
-    for (const [, index, tree] of this.#trees.all()) {
-      if (index !== primary) continue;
-      for (const [key, newest] of tree.entries()) {
-        const last = visibleVersion(newest, to);
-        if (last === null || last.timestamp < from) continue;
-        const change = changeOf(latin1ToBytes(key), last, from);
-        if (change !== null) yield change;
-      }
-    }
+  /** Events of what commands [from, to] wrote and nobody spilled. */
+  changes(from = 0, to = Number.POSITIVE_INFINITY): PendingChanges {
+    return new PendingChanges(this.#trees, from, to);
+  }
+
+  /** Its commit: all that it wrote becomes versions of the memtable. Nothing of it is spilled. */
+  commitTo(memtable: Trees, timestamp: number): void {
+    invariant(this.#spilled === null, 'what was spilled is committed by its marker');
+    memtable.absorb(this.#trees, timestamp);
+    this.forgetSpilled();
   }
 
   /** Keys of rows and index entries that were written, as latin1 text. */
   *writtenKeys(): Iterable<Written> {
     const keys = new Map<string, Written>();
     for (const { trees } of this.layers(Number.POSITIVE_INFINITY)) {
-      for (const [storage, index, tree] of trees.all()) {
+      for (const { storage, index, tree } of trees.all()) {
         const name = `${storage}/${index}`;
         const written = keys.get(name) ?? { storage, index, keys: [] };
         for (const [key] of tree.entries()) written.keys.push(key);
@@ -213,19 +246,14 @@ export class Overlay implements PendingRows {
 
 type Written = { readonly storage: StorageId; readonly index: IndexId; readonly keys: string[] };
 
-/** Null where a row came and went within these commands. */
-function changeOf(key: Uint8Array, newest: Version, from: number): PendingChange | null {
-  let oldest = newest as Version & PendingBody;
-  let { isRestated } = oldest;
-  while (oldest.older !== null && oldest.older.timestamp >= from) {
-    oldest = oldest.older as Version & PendingBody;
-    isRestated ||= oldest.isRestated;
-  }
-  const { layout, row } = newest as Version & PendingBody;
-  const { before } = oldest;
-  if (row === null) return before === null ? null : { operation: 'd', layout, key, row, before };
-  if (before === null) return { operation: 'c', layout, key, row, before };
-  return { operation: isRestated ? 'r' : 'u', layout, key, row, before };
+function pendingRow(
+  layout: TableLayout,
+  row: readonly Datum[] | null,
+  before: readonly Datum[] | null,
+  timestamp: number,
+  isRestated = false,
+): Version {
+  return { timestamp, older: null, kind: 'pending', layout, row, before, isRestated };
 }
 
 /** Bytes of a row of datums in memory, about. */

@@ -207,7 +207,7 @@ describe('rows', () => {
       const overlay = new Overlay();
       const table = new Map(model.table);
       for (const id of [1, 50]) applyChange(model, overlay, table, [id, ['refused', 1]], 1);
-      const batch = model.encode(overlay, timestamp(5000));
+      const batch = model.encode(overlay.changes(), timestamp(5000));
       model.rows.applyCommit(batch!);
       model.rows.truncateTo(offset);
       expect(model.rows.applied.offset).to.equal(offset);

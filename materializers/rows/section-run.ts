@@ -3,7 +3,7 @@ import { bytesToLatin1, latin1ToBytes } from '../../base/bytes/utf8.ts';
 import type { Timestamp } from '../../base/ids.ts';
 import type { ColumnVector } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
-import type { NewestVersion, ZonePredicate } from './contract.ts';
+import type { ZonePredicate } from './contract.ts';
 import type { RunBatch, RunColumn, RunScan } from './run.ts';
 import { type GroupBatch, SectionScan } from './sstable/scan.ts';
 import type { FoundVersion, SstableSection } from './sstable/section.ts';
@@ -176,23 +176,4 @@ function completed(
     lacks(section, id) ? missing : found.values[place]!,
   );
   return { ...found, values };
-}
-
-/** The newest version of a key, or of any key with a prefix, in any of these runs. */
-export async function newestInRuns(
-  runs: readonly SectionRun[],
-  find: (section: SstableSection) => NewestVersion | null | Promise<NewestVersion | null>,
-): Promise<NewestVersion | null> {
-  let newest: NewestVersion | null = null;
-  for (const run of runs) {
-    for (const section of run) newest = newerOf(newest, await find(section));
-  }
-  return newest;
-}
-
-/** Of two equally new ones, one that lives: an index entry that moved is deleted and written in one commit. */
-export function newerOf(left: NewestVersion | null, right: NewestVersion | null): NewestVersion | null {
-  if (left === null || right === null) return left ?? right;
-  if (left.timestamp !== right.timestamp) return left.timestamp > right.timestamp ? left : right;
-  return left.deleted ? right : left;
 }

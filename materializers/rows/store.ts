@@ -1,4 +1,3 @@
-import { prefixEnd } from '../../base/bytes/compare.ts';
 import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { msOfTimestamp } from '../../base/hlc.ts';
@@ -10,7 +9,6 @@ import {
   type FoundRow,
   type KeyRange,
   keyPseudoColumn,
-  type NewestVersion,
   type ReadView,
   type RowReader,
   type Scan,
@@ -22,14 +20,7 @@ import type { Trees } from './memtable.ts';
 import { ChainScan, MergeScan, SingleScan } from './merge-scan.ts';
 import { Overlay, type PendingLayer } from './overlay.ts';
 import { type RunColumn, type RunScan, runColumns } from './run.ts';
-import {
-  getFromRun,
-  newerOf,
-  newestInRuns,
-  runOverlaps,
-  type SectionRun,
-  SectionRunScan,
-} from './section-run.ts';
+import { getFromRun, runOverlaps, type SectionRun, SectionRunScan } from './section-run.ts';
 import { hashKey } from './sstable/bloom.ts';
 import type { FoundVersion } from './sstable/section.ts';
 import type { Tree } from './tree.ts';
@@ -52,6 +43,7 @@ export type FileSet = {
 export type StoreState = { readonly memtables: readonly Trees[]; readonly files: FileSet };
 
 const primary = indexId(0);
+const noColumns: readonly RunColumn[] = [];
 
 /**
  * Reads over memtables and files, with a transaction's overlay on top. A read works on the state in which it
@@ -87,6 +79,17 @@ export class RowStore implements RowReader {
     return heldScan(new IndexScan(entries, index, columns, lookup, request.rowsWanted), state);
   }
 
+  /** The entries of an index as they are at a timestamp: batches of one column, their keys. */
+  entries(layout: TableLayout, index: IndexId, at: Timestamp): Scan {
+    const state = this.#state;
+    this.#checkHorizon(layout.storage, at);
+    const view: ReadView = { at, pending: null };
+    const ranges = [{ from: null, to: null }];
+    const columns = [keyPseudoColumn];
+    const request = { layout, index, ranges, reverse: false, view, columns, zones: [], rowsWanted: null };
+    return heldScan(rangesScan(state, sightOf(view), request, runColumns(layout, columns)), state);
+  }
+
   get(
     layout: TableLayout,
     key: Uint8Array,
@@ -101,30 +104,18 @@ export class RowStore implements RowReader {
     return found.finally(() => state.files.release());
   }
 
-  newestVersion(
-    layout: TableLayout,
-    index: IndexId,
-    key: Uint8Array,
-  ): NewestVersion | null | Promise<NewestVersion | null> {
-    const { memtables, files } = this.#state;
-    const isPrefix = index !== primary;
-    const text = bytesToLatin1(key);
-    let newest: NewestVersion | null = null;
-    for (const memtable of memtables) {
-      const tree = memtable.get(layout.storage, index);
-      if (tree !== null)
-        newest = newerOf(newest, isPrefix ? newestWithPrefix(tree, key) : newestOf(tree.get(text)));
-      if (newest !== null && !isPrefix) return newest;
-    }
-    const runs = files.runs(layout.storage, index);
-    if (runs.length === 0) return newest;
-    const hash = hashKey(key);
-    files.hold();
-    return newestInRuns(runs, (section) =>
-      isPrefix ? section.newestWithPrefix(key) : section.newestVersion(key, hash),
-    )
-      .then((found) => newerOf(newest, found))
-      .finally(() => files.release());
+  has(layout: TableLayout, key: Uint8Array, text: string, view: ReadView): boolean | Promise<boolean> {
+    const state = this.#state;
+    const { at, pending } = sightOf(view);
+    this.#checkHorizon(layout.storage, at);
+    const version = findInMemory(state, layout.storage, text, at, pending);
+    if (version !== null) return !isDeleted(version);
+    const runs = state.files.runs(layout.storage, primary);
+    if (runs.length === 0) return false;
+    const found = getFromRuns(runs, 0, key, hashKey(key), at, noColumns);
+    if (!(found instanceof Promise)) return found !== null;
+    state.files.hold();
+    return found.then((row) => row !== null).finally(() => state.files.release());
   }
 
   estimate(storage: StorageId): { readonly rows: number; readonly bytes: number } {
@@ -258,29 +249,30 @@ function getFrom(
   sight: Sight,
   ids: readonly number[],
 ): FoundRow | null | Promise<FoundRow | null> {
-  const version = findInMemory(state, layout.storage, key, sight);
+  const { at, pending } = sight;
+  const isInMemory =
+    pending.length > 0 || state.memtables.some((each) => each.get(layout.storage, primary) !== null);
+  const version = isInMemory ? findInMemory(state, layout.storage, bytesToLatin1(key), at, pending) : null;
   if (version !== null) return isDeleted(version) ? null : readVersion(layout, key, version, ids);
   const runs = state.files.runs(layout.storage, primary);
   if (runs.length === 0) return null;
   const columns = runColumns(layout, ids);
-  return getFromRuns(runs, 0, key, hashKey(key), sight.at, columns);
+  return getFromRuns(runs, 0, key, hashKey(key), at, columns);
 }
 
 function findInMemory(
   { memtables }: StoreState,
   storage: StorageId,
-  key: Uint8Array,
-  { at, pending }: Sight,
+  key: string,
+  at: Timestamp,
+  pending: readonly PendingLayer[],
 ): Version | null {
-  if (pending.length === 0 && memtables.every((memtable) => memtable.get(storage, primary) === null))
-    return null;
-  const text = bytesToLatin1(key);
   for (const layer of pending) {
-    const version = visibleVersion(layer.trees.get(storage, primary)?.get(text) ?? null, layer.at);
+    const version = visibleVersion(layer.trees.get(storage, primary)?.get(key) ?? null, layer.at);
     if (version !== null) return version;
   }
   for (const memtable of memtables) {
-    const version = visibleVersion(memtable.get(storage, primary)?.get(text) ?? null, at);
+    const version = visibleVersion(memtable.get(storage, primary)?.get(key) ?? null, at);
     if (version !== null) return version;
   }
   return null;
@@ -326,16 +318,4 @@ function getFromRuns(
 
 function foundRow(version: FoundVersion): FoundRow | null {
   return version.deleted ? null : { values: version.values, version: version.timestamp };
-}
-
-function newestOf(version: Version | null): NewestVersion | null {
-  return version === null ? null : { timestamp: version.timestamp as Timestamp, deleted: isDeleted(version) };
-}
-
-function newestWithPrefix(tree: Tree, prefix: Uint8Array): NewestVersion | null {
-  let newest: NewestVersion | null = null;
-  for (const [, version] of tree.entries(bytesToLatin1(prefix), latin1(prefixEnd(prefix)))) {
-    newest = newerOf(newest, newestOf(version));
-  }
-  return newest;
 }

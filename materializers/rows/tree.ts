@@ -1,8 +1,11 @@
 import { LeafBlock } from './leaf-block.ts';
-import type { Version } from './version.ts';
+import { commitVersion, type Version } from './version.ts';
 
 /** Entries of a leaf; as many rows, about, as a scan takes at a time from memory. */
 const leafEntriesMax = 512;
+
+/** A leaf with fewer entries is not worth a place of its own in another tree. */
+const leafAdoptedMin = leafEntriesMax / 2;
 
 /** A run of keys, each with its newest version first. `block` is the columnar form, until the leaf changes. */
 export type Leaf = { readonly keys: string[]; readonly versions: Version[]; block: LeafBlock | null };
@@ -25,6 +28,8 @@ export class Tree {
 
   /** The newest version of exactly this key. */
   get(key: string): Version | null {
+    const last = this.#leaves[this.#leaves.length - 1];
+    if (last === undefined || last.keys[last.keys.length - 1]! < key) return null;
     const leaf = this.#leaves[this.#leafFor(key)];
     if (leaf === undefined) return null;
     const place = lowerBound(leaf.keys, key);
@@ -91,11 +96,27 @@ export class Tree {
     for (const leaf of this.#leaves) {
       leaf.block = null;
       this.#versionCount += leaf.versions.length;
-      for (const version of leaf.versions) {
-        version.timestamp = timestamp;
-        version.older = null;
-      }
+      for (const version of leaf.versions) commitVersion(version, timestamp);
     }
+  }
+
+  /** Puts the newest versions of another tree, with this timestamp, on top. Whole leaves where they come after all keys. */
+  absorb(pending: Tree, timestamp: number): void {
+    pending.stamp(timestamp);
+    for (const leaf of pending.#leaves) {
+      const { keys, versions } = leaf;
+      const last = this.#leaves.at(-1);
+      if (keys.length >= leafAdoptedMin && (last === undefined || last.keys.at(-1)! < keys[0]!)) {
+        this.#versionCount += versions.length;
+        this.#leaves.push(leaf);
+        continue;
+      }
+      for (let place = 0; place < keys.length; place++) this.put(keys[place]!, versions[place]!);
+    }
+  }
+
+  get leaves(): readonly Leaf[] {
+    return this.#leaves;
   }
 
   /** The leaf that has the first key at or after `key` (null: the first of all), or undefined. */

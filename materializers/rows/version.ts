@@ -4,33 +4,51 @@ import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
 import { rowCodec, type WantedColumn } from '../../log/events/row.ts';
 
 /**
- * One version of a key in memory. `timestamp` is the commit's, or, in an overlay, the number of the command. The
- * memtable keeps the log's own row bytes, a transaction the datums that it was given; an index entry is its key.
+ * One version of a key in memory. `timestamp` is the commit's, or, of a pending row, the number of the command. Rows
+ * that were read from the log are its own bytes; a transaction's are the datums that it was given, and stay so
+ * when the leader commits them. An index entry is its key.
  */
 export type Version = {
-  /** Changes once: what an undecided transaction wrote gets its timestamp with the marker that commits it. */
+  /** Changes once: what an undecided transaction wrote gets its timestamp when it commits. */
   timestamp: number;
   older: Version | null;
 } & (
   | { readonly kind: 'deleted' | 'entry' }
   | { readonly kind: 'encoded'; readonly schema: EventSchema; readonly row: Uint8Array }
-  | PendingBody
+  | RowVersion
 );
 
 /**
- * `row`: null where it is deleted. `before`: the row that it replaces, as the transaction saw it. `isRestated`: the
- * same row again, for an index that has none of the entries of `before`.
+ * `row`: null where it is deleted. `before`: the row that it replaces, as the transaction saw it, until it commits.
+ * `isRestated`: the same row again, for an index that has none of the entries of `before`.
  */
-export type PendingBody = {
-  readonly kind: 'pending';
+export type RowVersion = {
+  kind: 'pending' | 'row';
   readonly layout: TableLayout;
   readonly row: readonly Datum[] | null;
-  readonly before: readonly Datum[] | null;
+  before: readonly Datum[] | null;
   readonly isRestated: boolean;
 };
 
 export function isDeleted(version: Version): boolean {
-  return version.kind === 'deleted' || (version.kind === 'pending' && version.row === null);
+  switch (version.kind) {
+    case 'deleted':
+      return true;
+    case 'pending':
+    case 'row':
+      return version.row === null;
+    default:
+      return false;
+  }
+}
+
+/** A pending version becomes the only one of its key, of this timestamp. */
+export function commitVersion(version: Version, timestamp: number): void {
+  version.timestamp = timestamp;
+  version.older = null;
+  if (version.kind !== 'pending') return;
+  version.kind = 'row';
+  version.before = null;
 }
 
 /** As the version pseudo column has it: the timestamp, or the negated command of a pending row. */
@@ -63,6 +81,7 @@ export class VersionReader {
       case 'encoded':
         return this.#decoder(version.schema)(version.row);
       case 'pending':
+      case 'row':
         if (version.row !== null) return this.#pick(version.layout, version.row);
         return this.#columns.map(() => null);
       case 'deleted':
@@ -82,7 +101,7 @@ export class VersionReader {
   }
 
   #pick(layout: TableLayout, row: readonly Datum[]): readonly Datum[] {
-    invariant(row.length === layout.columns.length, 'a pending row has the columns of its layout');
+    invariant(row.length === layout.columns.length, 'a row has the columns of its layout');
     if (this.#layout !== layout) {
       this.#layout = layout;
       this.#places = this.#columns.map(({ id }) => layout.columns.findIndex((column) => column.id === id));

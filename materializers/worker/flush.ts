@@ -61,11 +61,11 @@ async function writeTrees(
   trees: Trees,
   layouts: Layouts,
 ): Promise<WrittenFile | null> {
-  const all = [...trees.all()];
+  const all = trees.all();
   if (all.length === 0) return null;
   const writer = await SstableFileWriter.create(env.disk, input.directory, input.fileNumber);
   try {
-    for (const [storage, index, tree] of all) {
+    for (const { storage, index, tree } of all) {
       const columns = index === indexId(0) ? columnsOf(tree, storage, layouts) : [];
       writer.beginSection({ storage, index, columns });
       const missing = missingValues(layouts.table(storage), columns);

@@ -1,14 +1,14 @@
 import type { Clock } from '../../base/env/env.ts';
-import { type Timestamp, timestamp } from '../../base/ids.ts';
+import { type StorageId, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import type { EventSchema } from '../../log/events/layout.ts';
-import { appendEvent } from '../../log/events/row-event.ts';
+import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
+import { EventWriter } from '../../log/events/row-event.ts';
 import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { BatchBuilder, type Producer } from '../../log/record/batch-builder.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
 import type { ControlRecord } from '../../log/record/record.ts';
-import type { Overlay, PendingChange } from '../../materializers/rows/overlay.ts';
+import type { Overlay, PendingChanges } from '../../materializers/rows/overlay.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
 import { keySpace } from './spans.ts';
 import type { Transaction } from './transaction.ts';
@@ -23,27 +23,56 @@ export function eventSchema(catalog: CatalogSnapshot, id: number): EventSchema {
 }
 
 /**
- * A commit's changes, but for rows of a storage that the transaction made and left again (a new table that it
- * dropped, or truncated twice): no table of the log ever has it.
+ * Storages whose rows a commit writes, where not all: rows of a storage that the transaction made and left again
+ * (a new table that it dropped, or truncated twice) are in no table of the log ever. Null: all.
  */
-function* lastingChanges(options: {
-  readonly transaction: Transaction;
-  readonly catalog: CatalogSnapshot;
-  readonly committed: CatalogSnapshot;
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
-}): Iterable<PendingChange> {
-  const { transaction, catalog, committed, from, to } = options;
-  const changes = transaction.pending.changes(from, to);
-  if (catalog === committed) {
-    yield* changes;
-    return;
-  }
+function lastingStorages(
+  catalog: CatalogSnapshot,
+  committed: CatalogSnapshot,
+): ReadonlySet<StorageId> | null {
+  if (catalog === committed) return null;
   const storages = new Set([objectsLayout.storage, sequencesLayout.storage]);
   for (const snapshot of [committed, catalog]) {
     for (const object of snapshot.all()) if (object.kind === 'table') storages.add(object.layout.storage);
   }
-  for (const change of changes) if (storages.has(change.layout.storage)) yield change;
+  return storages;
+}
+
+/** Writes a transaction's changes as events. */
+class ChangeWriter {
+  readonly #changes: PendingChanges;
+  readonly #events: EventWriter;
+  readonly #catalog: CatalogSnapshot;
+  readonly #lasting: ReadonlySet<StorageId> | null;
+  #layout: TableLayout | null = null;
+  #schema: EventSchema = objectsSchema;
+
+  constructor(
+    changes: PendingChanges,
+    events: EventWriter,
+    { catalog, committed }: { readonly catalog: CatalogSnapshot; readonly committed: CatalogSnapshot },
+  ) {
+    this.#changes = changes;
+    this.#events = events;
+    this.#catalog = catalog;
+    this.#lasting = lastingStorages(catalog, committed);
+  }
+
+  /** The next one. False: there is none. */
+  write(): boolean {
+    const changes = this.#changes;
+    while (changes.next()) {
+      const layout = changes.layout!;
+      if (this.#lasting !== null && !this.#lasting.has(layout.storage)) continue;
+      if (layout !== this.#layout) {
+        this.#layout = layout;
+        this.#schema = eventSchema(this.#catalog, layout.schema);
+      }
+      this.#events.add(changes.operation, this.#schema, changes.row, changes.before);
+      return true;
+    }
+    return false;
+  }
 }
 
 const builder = new BatchBuilder(64 * 1024);
@@ -58,11 +87,10 @@ export function encodeCommit(options: {
   readonly timestamp: Timestamp;
   readonly wallMs: number;
 }): Uint8Array | null {
-  const { log, transaction, catalog, timestamp: commit, wallMs } = options;
-  for (const { operation, layout, row, before } of lastingChanges(options)) {
-    const schema = eventSchema(catalog, layout.schema);
-    appendEvent(builder, { operation, timestamp: commit, transaction: transaction.id, schema, row, before });
-  }
+  const { log, transaction, timestamp: commit, wallMs } = options;
+  const events = new EventWriter(builder, commit, transaction.id);
+  const changes = new ChangeWriter(transaction.pending.changes(), events, options);
+  while (changes.write());
   if (builder.recordCount === 0) return null;
   return builder.finish({ baseOffset: log.endOffset, epoch: log.epoch, timestampMs: Math.floor(wallMs) });
 }
@@ -91,7 +119,7 @@ export function* encodeLargeCommit(options: {
   readonly from: number | undefined;
   readonly to: number | undefined;
 }): Iterable<Uint8Array> {
-  const { log, transaction, catalog, clock, batchBytesMax } = options;
+  const { log, transaction, clock, batchBytesMax, from, to } = options;
   const chunk = new BatchBuilder(batchBytesMax * 2);
   const finish = (): Uint8Array => {
     const producer = { ...producerOf(transaction.id), baseSequence: transaction.recordsLogged };
@@ -103,18 +131,9 @@ export function* encodeLargeCommit(options: {
       producer,
     });
   };
-  for (const { operation, layout, row, before } of lastingChanges(options)) {
-    const schema = eventSchema(catalog, layout.schema);
-    appendEvent(chunk, {
-      operation,
-      timestamp: timestamp(0),
-      transaction: transaction.id,
-      schema,
-      row,
-      before,
-    });
-    if (chunk.sizeBytes >= batchBytesMax) yield finish();
-  }
+  const events = new EventWriter(chunk, timestamp(0), transaction.id);
+  const changes = new ChangeWriter(transaction.pending.changes(from, to), events, options);
+  while (changes.write()) if (chunk.sizeBytes >= batchBytesMax) yield finish();
   if (chunk.recordCount > 0) yield finish();
 }
 

@@ -1,4 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
+import type { IndexId, StorageId } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 
 /**
@@ -60,23 +61,33 @@ type Waiter = {
   readonly refuse: (error: AlopexError) => void;
 };
 
+/** Locks of one kind of thing, by its key: rows of a table, entries of an index, or things with a name. */
+export type LockSpace = Map<string, Lock>;
+
+/** Most locks have one holder and no queue: then it is this object and nothing more. */
 type Lock = {
+  readonly space: LockSpace;
   readonly key: string;
-  /** Bits of the modes that each owner holds. */
-  readonly holders: Map<LockOwner, number>;
-  readonly queue: Waiter[];
+  /** Null while `others` has holders only, or while there are waiters alone. */
+  holder: LockOwner | null;
+  /** Bits of the modes that `holder` holds. */
+  held: number;
+  /** Of further holders. */
+  others: Map<LockOwner, number> | null;
+  queue: Waiter[] | null;
 };
 
 /** A transaction's side of the lock table. */
 export type LockOwner = {
   readonly id: number;
-  /** What it acquired, in order: a savepoint remembers a length. */
-  readonly acquired: { readonly lock: Lock; readonly added: number }[];
+  /** What it acquired, in order: a savepoint remembers a length. `added[i]` are the bits that `locks[i]` gave it. */
+  readonly locks: Lock[];
+  readonly added: number[];
   waiting: Waiter | null;
 };
 
 export function lockOwner(id: number): LockOwner {
-  return { id, acquired: [], waiting: null };
+  return { id, locks: [], added: [], waiting: null };
 }
 
 /** Locks that one transaction may hold: past it a statement gets 53200. */
@@ -85,29 +96,71 @@ export const locksHeldMax = 8_000_000;
 /** Locks past which a transaction takes whole tables where it can: each lock is memory. */
 export const locksBeforeEscalation = 65_536;
 
+/** Spaces without locks that are kept for the next one. */
+const emptySpacesMax = 1024;
+
 export class LockTable {
-  readonly #locks = new Map<string, Lock>();
+  /** Of things with a name: tables, the catalog. */
+  readonly #named: LockSpace = new Map();
+  /** Of rows and index entries, by storage and index. */
+  readonly #spaces = new Map<StorageId, Map<IndexId, LockSpace>>();
+  #spaceCount = 0;
 
   get size(): number {
-    return this.#locks.size;
+    let size = this.#named.size;
+    for (const indexes of this.#spaces.values()) for (const space of indexes.values()) size += space.size;
+    return size;
+  }
+
+  /** To be asked for each lock anew. */
+  space(storage: StorageId, index: IndexId): LockSpace {
+    let indexes = this.#spaces.get(storage);
+    let space = indexes?.get(index);
+    if (space !== undefined) return space;
+    if (this.#spaceCount >= emptySpacesMax) this.#dropEmptySpaces();
+    indexes = this.#spaces.get(storage) ?? new Map<IndexId, LockSpace>();
+    this.#spaces.set(storage, indexes);
+    space = new Map();
+    indexes.set(index, space);
+    this.#spaceCount++;
+    return space;
+  }
+
+  #dropEmptySpaces(): void {
+    for (const [storage, indexes] of this.#spaces) {
+      for (const [index, space] of indexes) {
+        if (space.size > 0) continue;
+        indexes.delete(index);
+        this.#spaceCount--;
+      }
+      if (indexes.size === 0) this.#spaces.delete(storage);
+    }
   }
 
   /**
    * Null: granted. A promise: it waits; resolves when granted, rejects with 40P01 at once where waiting would
    * close a cycle, or with what `cancelWait` was given. `nowait`: 55P03 instead of a wait.
    */
-  acquire(owner: LockOwner, key: string, mode: LockMode, nowait = false): Promise<void> | null {
-    let lock = this.#locks.get(key);
+  acquire(
+    owner: LockOwner,
+    key: string,
+    mode: LockMode,
+    nowait = false,
+    space = this.#named,
+  ): Promise<void> | null {
+    const lock = space.get(key);
     if (lock === undefined) {
-      lock = { key, holders: new Map(), queue: [] };
-      this.#locks.set(key, lock);
+      const made: Lock = { space, key, holder: null, held: 0, others: null, queue: null };
+      this.#grant(made, owner, mode);
+      space.set(key, made);
+      return null;
     }
-    const held = lock.holders.get(owner) ?? 0;
+    const held = heldBy(lock, owner);
     if ((held & bits[mode]) !== 0) return null;
     // Who holds the lock already goes before the queue: waiting behind those who wait for it would deadlock.
     if (
       isFree(lock, owner, mode) &&
-      (held !== 0 || !lock.queue.some((waiter) => isConflict(waiter.mode, mode)))
+      (held !== 0 || lock.queue === null || !lock.queue.some((waiter) => isConflict(waiter.mode, mode)))
     ) {
       this.#grant(lock, owner, mode);
       return null;
@@ -121,22 +174,22 @@ export class LockTable {
    * takes the table, if nobody else may have locks in it: all who do hold the table's own in a weaker mode.
    */
   ownsTable(owner: LockOwner, key: string): boolean {
-    if (owner.acquired.length < locksBeforeEscalation) return false;
-    const lock = this.#locks.get(key);
+    if (!hasManyLocks(owner)) return false;
+    const lock = this.#named.get(key);
     if (lock === undefined) return false;
-    const held = lock.holders.get(owner) ?? 0;
-    if ((held & (bits.exclusive | bits['access exclusive'])) !== 0) return true;
+    if ((heldBy(lock, owner) & (bits.exclusive | bits['access exclusive'])) !== 0) return true;
     if (!isFree(lock, owner, 'exclusive')) return false;
     this.#grant(lock, owner, 'exclusive');
     return true;
   }
 
   #grant(lock: Lock, owner: LockOwner, mode: LockMode): void {
-    if (owner.acquired.length >= locksHeldMax) {
+    if (owner.locks.length >= locksHeldMax) {
       throw new AlopexError('out_of_memory', `a transaction cannot hold more than ${locksHeldMax} locks`);
     }
-    lock.holders.set(owner, (lock.holders.get(owner) ?? 0) | bits[mode]);
-    owner.acquired.push({ lock, added: bits[mode] });
+    setHeld(lock, owner, heldBy(lock, owner) | bits[mode]);
+    owner.locks.push(lock);
+    owner.added.push(bits[mode]);
   }
 
   #wait(lock: Lock, owner: LockOwner, mode: LockMode): Promise<void> {
@@ -144,6 +197,7 @@ export class LockTable {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { owner, lock, mode, grant: resolve, refuse: reject };
       owner.waiting = waiter;
+      lock.queue ??= [];
       lock.queue.push(waiter);
       const cycle = findCycle(owner);
       if (cycle === null) return;
@@ -156,29 +210,36 @@ export class LockTable {
     const waiter = owner.waiting;
     if (waiter === null) return;
     owner.waiting = null;
-    waiter.lock.queue.splice(waiter.lock.queue.indexOf(waiter), 1);
+    const queue = waiter.lock.queue!;
+    queue.splice(queue.indexOf(waiter), 1);
     waiter.refuse(error);
     this.#serve(waiter.lock);
   }
 
   /** Releases all that was acquired after the first `keep`. */
   release(owner: LockOwner, keep = 0): void {
-    const released = owner.acquired.splice(keep);
-    for (let index = released.length - 1; index >= 0; index--) {
-      const { lock, added } = released[index]!;
-      const left = (lock.holders.get(owner) ?? 0) & ~added;
-      if (left === 0) lock.holders.delete(owner);
-      else lock.holders.set(owner, left);
+    const { locks, added } = owner;
+    for (let index = locks.length - 1; index >= keep; index--) {
+      const lock = locks[index]!;
+      setHeld(lock, owner, heldBy(lock, owner) & ~added[index]!);
       this.#serve(lock);
     }
+    locks.length = keep;
+    added.length = keep;
   }
 
   #serve(lock: Lock): void {
+    const { queue } = lock;
+    if (queue !== null) this.#serveQueue(lock, queue);
+    if (isUnheld(lock) && lock.queue === null) lock.space.delete(lock.key);
+  }
+
+  #serveQueue(lock: Lock, queue: Waiter[]): void {
     let blocked = 0;
-    for (let index = 0; index < lock.queue.length; ) {
-      const waiter = lock.queue[index]!;
+    for (let index = 0; index < queue.length; ) {
+      const waiter = queue[index]!;
       if ((conflicts[waiter.mode] & blocked) === 0 && isFree(lock, waiter.owner, waiter.mode)) {
-        lock.queue.splice(index, 1);
+        queue.splice(index, 1);
         waiter.owner.waiting = null;
         this.#grant(lock, waiter.owner, waiter.mode);
         waiter.grant();
@@ -188,8 +249,40 @@ export class LockTable {
       if (blocked === 255) break;
       index++;
     }
-    if (lock.holders.size === 0 && lock.queue.length === 0) this.#locks.delete(lock.key);
+    if (queue.length === 0) lock.queue = null;
   }
+}
+
+/** The name of a table's lock. */
+export function tableLockKey(table: number): string {
+  return `table/${table}`;
+}
+
+/** Whether an owner has so many locks that it takes whole tables where it can. */
+export function hasManyLocks(owner: LockOwner): boolean {
+  return owner.locks.length >= locksBeforeEscalation;
+}
+
+function heldBy(lock: Lock, owner: LockOwner): number {
+  if (lock.holder === owner) return lock.held;
+  return lock.others?.get(owner) ?? 0;
+}
+
+function setHeld(lock: Lock, owner: LockOwner, held: number): void {
+  if (lock.holder === owner || (lock.holder === null && held !== 0 && lock.others?.has(owner) !== true)) {
+    lock.holder = held === 0 ? null : owner;
+    lock.held = held;
+  } else if (held === 0) {
+    lock.others?.delete(owner);
+    if (lock.others?.size === 0) lock.others = null;
+  } else {
+    lock.others ??= new Map();
+    lock.others.set(owner, held);
+  }
+}
+
+function isUnheld(lock: Lock): boolean {
+  return lock.holder === null && lock.others === null;
 }
 
 function isConflict(first: LockMode, second: LockMode): boolean {
@@ -197,21 +290,24 @@ function isConflict(first: LockMode, second: LockMode): boolean {
 }
 
 function isFree(lock: Lock, owner: LockOwner, mode: LockMode): boolean {
-  if (lock.holders.size === 0) return true;
-  for (const [holder, held] of lock.holders) {
+  if (lock.holder !== null && lock.holder !== owner && (lock.held & conflicts[mode]) !== 0) return false;
+  if (lock.others === null) return true;
+  for (const [holder, held] of lock.others) {
     if (holder !== owner && (held & conflicts[mode]) !== 0) return false;
   }
   return true;
 }
 
 /** Whom a waiter waits for: conflicting holders, and conflicting waiters before it. */
-function* blockers(waiter: Waiter): Iterable<LockOwner> {
-  for (const [holder, held] of waiter.lock.holders) {
-    if (holder !== waiter.owner && (held & conflicts[waiter.mode]) !== 0) yield holder;
+function* blockers({ owner, lock, mode }: Waiter): Iterable<LockOwner> {
+  const { holder, held, others, queue } = lock;
+  if (holder !== null && holder !== owner && (held & conflicts[mode]) !== 0) yield holder;
+  for (const [other, bitsHeld] of others ?? []) {
+    if (other !== owner && (bitsHeld & conflicts[mode]) !== 0) yield other;
   }
-  for (const earlier of waiter.lock.queue) {
-    if (earlier === waiter) return;
-    if (isConflict(earlier.mode, waiter.mode)) yield earlier.owner;
+  for (const earlier of queue ?? []) {
+    if (earlier.owner === owner) return;
+    if (isConflict(earlier.mode, mode)) yield earlier.owner;
   }
 }
 

@@ -13,7 +13,10 @@ export function recordingReader(reader: RowReader, spans: ReadSpans): RowReader 
       spans.addPoint(keySpace(layout.storage, indexId(0)), key);
       return reader.get(layout, key, view, columns);
     },
-    newestVersion: (layout, index, key) => reader.newestVersion(layout, index, key),
+    has(layout, key, text, view) {
+      spans.addPoint(keySpace(layout.storage, indexId(0)), key);
+      return reader.has(layout, key, text, view);
+    },
     estimate: (storage) => reader.estimate(storage),
     estimateRange: (layout, index, ranges) => reader.estimateRange(layout, index, ranges),
   };

@@ -1,7 +1,7 @@
 import { equalBytes, prefixEnd } from '../../base/bytes/compare.ts';
 import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import type { AlopexError } from '../../base/errors.ts';
-import { type IndexId, indexId } from '../../base/ids.ts';
+import { indexId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
 import { keyPseudoColumn, type RowReader } from '../../materializers/rows/contract.ts';
@@ -9,12 +9,20 @@ import { indexPrefixOf } from '../../materializers/rows/key.ts';
 import type { RelationDefinition } from '../catalog/definition.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
-import { keySpace } from './spans.ts';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 import { notNullViolation, uniqueViolation } from './violations.ts';
 
 type Row = readonly Datum[];
+
+const primary = indexId(0);
+
+/** A primary key: its bytes, and the same as latin1 text, by which memory knows it. */
+export type RowKey = { readonly bytes: Uint8Array; readonly text: string };
+
+export function rowKey(bytes: Uint8Array): RowKey {
+  return { bytes, text: bytesToLatin1(bytes) };
+}
 
 /** The newest version of a row that a writer may base its change on. */
 export type Current = { readonly values: Row; readonly version: number };
@@ -39,31 +47,34 @@ export class RowAccess {
     this.#functions = functions;
   }
 
-  lockRow(layout: TableLayout, key: Uint8Array, mode: RowLockMode, nowait = false): Promise<void> | null {
-    return this.#lock(layout, indexId(0), key, mode, nowait);
+  /** Null: held now. */
+  lockRow(layout: TableLayout, key: RowKey, mode: RowLockMode, nowait = false): Promise<void> | null {
+    return this.#transactions.lockEntry(this.#transaction, layout, primary, key.text, mode, nowait);
   }
 
-  #lock(
-    layout: TableLayout,
-    index: IndexId,
-    key: Uint8Array,
-    mode: RowLockMode,
-    nowait = false,
-  ): Promise<void> | null {
-    if (this.#transactions.ownsTable(this.#transaction, tableLockKey(layout.table))) return null;
-    const name = `${keySpace(layout.storage, index)}/${bytesToLatin1(key)}`;
-    return this.#transactions.lock(this.#transaction, name, mode, nowait);
+  #lockEntry(layout: TableLayout, index: IndexLayout, prefix: Uint8Array): Promise<void> | null {
+    const text = bytesToLatin1(prefix);
+    return this.#transactions.lockEntry(this.#transaction, layout, index.id, text, 'update');
+  }
+
+  /** Whether a key has a row: committed by anybody, or pending here. */
+  has(layout: TableLayout, key: RowKey): boolean | Promise<boolean> {
+    return this.#reader.has(layout, key.bytes, key.text, this.#transactions.newestView(this.#transaction));
   }
 
   /** The newest row of a key: committed by anybody, or pending here. */
-  newest(layout: TableLayout, key: Uint8Array): Current | null | Promise<Current | null> {
-    const columns = layout.columns.map((column) => column.id);
-    return this.#reader.get(layout, key, this.#transactions.newestView(this.#transaction), columns);
+  newest(layout: TableLayout, key: RowKey): Current | null | Promise<Current | null> {
+    return this.#reader.get(
+      layout,
+      key.bytes,
+      this.#transactions.newestView(this.#transaction),
+      columnIds(layout),
+    );
   }
 
   /** Claims an entry of a unique index; the primary key of the row that has it, committed or pending, or null. */
   async claim(layout: TableLayout, index: IndexLayout, prefix: Uint8Array): Promise<Uint8Array | null> {
-    const locked = this.#lock(layout, index.id, prefix, 'update');
+    const locked = this.#lockEntry(layout, index, prefix);
     if (locked !== null) await locked;
     const scan = this.#reader.scan({
       layout,
@@ -97,7 +108,7 @@ export class RowAccess {
    * Claims the unique entries of a new row, and refuses those that another row has. `previous` is the row that it
    * replaces: the entries that this one frees are locked too, so that who wants them waits for the outcome.
    */
-  async claimAll(table: RelationDefinition, key: Uint8Array, row: Row, previous: Row | null): Promise<void> {
+  async claimAll(table: RelationDefinition, key: RowKey, row: Row, previous: Row | null): Promise<void> {
     const { layout } = table;
     for (const index of uniqueIndexes(layout)) {
       const prefix = indexPrefixOf(layout, index, row);
@@ -106,7 +117,7 @@ export class RowAccess {
       if (freed !== null) await this.#free(layout, index, freed);
       if (prefix === null) continue;
       const owner = await this.claim(layout, index, prefix);
-      if (owner !== null && !equalBytes(owner, key)) throw this.uniqueViolation(table, index, row);
+      if (owner !== null && !equalBytes(owner, key.bytes)) throw this.uniqueViolation(table, index, row);
     }
   }
 
@@ -119,7 +130,7 @@ export class RowAccess {
   }
 
   async #free(layout: TableLayout, index: IndexLayout, prefix: Uint8Array): Promise<void> {
-    const locked = this.#lock(layout, index.id, prefix, 'update');
+    const locked = this.#lockEntry(layout, index, prefix);
     if (locked !== null) await locked;
   }
 
@@ -138,11 +149,19 @@ export class RowAccess {
   }
 }
 
-export function uniqueIndexes(layout: TableLayout): readonly IndexLayout[] {
-  return layout.indexes.filter((index) => index.unique);
+const noIndexes: readonly IndexLayout[] = [];
+
+export function uniqueIndexes({ indexes }: TableLayout): readonly IndexLayout[] {
+  return indexes.length === 0 ? noIndexes : indexes.filter((index) => index.unique);
 }
 
-/** The name of a table's lock. */
-export function tableLockKey(table: number): string {
-  return `table/${table}`;
+const idsOfLayouts = new WeakMap<TableLayout, readonly number[]>();
+
+function columnIds(layout: TableLayout): readonly number[] {
+  let ids = idsOfLayouts.get(layout);
+  if (ids === undefined) {
+    ids = layout.columns.map((column) => column.id);
+    idsOfLayouts.set(layout, ids);
+  }
+  return ids;
 }

@@ -99,8 +99,7 @@ export class Spill {
   }
 
   place(batch: Uint8Array): void {
-    this.#log.append(batch);
-    this.#rows.applyCommit(batch);
+    this.#rows.applyCommit(batch, this.#log.append(batch));
   }
 
   commit(transaction: Transaction, wallMs: number, at: Timestamp): void {

@@ -1,20 +1,21 @@
 import type { Clock } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
-import type { Offset, Timestamp } from '../../base/ids.ts';
+import type { IndexId, Offset, Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { narrow } from '../../base/values/numeric.ts';
+import type { TableLayout } from '../../log/events/layout.ts';
 import { objectsLayout, sequencesLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import type { ReadView, RowReader } from '../../materializers/rows/contract.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
-import { primaryKeyOf } from '../../materializers/rows/key.ts';
+import { primaryKeyTextOf } from '../../materializers/rows/key.ts';
 import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
 import { applyChanges, toRow } from '../catalog/snapshot.ts';
 import { wellKnown } from '../catalog/well-known.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
-import { type LockMode, LockTable, lockOwner } from './locks.ts';
+import { hasManyLocks, type LockMode, LockTable, lockOwner, tableLockKey } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites } from './spans.ts';
 import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
@@ -36,6 +37,8 @@ type Undecided = {
   readonly resolve: () => void;
   readonly reject: (error: AlopexError) => void;
 };
+
+const ended = Promise.resolve();
 
 /** Bytes of pending rows that a transaction may hold in memory. */
 export const pendingBytesMax = 1024 * 1024 * 1024;
@@ -184,15 +187,28 @@ export class Transactions {
 
   /** Null: held now. See LockTable. */
   lock(transaction: Transaction, key: string, mode: LockMode, nowait = false): Promise<void> | null {
-    const waited = this.#locks.acquire(transaction.owner, key, mode, nowait);
+    return this.#waited(transaction, this.#locks.acquire(transaction.owner, key, mode, nowait));
+  }
+
+  /** As `lock`, of a row (index 0) or an index entry. `key`: latin1 text. */
+  lockEntry(
+    transaction: Transaction,
+    layout: TableLayout,
+    index: IndexId,
+    key: string,
+    mode: LockMode,
+    nowait = false,
+  ): Promise<void> | null {
+    const { owner } = transaction;
+    if (hasManyLocks(owner) && this.#locks.ownsTable(owner, tableLockKey(layout.table))) return null;
+    const space = this.#locks.space(layout.storage, index);
+    return this.#waited(transaction, this.#locks.acquire(owner, key, mode, nowait, space));
+  }
+
+  #waited(transaction: Transaction, waited: Promise<void> | null): Promise<void> | null {
     return waited === null || transaction.lockTimeoutMs === 0
       ? waited
       : this.#waitAtMost(transaction, waited);
-  }
-
-  /** Whether the transaction needs no locks of the table's rows: see LockTable. */
-  ownsTable(transaction: Transaction, key: string): boolean {
-    return this.#locks.ownsTable(transaction.owner, key);
   }
 
   async #waitAtMost(transaction: Transaction, waited: Promise<void>): Promise<void> {
@@ -253,7 +269,7 @@ export class Transactions {
     const row = [id, narrow(last), isCalled];
     transaction.pending.put(
       sequencesLayout,
-      primaryKeyOf(sequencesLayout, row),
+      primaryKeyTextOf(sequencesLayout, row),
       row,
       null,
       transaction.command,
@@ -278,7 +294,7 @@ export class Transactions {
     const isMarked = changes.some(({ object }) => object.id === marker.id);
     for (const change of isMarked ? changes : [...changes, { kind: 'put', object: marker } as const]) {
       const row = toRow(change.object);
-      const key = primaryKeyOf(objectsLayout, row);
+      const key = primaryKeyTextOf(objectsLayout, row);
       const existing = transaction.catalog.byId(change.object.id);
       const before = existing === undefined ? null : toRow(existing);
       transaction.pending.put(
@@ -299,7 +315,7 @@ export class Transactions {
       const row = toRow(object);
       transaction.pending.put(
         objectsLayout,
-        primaryKeyOf(objectsLayout, row),
+        primaryKeyTextOf(objectsLayout, row),
         row,
         null,
         transaction.command,
@@ -320,7 +336,7 @@ export class Transactions {
     transaction.savepoints.push({
       name,
       command: transaction.command,
-      locksHeld: transaction.owner.acquired.length,
+      locksHeld: transaction.owner.locks.length,
       catalog: transaction.catalog,
       settingsMark,
     });
@@ -372,18 +388,27 @@ export class Transactions {
   }
 
   /** Resolves when the commit is durable and visible. A failure has rolled back, except for 40003. */
-  async commit(transaction: Transaction): Promise<void> {
-    if (this.commitRead(transaction)) return;
-    let undecided: Promise<void>;
+  commit(transaction: Transaction): Promise<void> {
+    if (this.commitRead(transaction)) return ended;
+    if (transaction.recordsLogged > 0 || transaction.pending.heldBytes > this.#limits.largeCommitBytes)
+      return this.#commitLarge(transaction);
     try {
-      const isLarge =
-        transaction.recordsLogged > 0 || transaction.pending.heldBytes > this.#limits.largeCommitBytes;
-      undecided = isLarge ? (await this.#appendLarge(transaction)).flushed : this.#append(transaction);
+      return this.#append(transaction);
+    } catch (error) {
+      this.#abort(transaction);
+      return Promise.reject(error);
+    }
+  }
+
+  async #commitLarge(transaction: Transaction): Promise<void> {
+    let appended: { readonly flushed: Promise<void> };
+    try {
+      appended = await this.#appendLarge(transaction);
     } catch (error) {
       this.#abort(transaction);
       throw error;
     }
-    await undecided;
+    await appended.flushed;
   }
 
   /** One batch: validated, placed, applied, all in this turn of the loop. */
@@ -402,10 +427,12 @@ export class Transactions {
     });
     if (batch === null) {
       this.#end(transaction, 'committed');
-      return Promise.resolve();
+      return ended;
     }
-    this.#spill.place(batch);
-    return this.#decideAt(transaction, commit);
+    const written = this.#written(transaction);
+    if (transaction.catalog !== null) this.#spill.place(batch);
+    else this.#rows.applyOwn(this.#log.append(batch), transaction.pending, commit);
+    return this.#decideAt(transaction, commit, written);
   }
 
   /**
@@ -417,8 +444,9 @@ export class Transactions {
     this.#validate(transaction);
     const wallMs = this.#clock.wallMs();
     const commit = nextTimestamp(this.#assigned, wallMs);
+    const written = this.#written(transaction);
     this.#spill.commit(transaction, wallMs, commit);
-    return { flushed: this.#decideAt(transaction, commit) };
+    return { flushed: this.#decideAt(transaction, commit, written) };
   }
 
   /** 40001 where the commit cannot stand in the order of the log. */
@@ -436,9 +464,18 @@ export class Transactions {
     }
   }
 
-  #decideAt(transaction: Transaction, commit: Timestamp): Promise<void> {
+  /** What serializable transactions that run are checked against. */
+  #written({ pending }: Transaction): ReadonlyMap<string, readonly string[]> | null {
+    return this.#recent.isWatched ? writtenKeys(pending) : null;
+  }
+
+  #decideAt(
+    transaction: Transaction,
+    commit: Timestamp,
+    written: ReadonlyMap<string, readonly string[]> | null,
+  ): Promise<void> {
     this.#assigned = commit;
-    if (this.#recent.isWatched) this.#recent.add(commit, writtenKeys(transaction.pending));
+    if (written !== null) this.#recent.add(commit, written);
     const end = this.#log.endOffset;
     return new Promise((resolve, reject) => {
       this.#undecided.push({ transaction, end, timestamp: commit, resolve, reject });
@@ -464,7 +501,8 @@ export class Transactions {
       if (commit.transaction.catalog !== null) this.#catalog = commit.transaction.catalog;
     }
     for (const commit of this.#undecided.splice(0, count)) {
-      for (const follower of commit.transaction.followers.splice(0)) follower.commit();
+      const { followers } = commit.transaction;
+      if (followers.length > 0) for (const follower of followers.splice(0)) follower.commit();
       this.#end(commit.transaction, 'committed');
       commit.resolve();
     }

@@ -18,7 +18,7 @@ import { PageWait } from '../exec/operator.ts';
 import type { LockTarget, Modification, OnConflict } from '../plan/logical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
-import { type Current, RowAccess, uniqueIndexes } from './row-access.ts';
+import { type Current, RowAccess, type RowKey, rowKey, uniqueIndexes } from './row-access.ts';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -87,7 +87,7 @@ export class TableWriter implements StatementWriter {
   /** One row of an INSERT that has neither ON CONFLICT nor RETURNING. No promise: done. */
   insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
     this.#refuseReadOnly('insert');
-    return this.#insert(table, this.#withRowId(table, row));
+    return this.#insert(table, table.primaryKey === null ? this.#withRowId(table, row) : row);
   }
 
   #refuseReadOnly(kind: Modification['kind']): void {
@@ -100,10 +100,7 @@ export class TableWriter implements StatementWriter {
   }
 
   /** The row that RETURNING sees, or null where nothing was changed. */
-  #rowModifier(
-    modification: Modification,
-    evaluate: RowEvaluator,
-  ): (row: Row) => Row | null | Promise<Row | null> {
+  #rowModifier(modification: Modification, evaluate: RowEvaluator): (row: Row) => RowOutcome {
     switch (modification.kind) {
       case 'insert': {
         const onConflict = modification.onConflict;
@@ -140,29 +137,22 @@ export class TableWriter implements StatementWriter {
   #insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
     const { layout } = table;
     this.#rows.checkNotNull(table, row);
-    const key = primaryKeyOf(layout, row);
-    if (table.primaryKey === null) return this.#insertChecked(table, key, row, null);
+    const key = rowKey(primaryKeyOf(layout, row));
+    if (table.primaryKey === null) return this.#insertChecked(table, key, row, false);
     const locked = this.#rows.lockRow(layout, key, 'update');
     if (locked !== null) return locked.then(() => this.#insertLocked(table, key, row));
     return this.#insertLocked(table, key, row);
   }
 
-  #insertLocked(table: RelationDefinition, key: Uint8Array, row: Row): Row | Promise<Row> {
-    const { layout } = table;
-    const existing = this.#rows.newest(layout, key);
-    if (existing instanceof Promise)
-      return existing.then((found) => this.#insertChecked(table, key, row, found));
-    return this.#insertChecked(table, key, row, existing);
+  #insertLocked(table: RelationDefinition, key: RowKey, row: Row): Row | Promise<Row> {
+    const exists = this.#rows.has(table.layout, key);
+    if (typeof exists === 'boolean') return this.#insertChecked(table, key, row, exists);
+    return exists.then((found) => this.#insertChecked(table, key, row, found));
   }
 
-  #insertChecked(
-    table: RelationDefinition,
-    key: Uint8Array,
-    row: Row,
-    existing: Current | null,
-  ): Row | Promise<Row> {
+  #insertChecked(table: RelationDefinition, key: RowKey, row: Row, exists: boolean): Row | Promise<Row> {
     const { layout } = table;
-    if (existing !== null) throw this.#rows.uniqueViolation(table, null, row);
+    if (exists) throw this.#rows.uniqueViolation(table, null, row);
     if (uniqueIndexes(layout).length === 0) {
       this.#put(layout, key, row, null);
       return row;
@@ -173,8 +163,8 @@ export class TableWriter implements StatementWriter {
     });
   }
 
-  #put(layout: TableLayout, key: Uint8Array, row: Row | null, before: Row | null): void {
-    this.#transaction.pending.put(layout, key, row, before, this.#transaction.command);
+  #put(layout: TableLayout, key: RowKey, row: Row | null, before: Row | null): void {
+    this.#transaction.pending.put(layout, key.text, row, before, this.#transaction.command);
     this.#transactions.notePending(this.#transaction);
   }
 
@@ -188,7 +178,7 @@ export class TableWriter implements StatementWriter {
   ): Promise<Row | null> {
     this.#rows.checkNotNull(table, row);
     const { layout } = table;
-    const key = primaryKeyOf(layout, row);
+    const key = rowKey(primaryKeyOf(layout, row));
     const conflictKey = await this.#conflictingKey(table, key, row, onConflict);
     if (conflictKey === null) return this.#insert(table, row);
     if (onConflict.action.kind === 'nothing') return null;
@@ -214,15 +204,15 @@ export class TableWriter implements StatementWriter {
 
   async #conflictingKey(
     table: RelationDefinition,
-    key: Uint8Array,
+    key: RowKey,
     row: Row,
     onConflict: OnConflict,
-  ): Promise<Uint8Array | null> {
+  ): Promise<RowKey | null> {
     const { layout } = table;
     if (onConflict.index === null || onConflict.index === 0) {
       const locked = this.#rows.lockRow(layout, key, 'update');
       if (locked !== null) await locked;
-      if ((await this.#rows.newest(layout, key)) !== null) return key;
+      if (await this.#rows.has(layout, key)) return key;
       if (onConflict.index === 0) return null;
     }
     for (const index of uniqueIndexes(layout)) {
@@ -230,7 +220,7 @@ export class TableWriter implements StatementWriter {
       const prefix = indexPrefixOf(layout, index, row);
       if (prefix === null) continue;
       const owner = await this.#rows.claim(layout, index, prefix);
-      if (owner !== null) return owner;
+      if (owner !== null) return rowKey(owner);
     }
     return null;
   }
@@ -253,50 +243,61 @@ export class TableWriter implements StatementWriter {
 
   // ---- update and delete
 
-  #updater(modification: Kind<'update'>, evaluate: RowEvaluator): (row: Row) => Promise<Row | null> {
+  #updater(modification: Kind<'update'>, evaluate: RowEvaluator): (row: Row) => RowOutcome {
     const { table } = modification;
     const assign = compileAssignments(table, modification.assignments, evaluate);
     const target = this.#targetLocker(table, modification.recheck, evaluate, 'no key update');
-    return async (input) => {
-      const found = await target(input);
-      if (found === null) return null;
-      const { key, row, values } = found;
-      const changed = await evaluated(() => assign(row, values));
-      await this.#replace(table, key, values, changed);
-      return overwrite(row, changed);
-    };
+    const change = ({ key, row, values }: Target): RowOutcome =>
+      after(
+        evaluated(() => assign(row, values)),
+        (changed) => after(this.#replace(table, key, values, changed), () => overwrite(row, changed)),
+      );
+    return (input) => after(target(input), (found) => (found === null ? null : change(found)));
   }
 
-  #deleter(modification: Kind<'delete'>, evaluate: RowEvaluator): (row: Row) => Promise<Row | null> {
+  #deleter(modification: Kind<'delete'>, evaluate: RowEvaluator): (row: Row) => RowOutcome {
     const { table } = modification;
+    const { layout } = table;
     const target = this.#targetLocker(table, modification.recheck, evaluate, 'update');
-    return async (input) => {
-      const found = await target(input);
-      if (found === null) return null;
-      await this.#rows.freeAll(table, found.values);
-      this.#put(table.layout, found.key, null, found.values);
-      return found.row;
+    const remove = ({ key, row, values }: Target): RowOutcome => {
+      const freed = uniqueIndexes(layout).length === 0 ? null : this.#rows.freeAll(table, values);
+      return after(freed, () => {
+        this.#put(layout, key, null, values);
+        return row;
+      });
     };
+    return (input) => after(target(input), (found) => (found === null ? null : remove(found)));
   }
 
-  /** Writes the new row in place of the old one, under another key where the key changed. */
-  async #replace(table: RelationDefinition, key: Uint8Array, before: Row, after: Row): Promise<void> {
-    this.#rows.checkNotNull(table, after);
+  /** Writes the new row in place of the old one, under another key where the key changed. Null: done. */
+  #replace(table: RelationDefinition, key: RowKey, before: Row, changed: Row): null | Promise<null> {
+    this.#rows.checkNotNull(table, changed);
     const { layout } = table;
-    const newKey = primaryKeyOf(layout, after);
-    const hasUnique = uniqueIndexes(layout).length > 0;
-    if (equalBytes(newKey, key)) {
-      if (hasUnique) await this.#rows.claimAll(table, key, after, before);
-      this.#put(layout, key, after, before);
-      return;
-    }
+    const newKey = primaryKeyOf(layout, changed);
+    if (!equalBytes(newKey, key.bytes)) return this.#move(table, key, rowKey(newKey), before, changed);
+    const claimed =
+      uniqueIndexes(layout).length === 0 ? null : this.#rows.claimAll(table, key, changed, before);
+    return after(claimed, () => {
+      this.#put(layout, key, changed, before);
+      return null;
+    });
+  }
+
+  async #move(
+    table: RelationDefinition,
+    key: RowKey,
+    newKey: RowKey,
+    before: Row,
+    changed: Row,
+  ): Promise<null> {
+    const { layout } = table;
     const locked = this.#rows.lockRow(layout, newKey, 'update');
     if (locked !== null) await locked;
-    if ((await this.#rows.newest(layout, newKey)) !== null)
-      throw this.#rows.uniqueViolation(table, null, after);
-    if (hasUnique) await this.#rows.claimAll(table, key, after, before);
+    if (await this.#rows.has(layout, newKey)) throw this.#rows.uniqueViolation(table, null, changed);
+    await this.#rows.claimAll(table, key, changed, before);
     this.#put(layout, key, null, before);
-    this.#put(layout, newKey, after, null);
+    this.#put(layout, newKey, changed, null);
+    return null;
   }
 
   /** Locks an input row's target and brings it up to date: the key, the row to go on with, the table's part of it. */
@@ -305,18 +306,23 @@ export class TableWriter implements StatementWriter {
     recheck: Kind<'update'>['recheck'],
     evaluate: RowEvaluator,
     mode: RowLockMode,
-  ): (input: Row) => Promise<Target | null> {
+  ): (input: Row) => Target | null | Promise<Target | null> {
     const width = table.layout.columns.length;
     const matches = recheck === null ? null : evaluate.compile(recheck);
-    return async (input) => {
-      const key = input[width] as Uint8Array;
+    return (input) => {
+      const key = rowKey(input[width] as Uint8Array);
       const version = input[width + 1] as number;
-      const current = await this.#lockCurrent(table, key, version, mode, false);
-      if (current === null) return null;
-      if (current === 'unchanged') return { key, row: input, values: input.slice(0, width) };
-      const row = overwrite(input, current.values);
-      if (matches !== null && (await evaluated(() => matches(row))) !== true) return null;
-      return { key, row, values: current.values };
+      return after(this.#lockCurrent(table, key, version, mode, false), (current) => {
+        if (current === null) return null;
+        if (current === 'unchanged') return { key, row: input, values: input.slice(0, width) };
+        const row = overwrite(input, current.values);
+        const target = { key, row, values: current.values };
+        if (matches === null) return target;
+        return after(
+          evaluated(() => matches(row)),
+          (isMatch) => (isMatch === true ? target : null),
+        );
+      });
     };
   }
 
@@ -324,22 +330,30 @@ export class TableWriter implements StatementWriter {
    * Locks a row that the statement's snapshot showed in `version`. 'unchanged': it still is that version.
    * Null: it is gone, or was changed by this very command already.
    */
-  async #lockCurrent(
+  #lockCurrent(
     table: RelationDefinition,
-    key: Uint8Array,
+    key: RowKey,
     version: number,
     mode: RowLockMode,
     nowait: boolean,
-  ): Promise<Current | 'unchanged' | null> {
+  ): CurrentOutcome | Promise<CurrentOutcome> {
     const { layout } = table;
     const before = this.#transactions.visible;
-    const waited = this.#rows.lockRow(layout, key, mode, nowait);
-    if (waited !== null) await waited;
-    const mayHaveChanged =
-      waited !== null || before !== this.#snapshot || this.#transactions.visible !== this.#snapshot;
-    if (!mayHaveChanged && !this.#transaction.pending.isTouched(layout, key, this.#transaction.command))
-      return 'unchanged';
-    const current = await this.#rows.newest(layout, key);
+    const locked = this.#rows.lockRow(layout, key, mode, nowait);
+    const resume = (): CurrentOutcome | Promise<CurrentOutcome> => {
+      const mayHaveChanged =
+        locked !== null || before !== this.#snapshot || this.#transactions.visible !== this.#snapshot;
+      if (
+        !mayHaveChanged &&
+        !this.#transaction.pending.isTouched(layout, key.text, this.#transaction.command)
+      )
+        return 'unchanged';
+      return after(this.#rows.newest(layout, key), (current) => this.#judge(table, key, version, current));
+    };
+    return locked === null ? resume() : locked.then(resume);
+  }
+
+  #judge(table: RelationDefinition, key: RowKey, version: number, current: Current | null): CurrentOutcome {
     if (current === null) {
       if (version > 0) this.#refuseDeleted(table, key);
       return null;
@@ -361,9 +375,9 @@ export class TableWriter implements StatementWriter {
     throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent update');
   }
 
-  #refuseDeleted(table: RelationDefinition, key: Uint8Array): void {
+  #refuseDeleted(table: RelationDefinition, key: RowKey): void {
     if (this.#transaction.isolation === 'read committed') return;
-    if (this.#transaction.pending.isTouched(table.layout, key, this.#transaction.command)) return;
+    if (this.#transaction.pending.isTouched(table.layout, key.text, this.#transaction.command)) return;
     throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent delete');
   }
 
@@ -382,7 +396,7 @@ export class TableWriter implements StatementWriter {
     try {
       const current = await this.#lockCurrent(
         table,
-        key,
+        rowKey(key),
         row[target.versionColumn] as number,
         strength as RowLockMode,
         wait !== 'wait',
@@ -404,18 +418,26 @@ export class TableWriter implements StatementWriter {
 }
 
 /** An expression's value; a subquery in it may have to wait for storage first, and is then asked again. */
-async function evaluated<Value>(evaluate: () => Value): Promise<Value> {
-  for (;;) {
-    try {
-      return evaluate();
-    } catch (thrown) {
-      if (!(thrown instanceof PageWait)) throw thrown;
-      await thrown.promise;
-    }
+function evaluated<Value>(evaluate: () => Value): Value | Promise<Value> {
+  try {
+    return evaluate();
+  } catch (thrown) {
+    if (!(thrown instanceof PageWait)) throw thrown;
+    return thrown.promise.then(() => evaluated(evaluate));
   }
 }
 
-type Target = { readonly key: Uint8Array; readonly row: Row; readonly values: Row };
+/** Goes on at once where there is nothing to wait for: most rows of most statements. */
+function after<Value, Result>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+type RowOutcome = Row | null | Promise<Row | null>;
+type CurrentOutcome = Current | 'unchanged' | null;
+type Target = { readonly key: RowKey; readonly row: Row; readonly values: Row };
 type ConflictResolver = (existing: Row, excluded: Row) => Row | null;
 
 /** The input row with the table's columns replaced by those of a stored row. */

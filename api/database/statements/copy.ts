@@ -8,7 +8,7 @@ import type { OutputColumn } from '../../../query/plan/logical.ts';
 import { rangeVarOf, stringsOf } from '../../../query/sql/ast.ts';
 import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import { type ParsedStatement, parse } from '../../../query/sql/parse.ts';
-import { tableLockKey } from '../../../query/txn/row-access.ts';
+import { tableLockKey } from '../../../query/txn/locks.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { CopyInPortal, CopyOutPortal, Portal, RowsPortal } from '../contract.ts';

@@ -4,7 +4,7 @@ import { unreachable } from '../../../base/unreachable.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { IndexLayout, TableLayout } from '../../../log/events/layout.ts';
 import { sequencesLayout } from '../../../log/events/system.ts';
-import { indexPrefixOf, primaryKeyOf } from '../../../materializers/rows/key.ts';
+import { indexPrefixOf, primaryKeyTextOf } from '../../../materializers/rows/key.ts';
 import type { DdlEffect } from '../../../query/catalog/ddl/context.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import { keyDescription } from '../../../query/txn/violations.ts';
@@ -79,7 +79,7 @@ async function backfillIndex(
   for await (const rows of currentRows(session, run, { ...layout, indexes: [] })) {
     for (const row of rows) {
       if (index.unique) uniqueness.add(row);
-      transaction.pending.restate(layout, primaryKeyOf(layout, row), row, transaction.command);
+      transaction.pending.restate(layout, primaryKeyTextOf(layout, row), row, transaction.command);
     }
     await keepPendingSmall(session, run);
   }
@@ -113,12 +113,16 @@ class UniqueCheck {
   }
 
   add(row: Row): void {
-    const key =
-      this.#index === null ? primaryKeyOf(this.#layout, row) : indexPrefixOf(this.#layout, this.#index, row);
-    if (key === null) return;
-    const text = bytesToLatin1(key);
+    const text = this.#keyOf(row);
+    if (text === null) return;
     if (this.#seen.has(text)) throw this.#duplicate(row);
     this.#seen.add(text);
+  }
+
+  #keyOf(row: Row): string | null {
+    if (this.#index === null) return primaryKeyTextOf(this.#layout, row);
+    const prefix = indexPrefixOf(this.#layout, this.#index, row);
+    return prefix === null ? null : bytesToLatin1(prefix);
   }
 
   #duplicate(row: Row): AlopexError {
@@ -184,7 +188,7 @@ async function rewriteTable(
       });
       requireNotNull(target, layout, moved);
       for (const check of checks) check.add(moved);
-      transaction.pending.put(layout, primaryKeyOf(layout, moved), moved, null, transaction.command);
+      transaction.pending.put(layout, primaryKeyTextOf(layout, moved), moved, null, transaction.command);
     }
     await keepPendingSmall(session, run);
   }
@@ -220,7 +224,13 @@ function changeSequence(
   const stored = sequences.stored(id);
   if (stored !== null) {
     const before = [id, stored.last, stored.isCalled];
-    transaction.pending.put(sequencesLayout, primaryKeyOf(sequencesLayout, before), null, before, command);
+    transaction.pending.put(
+      sequencesLayout,
+      primaryKeyTextOf(sequencesLayout, before),
+      null,
+      before,
+      command,
+    );
   }
   transaction.followers.push({ command, commit: () => sequences.forget(id), abort: () => {} });
 }

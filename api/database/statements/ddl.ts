@@ -4,7 +4,7 @@ import { executeDdl, isDdl } from '../../../query/catalog/ddl/execute.ts';
 import type { CatalogChange } from '../../../query/catalog/definition.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
-import { tableLockKey } from '../../../query/txn/row-access.ts';
+import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import { passwordVerifier } from '../password.ts';
 import type { EngineSession } from '../session.ts';

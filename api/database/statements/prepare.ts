@@ -6,7 +6,7 @@ import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
 import { type BoundStatement, bindStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
-import { tableLockKey } from '../../../query/txn/row-access.ts';
+import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
 import type { Moments } from '../catalog-history.ts';

@@ -3,7 +3,7 @@ import { AlopexError } from '../../../base/errors.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import { rangeVarOf } from '../../../query/sql/ast.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
-import { tableLockKey } from '../../../query/txn/row-access.ts';
+import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { EngineSession } from '../session.ts';
 import { optionsOf } from './ast-values.ts';
 import { requireTable } from './tables.ts';

@@ -185,7 +185,6 @@ describe('materializers/rows/sstable: limits of a group', () => {
       const found = await section.get(key(1), at as Timestamp, section.projection([1]));
       expect(found?.timestamp ?? null).to.equal(at === 0 ? null : at);
     }
-    expect(await section.newestVersion(key(1))).to.include({ timestamp: 10_000, deleted: false });
   });
 });
 
@@ -281,22 +280,6 @@ describe('materializers/rows/sstable: what a store asks', () => {
     expect(section.estimateRows(key(count), null)).to.equal(0);
     await section.group(0);
     expect(section.estimateRows(key(5000), key(5001))).to.be.within(0, 2);
-  });
-
-  it('finds the newest version of a prefix, a live one where two are equally new', async () => {
-    const entry = (first: number, last: number, version: number, deleted: boolean) => ({
-      key: Uint8Array.of(first, last),
-      timestamp: version,
-      values: deleted ? null : [],
-    });
-    const section = await sectionOf(
-      [],
-      [entry(1, 1, 9, true), entry(1, 2, 9, false), entry(1, 3, 4, true), entry(2, 1, 3, true)],
-    );
-    const newest = (...prefix: number[]) => section.newestWithPrefix(Uint8Array.from(prefix));
-    expect(await newest(1)).to.deep.equal({ timestamp: 9, deleted: false });
-    expect(await newest(2)).to.deep.equal({ timestamp: 3, deleted: true });
-    expect(await newest(3)).to.equal(null);
   });
 
   it('puts the commit timestamp in place of the zeros of a private run', async () => {

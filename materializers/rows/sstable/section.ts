@@ -1,10 +1,10 @@
-import { compareBytes, prefixEnd } from '../../../base/bytes/compare.ts';
+import { compareBytes } from '../../../base/bytes/compare.ts';
 import { utf8ToString } from '../../../base/bytes/utf8.ts';
 import type { ColumnId, IndexId, StorageId, Timestamp } from '../../../base/ids.ts';
 import { invariant } from '../../../base/unreachable.ts';
 import { type ColumnVector, datumAt } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
-import { keyPseudoColumn, type NewestVersion, versionPseudoColumn } from '../contract.ts';
+import { keyPseudoColumn, versionPseudoColumn } from '../contract.ts';
 import { hashKey, mayContain } from './bloom.ts';
 import { type AnyPageSlot, PageSlot } from './cache.ts';
 import { Need, needOf, type PageFile, resolveNeeds } from './file.ts';
@@ -164,46 +164,6 @@ export class SstableSection {
       if (row + 1 < timestamps.length) return null;
     }
     return null;
-  }
-
-  /** Newest version of a key, at any time. */
-  newestVersion(
-    key: Uint8Array,
-    hash: number | null = null,
-  ): NewestVersion | null | Promise<NewestVersion | null> {
-    return this.get(key, Number.MAX_SAFE_INTEGER as Timestamp, [], hash);
-  }
-
-  /** Newest version of any key that starts with a prefix; of equally new ones, one that lives. */
-  newestWithPrefix(prefix: Uint8Array): NewestVersion | null | Promise<NewestVersion | null> {
-    return resolveNeeds(() => this.tryNewestWithPrefix(prefix));
-  }
-
-  tryNewestWithPrefix(prefix: Uint8Array): NewestVersion | null | Need {
-    const end = prefixEnd(prefix);
-    let newest: NewestVersion | null = null;
-    const first = this.tryFindGroup(prefix);
-    if (first instanceof Need) return first;
-    for (let ordinal = first; ordinal < this.groupCount; ordinal++) {
-      const group = this.tryGroup(ordinal);
-      if (group instanceof Need) return group;
-      if (end !== null && compareBytes(group.firstKey, end) >= 0) break;
-      const need = needOf([group.keys, group.versions]);
-      if (need !== null) return need;
-      const keys = group.keys.value!;
-      const versions = group.versions.value!;
-      const last = end === null ? group.rowCount : keys.seek(end);
-      for (let row = keys.seek(prefix); row < last; row++) {
-        const timestamp = versions.timestamps[row]! as Timestamp;
-        const deleted = versions.isDeleted(row);
-        const isNewer =
-          newest === null ||
-          timestamp > newest.timestamp ||
-          (timestamp === newest.timestamp && newest.deleted && !deleted);
-        if (isNewer) newest = { timestamp, deleted };
-      }
-    }
-    return newest;
   }
 
   group(ordinal: number): Group | Promise<Group> {

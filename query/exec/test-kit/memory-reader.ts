@@ -75,8 +75,8 @@ export class MemoryReader implements RowReader {
     return this.#isWaiting() ? Promise.resolve(answer) : answer;
   }
 
-  newestVersion(): null {
-    return null;
+  has(layout: TableLayout, key: Uint8Array): boolean {
+    return this.#entries(layout, 0).some((entry) => compareBytes(entry.key, key) === 0);
   }
 
   estimate(storage: number): { readonly rows: number; readonly bytes: number } {
