@@ -12,6 +12,7 @@ import type { CommitLimits } from '../../query/txn/spill.ts';
 import { Transactions } from '../../query/txn/transactions.ts';
 import { CatalogHistory } from './catalog-history.ts';
 import type { ConnectOptions, SessionHost } from './contract.ts';
+import { IndexBuilds } from './index-builds.ts';
 import { loadCatalog, loadSequences } from './load.ts';
 import { loadParserSparingly } from './load-parser.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -38,6 +39,9 @@ export type EngineLimits = {
   readonly memtableBytesMax?: number;
   readonly log?: Partial<LogLimits>;
   readonly commit?: Partial<CommitLimits>;
+  /** Indexes of tables with more rows are built while others write. */
+  readonly smallTableRows?: number;
+  readonly indexSortBytesMax?: number;
 };
 
 /** One open database: its log, its folds, its transactions, its sessions. */
@@ -50,6 +54,8 @@ export class Engine implements SessionHost {
   readonly catalogs: CatalogHistory;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
+  readonly limits: EngineLimits;
+  readonly indexBuilds: IndexBuilds;
   readonly #options: EngineOptions;
   readonly #lock: DirectoryLock;
   readonly #sessions = new Set<EngineSession>();
@@ -69,6 +75,8 @@ export class Engine implements SessionHost {
     this.#lock = lock;
     this.env = options.env;
     this.settings = options.settings;
+    this.limits = options.limits ?? {};
+    this.indexBuilds = new IndexBuilds(this, options.onProblem);
     this.log = log;
     this.rows = rows;
     this.transactions = transactions;
@@ -123,6 +131,7 @@ export class Engine implements SessionHost {
         onProblem,
         oldestView: () => transactions?.oldestView ?? null,
         ...(limits.memtableBytesMax === undefined ? {} : { memtableBytesMax: limits.memtableBytesMax }),
+        ...(limits.indexSortBytesMax === undefined ? {} : { indexSortBytesMax: limits.indexSortBytesMax }),
       });
       const isNew = log.endOffset === 0;
       const catalog = isNew ? emptyCatalog() : await loadCatalog(rows);
@@ -137,6 +146,7 @@ export class Engine implements SessionHost {
       transactions.abortUndecided();
       engine = new Engine(options, lock, log, rows, transactions);
       await loadSequences(rows, engine.sequences);
+      await engine.indexBuilds.dropUnfinished();
       return engine;
     } catch (error) {
       await log.close();
@@ -220,6 +230,7 @@ export class Engine implements SessionHost {
 
   async #close(): Promise<void> {
     for (const session of [...this.#sessions]) await session.close();
+    await this.indexBuilds.close();
     this.sequences.settle();
     try {
       await this.log.committed(this.log.endOffset);

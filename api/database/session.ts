@@ -365,6 +365,15 @@ export class EngineSession implements Session {
     return this.#transaction;
   }
 
+  /** Commits the implicit transaction of a statement that goes on in another one. */
+  async continueInNext(run: StatementRun): Promise<void> {
+    await this.engine.transactions.commit(run.transaction);
+    run.checkCancelled();
+    this.#transaction = null;
+    run.transaction = this.ensureTransaction();
+    run.transaction.lockTimeoutMs = this.settings.milliseconds('lock_timeout');
+  }
+
   beginBlock(): Transaction {
     if (this.#block !== 'none') {
       this.notice('WARNING', 'active_sql_transaction', 'there is already a transaction in progress');

@@ -8,7 +8,8 @@ const sliceMs = 5;
 
 /** One running statement: its cancellation, its slices of the event loop, its memory. */
 export class StatementRun {
-  readonly transaction: Transaction;
+  /** Another one once the statement has gone on in it. */
+  transaction: Transaction;
   readonly #session: EngineSession;
   readonly #timer: Timer | null;
   #reason: AlopexError | null = null;

@@ -30,7 +30,10 @@ export function foldEvent(event: RowEvent, timestamp: Timestamp, layouts: Layout
   if (layout.indexes.length > 0) foldIndexes(event, timestamp, layout, layouts, memtable);
 }
 
-/** A row that is read again has its entries again: one of the indexes is new. */
+/**
+ * A row that is read again has its entries again: one of the indexes is new. One that is in its first state has no
+ * entry yet that could go.
+ */
 function foldIndexes(
   event: RowEvent,
   timestamp: Timestamp,
@@ -45,6 +48,7 @@ function foldIndexes(
       ? null
       : rowCodec(layouts.schema(event.before.schema)).projection(layout.columns)(event.before.row);
   for (const index of layout.indexes) {
+    if (index.state === 'delete-only') continue;
     const gone = before === null ? null : bytesToLatin1(indexKeyOf(layout, index, before));
     const added = row === null ? null : bytesToLatin1(indexKeyOf(layout, index, row));
     if (gone === added && event.operation !== 'r') continue;

@@ -1,8 +1,17 @@
 import type { Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
-import { indexId, type Offset, offset, type StorageId, type Timestamp, timestamp } from '../../base/ids.ts';
+import {
+  type IndexId,
+  indexId,
+  type Offset,
+  offset,
+  type StorageId,
+  type Timestamp,
+  timestamp,
+} from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { datumAt } from '../../base/values/column.ts';
+import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
 import { type JsonObject, tableLayoutFromJson, tableLayoutToJson } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
@@ -19,8 +28,9 @@ import {
   planCompaction,
   planFullCompaction,
 } from './compaction-plan.ts';
-import type { Applied, RowReader } from './contract.ts';
+import type { Applied, RowReader, Scan } from './contract.ts';
 import { type LiveFile, LiveFiles } from './files.ts';
+import { buildIndex, dropIndexFiles, type IndexBuildHost, indexSortBytesMax } from './index-build.ts';
 import { Layouts } from './layouts.ts';
 import { LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
@@ -42,6 +52,8 @@ export type RowsOptions = {
   readonly onProblem?: (error: AlopexError) => void;
   /** The oldest timestamp that somebody reads at, or null: versions that it sees are kept. */
   readonly oldestView?: () => Timestamp | null;
+  /** Bytes of the entries of a new index that are sorted in memory at once. */
+  readonly indexSortBytesMax?: number;
 };
 
 /** A memtable of this size is about 130,000 small rows, and is flushed in half a second. */
@@ -215,12 +227,15 @@ export class Rows {
     return this.#job(() => this.#flush());
   }
 
-  #job(run: () => Promise<void>): Promise<void> {
+  #job<Result>(run: () => Promise<Result>): Promise<Result> {
     const job = this.#jobs.then(() => {
       if (this.#isClosed) throw new AlopexError('admin_shutdown', 'the rows fold is closed');
       return run();
     });
-    this.#jobs = job.catch(() => {});
+    this.#jobs = job.then(
+      () => {},
+      () => {},
+    );
     return job;
   }
 
@@ -364,6 +379,40 @@ export class Rows {
       dropped: manifest.dropped,
     });
     await this.#install(afterCompaction(manifest, plan, output));
+  }
+
+  // ---- indexes of tables with rows
+
+  /** Puts the entries of the rows that are there into files, beside all that goes on. See `buildIndex`. */
+  buildIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
+    return buildIndex(this.#indexBuildHost(), layout, index, check);
+  }
+
+  /** Takes away what a build left that did not end well. */
+  dropIndexFiles(storage: StorageId, index: IndexId): Promise<void> {
+    return dropIndexFiles(this.#indexBuildHost(), storage, index);
+  }
+
+  /** The entries of an index, in their order: batches of one column, the keys. */
+  indexEntries(layout: TableLayout, index: IndexId, at: Timestamp): Scan {
+    return this.#store.entries(layout, index, at);
+  }
+
+  #indexBuildHost(): IndexBuildHost {
+    const files = (): LiveFiles => this.#files;
+    const { env, directory } = this.#options;
+    return {
+      env,
+      directory,
+      layouts: this.#fold.layouts,
+      get files() {
+        return files();
+      },
+      sortBytesMax: this.#options.indexSortBytesMax ?? indexSortBytesMax,
+      job: (run) => this.#job(run),
+      flush: () => this.#flush(),
+      install: (manifest) => this.#install(manifest),
+    };
   }
 
   /** After the jobs that run. What is not in files is in the log. */

@@ -177,7 +177,7 @@ export class Overlay implements PendingRows {
       if (gone !== null) {
         this.#put(layout.storage, index.id, gone, { timestamp: command, older: null, kind: 'deleted' }, 0);
       }
-      if (added !== null) {
+      if (added !== null && index.state !== 'delete-only') {
         this.#put(layout.storage, index.id, added, { timestamp: command, older: null, kind: 'entry' }, 0);
       }
     }

@@ -109,11 +109,15 @@ class Compaction {
     horizon: number,
   ): Promise<boolean> {
     const columns = columnsOf(sections);
-    const missing = missingValues(this.#layouts.tables.get(storage), columns);
+    const layout = this.#layouts.tables.get(storage);
+    const missing = missingValues(layout, columns);
+    // Entries that are older than a deletion may still come from the build.
+    const state = layout?.indexes.find((each) => each.id === index)?.state ?? 'public';
+    const isBottom = this.#input.plan.isBottom && state === 'public';
     let isBegun = false;
     let keepsAll = true;
     for await (const key of mergeSections(sections, columns, missing)) {
-      const kept = visibleFrom(key.versions, horizon, this.#input.plan.isBottom);
+      const kept = visibleFrom(key.versions, horizon, isBottom);
       if (kept.length < key.versions.length) keepsAll = false;
       if (kept.length === 0) continue;
       if (this.#writer !== null && this.#writer.length >= fileBytesMax) {

@@ -20,6 +20,8 @@ export type ParsedStatement = {
   readonly node: Node;
   /** The statement's own text, without the semicolon and the white space around it. */
   readonly source: string;
+  /** Whether its text has no other statement. */
+  readonly isAlone: boolean;
   /** Whether `?` in its text is a parameter: the same text means another thing where it is an operator. */
   readonly hasQuestionMarks: boolean;
   /** By the location of the table's RangeVar. */
@@ -148,7 +150,9 @@ function statementsOf(
   unitOfByte: (byte: number) => number,
   { hasQuestionMarks, systemTimes }: Pick<ParsedStatement, 'hasQuestionMarks' | 'systemTimes'>,
 ): readonly ParsedStatement[] {
-  return (result.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
+  const statements = result.stmts ?? [];
+  const isAlone = statements.length === 1;
+  return statements.map(({ stmt, stmt_location, stmt_len }) => {
     const start = stmt_location ?? 0;
     const end = stmt_len === undefined || stmt_len === 0 ? source.length : unitOfByte(start + stmt_len);
     const node = stmt!;
@@ -157,6 +161,7 @@ function statementsOf(
       kind,
       node,
       source: source.slice(unitOfByte(start), end).trim(),
+      isAlone,
       hasQuestionMarks,
       systemTimes: ownOf(systemTimes, node),
     };

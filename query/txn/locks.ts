@@ -183,6 +183,15 @@ export class LockTable {
     return true;
   }
 
+  /** Others who hold a thing with a name in a way that `mode` cannot stand beside. */
+  holders(owner: LockOwner, key: string, mode: LockMode): readonly LockOwner[] {
+    const lock = this.#named.get(key);
+    if (lock === undefined) return [];
+    const { holder, held, others } = lock;
+    const all = [...(holder === null ? [] : [[holder, held] as const]), ...(others ?? [])];
+    return all.flatMap(([each, has]) => (each !== owner && (has & conflicts[mode]) !== 0 ? [each] : []));
+  }
+
   #grant(lock: Lock, owner: LockOwner, mode: LockMode): void {
     if (owner.locks.length >= locksHeldMax) {
       throw new AlopexError('out_of_memory', `a transaction cannot hold more than ${locksHeldMax} locks`);

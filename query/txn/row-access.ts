@@ -151,8 +151,11 @@ export class RowAccess {
 
 const noIndexes: readonly IndexLayout[] = [];
 
+/** Those that writers check: an index in its first state gets no entries yet. */
 export function uniqueIndexes({ indexes }: TableLayout): readonly IndexLayout[] {
-  return indexes.length === 0 ? noIndexes : indexes.filter((index) => index.unique);
+  return indexes.length === 0
+    ? noIndexes
+    : indexes.filter((index) => index.unique && index.state !== 'delete-only');
 }
 
 const idsOfLayouts = new WeakMap<TableLayout, readonly number[]>();

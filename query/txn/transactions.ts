@@ -14,6 +14,7 @@ import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
 import { applyChanges, toRow } from '../catalog/snapshot.ts';
 import { wellKnown } from '../catalog/well-known.ts';
+import { Barriers } from './barriers.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
 import { hasManyLocks, type LockMode, LockTable, lockOwner, tableLockKey } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
@@ -61,6 +62,7 @@ export class Transactions {
   readonly #limits: CommitLimits;
   readonly #spill: Spill;
   readonly #locks = new LockTable();
+  readonly #barriers = new Barriers();
   readonly #recent = new RecentWrites();
   readonly #active = new Set<Transaction>();
   readonly #undecided: Undecided[] = [];
@@ -227,6 +229,13 @@ export class Transactions {
 
   cancelWait(transaction: Transaction, error: AlopexError): void {
     this.#locks.cancelWait(transaction.owner, error);
+    this.#barriers.cancel(transaction.owner, error);
+  }
+
+  /** Waits, in nobody's way, until the others have ended that hold a lock now which `mode` cannot stand beside. */
+  async holdersEnd(transaction: Transaction, key: string, mode: LockMode): Promise<void> {
+    const holders = this.#locks.holders(transaction.owner, key, mode);
+    if (holders.length > 0) await this.#waited(transaction, this.#barriers.wait(transaction.owner, holders));
   }
 
   indexName(transaction: Transaction, index: number): string | null {
@@ -280,8 +289,8 @@ export class Transactions {
   // ---- catalog changes
 
   /** Before the first change: one transaction at a time changes the catalog. Then the catalog is current. */
-  async lockCatalog(transaction: Transaction): Promise<void> {
-    const waited = this.lock(transaction, 'catalog', 'access exclusive');
+  async lockCatalog(transaction: Transaction, nowait = false): Promise<void> {
+    const waited = this.lock(transaction, 'catalog', 'access exclusive', nowait);
     if (waited !== null) await waited;
     transaction.catalog ??= this.#catalog;
   }
@@ -488,6 +497,7 @@ export class Transactions {
     this.#active.delete(transaction);
     if (transaction.spans !== null) this.#recent.end(transaction.id);
     this.#locks.release(transaction.owner);
+    this.#barriers.onEnd(transaction.owner);
   }
 
   // ---- what the log says

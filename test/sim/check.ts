@@ -7,6 +7,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
 import { keyPseudoColumn } from '../../materializers/rows/contract.ts';
 import { indexKeyOf } from '../../materializers/rows/key.ts';
+import { unfinishedIndexes } from '../../query/catalog/index-state.ts';
 import { rowsOf } from '../../query/exec/rows.ts';
 import type { Model, State } from './model.ts';
 import { readObjects, readState } from './schema.ts';
@@ -29,6 +30,8 @@ export async function checkRecovered(database: EmbeddedDatabase, model: Model): 
     for (const id of model.idsBy(outcome))
       if (present.has(id)) throw new Violation(`transaction ${id} is there, and it was ${outcome}`);
   compare(model.stateWith(present), new Map([...rows, ...(await readObjects(query))]), 'after recovery');
+  for (const { definition } of unfinishedIndexes(database.engine.transactions.catalog))
+    throw new Violation(`index ${definition.name} is half built, and nobody builds it`);
   await checkIndexes(database.engine);
   await checkNumbers(database, model);
   await checkPast(database, model, present);

@@ -8,6 +8,7 @@ import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simu
 import { AlopexError } from '../../base/errors.ts';
 import { checkQuiescent, checkRecovered } from './check.ts';
 import { fileKind } from './file-kind.ts';
+import { buildIndexes } from './index-builds.ts';
 import { Model } from './model.ts';
 import { initialState, schemaScript } from './schema.ts';
 import { runSession } from './workload.ts';
@@ -253,7 +254,14 @@ class SeedRun {
         note: (happening) => this.#note(happening),
       }),
     );
-    await Promise.all([...clients, this.#maintain(database, pause)]);
+    const builder = buildIndexes({
+      database,
+      random: new SeededRandom(this.#random.uint32()),
+      pause,
+      expects: (error) => this.#expects(error),
+      note: (happening) => this.#note(happening),
+    });
+    await Promise.all([...clients, builder, this.#maintain(database, pause)]);
   }
 
   async #maintain(database: EmbeddedDatabase, pause: (delayMs: number) => Promise<void>): Promise<void> {
@@ -329,5 +337,7 @@ function smallLimits(random: SeededRandom): EngineLimits {
       batchBytesMax: random.pick([1024, 1024 * 1024]),
       spillBytes: random.pick([512, 16 * 1024, 16 * 1024 * 1024]),
     },
+    smallTableRows: random.pick([0, 1000]),
+    indexSortBytesMax: random.pick([256, 4096, 64 * 1024 * 1024]),
   };
 }

@@ -7,11 +7,11 @@ import { sequencesLayout } from '../../../log/events/system.ts';
 import { indexPrefixOf, primaryKeyTextOf } from '../../../materializers/rows/key.ts';
 import type { DdlEffect } from '../../../query/catalog/ddl/context.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
-import { keyDescription } from '../../../query/txn/violations.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
 import { tableRows } from '../table-rows.ts';
 import { addedValues } from './defaults.ts';
+import { duplicateKey } from './duplicate-key.ts';
 
 type Row = readonly Datum[];
 type Effect<K extends DdlEffect['kind']> = Extract<DdlEffect, { readonly kind: K }>;
@@ -115,7 +115,7 @@ class UniqueCheck {
   add(row: Row): void {
     const text = this.#keyOf(row);
     if (text === null) return;
-    if (this.#seen.has(text)) throw this.#duplicate(row);
+    if (this.#seen.has(text)) throw duplicateKey(this.#session, this.#table, this.#index, row);
     this.#seen.add(text);
   }
 
@@ -123,17 +123,6 @@ class UniqueCheck {
     if (this.#index === null) return primaryKeyTextOf(this.#layout, row);
     const prefix = indexPrefixOf(this.#layout, this.#index, row);
     return prefix === null ? null : bytesToLatin1(prefix);
-  }
-
-  #duplicate(row: Row): AlopexError {
-    const object = this.#index === null ? undefined : this.#session.catalog.byId(this.#index.id);
-    const name = object?.kind === 'index' ? object.name : (this.#table.primaryKey?.name ?? this.#table.name);
-    const { names, values } = keyDescription(this.#table, this.#index, row, this.#session.functions);
-    return new AlopexError('unique_violation', `could not create unique index "${name}"`, {
-      detail: `Key (${names})=(${values}) is duplicated.`,
-      table: this.#table.name,
-      constraint: name,
-    });
   }
 }
 

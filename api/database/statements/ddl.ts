@@ -11,6 +11,10 @@ import type { EngineSession } from '../session.ts';
 import { requirePresent } from '../time-travel.ts';
 import { applyEffect } from './ddl-effects.ts';
 import { bindDefault } from './defaults.ts';
+import { buildOnline, type IndexBackfill, onlineBackfill } from './online-index.ts';
+
+/** Rows that are written again, for a new index, in less time than its states take. */
+const smallTableRows = 1000;
 
 export function isDdlStatement(statement: ParsedStatement): boolean {
   return isDdl(statement.kind);
@@ -28,6 +32,9 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
       'cannot execute this command in a read-only transaction',
     );
   }
+  if ('IndexStmt' in statement.node && statement.node.IndexStmt.concurrent === true) {
+    session.refuseBlock('CREATE INDEX CONCURRENTLY');
+  }
   await transactions.lockCatalog(transaction);
   const before = transactions.catalogOf(transaction);
   const result = executeDdl(statement.node, {
@@ -38,14 +45,39 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
     passwordVerifier,
   });
   const mode: TableLockMode = statement.kind === 'IndexStmt' ? 'table share' : 'access exclusive';
+  const backfill = onlineBackfill(session, statement, before, result);
+  const isOnline = backfill !== null && !isDoneAtOnce(session, transaction, backfill, mode);
   for (const table of changedTables(result.changes)) {
-    if (before.byId(table) !== undefined) await lockTable(session, transaction, table, mode);
+    if (before.byId(table) === undefined) continue;
+    await lockTable(session, transaction, table, isOnline ? 'share update exclusive' : mode);
   }
   transactions.changeCatalog(transaction, result.changes);
-  for (const effect of result.effects) await applyEffect(session, run, effect);
+  if (isOnline) await buildOnline(session, run, backfill);
+  else for (const effect of result.effects) await applyEffect(session, run, effect);
   sendNotices(session, result);
   session.endRun(run);
   return result.tag;
+}
+
+/** A small table that nobody writes to is locked for the moment that it takes to write its rows' entries. */
+function isDoneAtOnce(
+  { engine }: EngineSession,
+  transaction: Transaction,
+  { table, concurrently }: IndexBackfill,
+  mode: TableLockMode,
+): boolean {
+  const { transactions, limits } = engine;
+  const definition = transactions.catalogOf(transaction).byId(table);
+  if (concurrently || definition?.kind !== 'table') return false;
+  if (engine.reader.estimate(definition.layout.storage).rows > (limits.smallTableRows ?? smallTableRows)) {
+    return false;
+  }
+  try {
+    return transactions.lock(transaction, tableLockKey(table), mode, true) === null;
+  } catch (error) {
+    if (error instanceof AlopexError && error.condition === 'lock_not_available') return false;
+    throw error;
+  }
 }
 
 async function lockTable(

@@ -46,7 +46,11 @@ export function bindOnConflict(
 
 /** The unique index that the clause names, or whose columns it lists: 0 is the primary key. */
 function arbiterOf(environment: Environment, table: RelationDefinition, infer: InferClause): number {
-  const unique = environment.catalog.indexesOf(table.id).filter((index) => index.isUnique);
+  const isPublic = (id: number): boolean =>
+    table.layout.indexes.find((each) => each.id === id)?.state === 'public';
+  const unique = environment.catalog
+    .indexesOf(table.id)
+    .filter((index) => index.isUnique && isPublic(index.id));
   if (infer.conname !== undefined) {
     if (table.primaryKey?.name === infer.conname) return 0;
     const named = unique.find((index) => index.name === infer.conname && index.constraint !== null);

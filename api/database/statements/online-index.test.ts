@@ -1,0 +1,338 @@
+import { expect } from 'chai';
+import { Simulation } from '../../../base/env/simulated/simulation.ts';
+import { AlopexError } from '../../../base/errors.ts';
+import { unfinishedIndexes } from '../../../query/catalog/index-state.ts';
+import { loadParser } from '../../../query/sql/parse.ts';
+import { checkIndexes } from '../../../test/sim/check.ts';
+import type { Database, Queryable } from '../database.ts';
+import { EmbeddedDatabase } from '../embedded.ts';
+import { Engine, type EngineLimits } from '../engine.ts';
+
+before(loadParser);
+
+const small: EngineLimits = { smallTableRows: 0, memtableBytesMax: 64 * 1024, indexSortBytesMax: 4096 };
+
+type Scene = {
+  readonly database: EmbeddedDatabase;
+  /** An open transaction that has run these statements; the answer ends it. */
+  readonly begun: (...statements: readonly string[]) => Promise<() => Promise<void>>;
+  readonly pause: (delayMs: number) => Promise<void>;
+};
+
+/** A table of 500 rows in a new database, in which every index is built online. */
+function withTable(work: (scene: Scene) => Promise<void>): Promise<void> {
+  return new Simulation(1).machine('a').run(async (env) => {
+    const engine = await Engine.open({
+      env,
+      path: '/db',
+      cacheBytes: 1 << 20,
+      connectionsMax: 20,
+      settings: {},
+      limits: small,
+      onProblem: (problem) => {
+        throw problem;
+      },
+    });
+    const database = new EmbeddedDatabase(engine);
+    await database.query('CREATE TABLE t (id int PRIMARY KEY, n int, body text)');
+    await database.query(`INSERT INTO t SELECT i, i % 100, 'body ' || i FROM generate_series(1, 500) AS i`);
+    const pause = (delayMs: number) =>
+      new Promise<void>((resolve) => void env.clock.setTimer(delayMs, resolve));
+    await work({ database, begun: (...statements) => begun(database, statements), pause });
+    await checkIndexes(engine);
+    await database.close();
+  });
+}
+
+async function begun(database: Database, statements: readonly string[]): Promise<() => Promise<void>> {
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  let transaction: Promise<void> = Promise.resolve();
+  await new Promise<void>((resolve, reject) => {
+    transaction = database.transaction(async (queries: Queryable) => {
+      for (const statement of statements) await queries.query(statement);
+      resolve();
+      await ended;
+    });
+    transaction.catch(reject);
+  });
+  return () => {
+    end();
+    return transaction;
+  };
+}
+
+async function errorOf(work: Promise<unknown>): Promise<AlopexError | null> {
+  try {
+    await work;
+    return null;
+  } catch (error) {
+    if (error instanceof AlopexError) return error;
+    throw error;
+  }
+}
+
+async function stateOf({ database }: Scene, name: string): Promise<string> {
+  const { rows } = await database.query<{ ready: boolean; valid: boolean }>(
+    `SELECT indisready AS ready, indisvalid AS valid FROM pg_index WHERE indexrelid = (SELECT oid FROM pg_class WHERE relname = '${name}')`,
+  );
+  const [row] = rows;
+  if (row === undefined) return 'none';
+  return row.valid ? 'valid' : row.ready ? 'ready' : 'not ready';
+}
+
+async function planOf({ database }: Scene, sql: string): Promise<string> {
+  const { rows } = await database.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`);
+  return rows.map((row) => row['QUERY PLAN']).join('\n');
+}
+
+const rowsOf = async ({ database }: Scene, sql: string) => (await database.query(sql)).rows;
+
+/** Of a build that did not end well there is no object, no file, and the next one may have its name. */
+async function expectNothingLeft(scene: Scene, name: string): Promise<void> {
+  const { engine } = scene.database;
+  expect(await stateOf(scene, name)).to.equal('none');
+  expect([...unfinishedIndexes(engine.transactions.catalog)]).to.deep.equal([]);
+}
+
+describe('an index of a table with rows', () => {
+  it('has the rows that are there, and nothing of them goes into the log', () =>
+    withTable(async (scene) => {
+      const { database } = scene;
+      const { log } = database.engine;
+      const before = log.endOffset;
+      await database.query('CREATE INDEX t_n ON t (n)');
+      expect(log.endOffset - before).to.be.below(30);
+      expect(await stateOf(scene, 't_n')).to.equal('valid');
+      expect(await planOf(scene, 'SELECT * FROM t WHERE n = 7')).to.contain('t_n');
+      expect(await rowsOf(scene, 'SELECT id FROM t WHERE n = 7 ORDER BY id')).to.deep.equal([
+        { id: 7 },
+        { id: 107 },
+        { id: 207 },
+        { id: 307 },
+        { id: 407 },
+      ]);
+    }));
+
+  it('waits for who writes under the definition before, and stands in nobody’s way', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const end = await scene.begun('UPDATE t SET n = 1000 WHERE id = 1');
+      const building = database.query('CREATE INDEX t_n ON t (n)');
+      await pause(50);
+      expect(await stateOf(scene, 't_n')).to.equal('not ready');
+      await database.query('UPDATE t SET n = 1001 WHERE id = 2');
+      await database.query('DELETE FROM t WHERE id = 3');
+      await database.query(`INSERT INTO t VALUES (501, 1002, 'new')`);
+      expect(await planOf(scene, 'SELECT * FROM t WHERE n = 7')).not.to.contain('t_n');
+      await end();
+      await building;
+      expect(await rowsOf(scene, 'SELECT id FROM t WHERE n >= 1000 ORDER BY n')).to.deep.equal([
+        { id: 1 },
+        { id: 2 },
+        { id: 501 },
+      ]);
+      expect(await rowsOf(scene, 'SELECT id FROM t WHERE n = 3 AND id < 100')).to.deep.equal([]);
+    }));
+
+  it('is right about rows that others change while it is built, across flushes and compactions', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      let isBuilt = false;
+      const write = async (seed: number): Promise<void> => {
+        for (let turn = seed; !isBuilt; turn += 7) {
+          const id = (turn % 500) + 1;
+          await database.query(`UPDATE t SET n = n + 1 WHERE id = ${id}`);
+          await database.query(`DELETE FROM t WHERE id = ${id % 250}`);
+          await database.query(`INSERT INTO t VALUES (${id % 250}, ${turn}, 'again') ON CONFLICT DO NOTHING`);
+          await database.query(`UPDATE t SET body = body || '.' WHERE id = ${id}`);
+        }
+      };
+      const maintain = async (): Promise<void> => {
+        while (!isBuilt) {
+          await database.engine.compact();
+          await pause(3);
+        }
+      };
+      const others = [write(1), write(2), write(3), maintain()];
+      await database.query('CREATE INDEX t_n ON t (n DESC, body)');
+      await database.query('ALTER TABLE t ADD CONSTRAINT t_both UNIQUE (body, id)');
+      isBuilt = true;
+      await Promise.all(others);
+      await checkIndexes(database.engine);
+      await database.engine.compact();
+      expect([await stateOf(scene, 't_n'), await stateOf(scene, 't_both')]).to.deep.equal(['valid', 'valid']);
+    }));
+
+  it('holds those to its keys who write later', () =>
+    withTable(async (scene) => {
+      const { database } = scene;
+      await database.query('CREATE UNIQUE INDEX t_body ON t (body)');
+      await database.query('DELETE FROM t WHERE id = 9');
+      await database.query(`UPDATE t SET body = 'body 9' WHERE id = 8`);
+      const refused = await errorOf(database.query(`INSERT INTO t VALUES (1000, 1, 'body 10')`));
+      expect(refused?.message).to.equal('duplicate key value violates unique constraint "t_body"');
+    }));
+
+  it('is not there where two rows have its key', () =>
+    withTable(async (scene) => {
+      const error = await errorOf(scene.database.query('CREATE UNIQUE INDEX t_n ON t (n)'));
+      expect([error?.code, error?.message, error?.detail]).to.deep.equal([
+        '23505',
+        'could not create unique index "t_n"',
+        'Key (n)=(0) is duplicated.',
+      ]);
+      await expectNothingLeft(scene, 't_n');
+    }));
+
+  it('takes nulls as different, or as the same where it is told so', () =>
+    withTable(async (scene) => {
+      await scene.database.query('UPDATE t SET body = NULL WHERE id < 3');
+      const same = 'CREATE UNIQUE INDEX t_same ON t (body) NULLS NOT DISTINCT';
+      expect((await errorOf(scene.database.query(same)))?.detail).to.equal(
+        'Key (body)=(null) is duplicated.',
+      );
+      await scene.database.query('CREATE UNIQUE INDEX t_body ON t (body)');
+      expect(await stateOf(scene, 't_body')).to.equal('valid');
+    }));
+
+  it('finds a duplicate that was written while it was built', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const end = await scene.begun(`INSERT INTO t VALUES (600, 1, 'body 7')`);
+      const building = errorOf(database.query('CREATE UNIQUE INDEX t_body ON t (body)'));
+      await pause(20);
+      await end();
+      expect((await building)?.detail).to.equal('Key (body)=(body 7) is duplicated.');
+      await expectNothingLeft(scene, 't_body');
+    }));
+
+  it('is not used by ON CONFLICT before it is whole', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const end = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+      const building = database.query('CREATE UNIQUE INDEX t_body ON t (body)');
+      await pause(20);
+      const sql = `INSERT INTO t VALUES (1, 1, 'body 2') ON CONFLICT (body) DO NOTHING`;
+      expect((await errorOf(database.query(sql)))?.code).to.equal('42P10');
+      await end();
+      await building;
+      expect((await database.query(sql)).rowCount).to.equal(0);
+    }));
+
+  it('goes with the wait that is cancelled, or has lasted too long', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const { engine } = database;
+      const end = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+      const session = database.borrow();
+      const create = async (...settings: readonly string[]): Promise<string | undefined> => {
+        for (const text of [...settings, 'CREATE INDEX t_n ON t (n)', 'RESET ALL']) {
+          const [statement] = session.parse(text);
+          const error = await errorOf(
+            (async () => {
+              await session.bind(await session.prepare(statement!, []), []);
+              await session.sync();
+            })(),
+          );
+          if (error !== null) return error.message;
+        }
+        return undefined;
+      };
+      const cancelled = create();
+      await pause(20);
+      session.cancel();
+      expect(await cancelled).to.equal('canceling statement due to user request');
+      expect(await create(`SET statement_timeout = '30ms'`)).to.equal(
+        'canceling statement due to statement timeout',
+      );
+      expect(await create('SET statement_timeout = 0', `SET lock_timeout = '30ms'`)).to.equal(
+        'canceling statement due to lock timeout',
+      );
+      await expectNothingLeft(scene, 't_n');
+      await end();
+      expect(await create()).to.equal(undefined);
+      database.giveBack(session);
+      expect(engine.transactions.active.size).to.equal(0);
+    }));
+
+  it('ends with the table, and with its own DROP', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const end = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+      const first = errorOf(database.query('CREATE INDEX t_n ON t (n)'));
+      await pause(20);
+      await end();
+      const again = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+      const dropping = scene.database.query('DROP INDEX t_n');
+      await again();
+      await dropping;
+      expect((await first)?.message).to.equal('index "t_n" was dropped while it was being built');
+      await expectNothingLeft(scene, 't_n');
+
+      const last = await scene.begun('INSERT INTO t VALUES (700)');
+      const second = errorOf(database.query('CREATE INDEX t_n ON t (n)'));
+      await pause(20);
+      const gone = database.query('DROP TABLE t');
+      await last();
+      await gone;
+      expect((await second)?.message).to.equal('index "t_n" was dropped while it was being built');
+      await expectNothingLeft(scene, 't_n');
+    }));
+
+  for (const [change, count] of [
+    ['TRUNCATE t', 0],
+    ['ALTER TABLE t DROP CONSTRAINT t_pkey', 500],
+  ] as const) {
+    it(`is complete after ${change}, which gives the rows a new place`, () =>
+      withTable(async (scene) => {
+        const { database, pause } = scene;
+        const end = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+        const building = database.query('CREATE INDEX t_body ON t (body)');
+        await pause(20);
+        const changing = database.query(change);
+        await end();
+        await Promise.all([changing, building]);
+        expect(await stateOf(scene, 't_body')).to.equal('valid');
+        expect(await rowsOf(scene, 'SELECT count(*)::int AS n FROM t')).to.deep.equal([{ n: count }]);
+      }));
+  }
+
+  it('goes on while the table gets a column and another name', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const end = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+      const building = database.query('CREATE INDEX t_n ON t (n)');
+      await pause(20);
+      const changing = database.query('ALTER TABLE t ADD COLUMN more int DEFAULT 4');
+      await end();
+      await changing;
+      await database.query('ALTER TABLE t RENAME TO u');
+      await building;
+      expect(await planOf(scene, 'SELECT more FROM u WHERE n = 7')).to.contain('t_n');
+    }));
+
+  it('is part of the transaction in a block, and cannot be CONCURRENTLY there', () =>
+    withTable(async (scene) => {
+      const { database } = scene;
+      await errorOf(
+        database.transaction(async (queries) => {
+          await queries.query('CREATE INDEX t_n ON t (n)');
+          throw new AlopexError('query_canceled', 'changed my mind');
+        }),
+      );
+      await expectNothingLeft(scene, 't_n');
+      const refused = await errorOf(
+        database.transaction((queries) => queries.query('CREATE INDEX CONCURRENTLY t_n ON t (n)')),
+      );
+      expect([refused?.code, refused?.message]).to.deep.equal([
+        '25001',
+        'CREATE INDEX CONCURRENTLY cannot run inside a transaction block',
+      ]);
+      await database.query('CREATE INDEX CONCURRENTLY IF NOT EXISTS t_n ON t (n)');
+      await database.query('CREATE INDEX CONCURRENTLY IF NOT EXISTS t_n ON t (n)');
+      expect(await stateOf(scene, 't_n')).to.equal('valid');
+    }));
+});

@@ -1,0 +1,159 @@
+import type { Env } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { IndexId, StorageId } from '../../base/ids.ts';
+import { indexId } from '../../base/ids.ts';
+import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
+import { tableLayoutToJson } from '../../log/events/layout-json.ts';
+import type { Manifest, ManifestFile } from '../manifest/manifest.ts';
+import { type BuildIndexOutput, buildIndexTask } from '../worker/build-index.ts';
+import { compactTask } from '../worker/compact.ts';
+import { sstablePath, type WrittenFile } from '../worker/sstable-file.ts';
+import type { LiveFile, LiveFiles } from './files.ts';
+import type { Layouts } from './layouts.ts';
+
+/** What a build needs of the fold whose files it adds to. `flush` and `install` belong into a job. */
+export type IndexBuildHost = {
+  readonly env: Env;
+  readonly directory: string;
+  readonly layouts: Layouts;
+  readonly files: LiveFiles;
+  readonly sortBytesMax: number;
+  job<Result>(run: () => Promise<Result>): Promise<Result>;
+  flush(): Promise<void>;
+  install(manifest: Manifest): Promise<void>;
+};
+
+/** Entries of an index that are sorted in memory at once: about 1,500,000 of an integer column. */
+export const indexSortBytesMax = 64 * 1024 * 1024;
+
+const primary = indexId(0);
+
+/**
+ * Adds the entries of all rows of a snapshot to the files; the log knows nothing of it. The snapshot is the one that
+ * the fold makes for it: a flush point in the log says where it is. The index has been written to for longer than
+ * that, so what came after has its entries by the fold, and what the fold and the build both have is the same.
+ *
+ * The work is cut into jobs of one run each (as many rows as fit into memory as entries), so that flushes and
+ * compactions take their turns. `check` throws where the build is to end.
+ */
+export async function buildIndex(
+  host: IndexBuildHost,
+  layout: TableLayout,
+  index: IndexLayout,
+  check: () => void,
+): Promise<void> {
+  const snapshot = await host.job(async () => {
+    await host.flush();
+    const { files } = host;
+    files.hold();
+    return files;
+  });
+  const runs: WrittenFile[] = [];
+  try {
+    let from: Uint8Array | null = null;
+    do {
+      check();
+      const run: BuildIndexOutput = await writeRun(host, snapshot, layout, index, from);
+      if (run.file !== null) runs.push(run.file);
+      from = run.next;
+    } while (from !== null);
+    check();
+  } catch (error) {
+    await removeFiles(host, runs);
+    throw error;
+  } finally {
+    snapshot.release();
+  }
+  // Where this fails the disk may have a manifest that names them: they stay, for the next opening to decide.
+  await host.job(() => join(host, layout.storage, index.id, runs));
+}
+
+/** Its number is taken even where the build ends without it: a file's number is never given twice. */
+function writeRun(
+  host: IndexBuildHost,
+  snapshot: LiveFiles,
+  layout: TableLayout,
+  index: IndexLayout,
+  from: Uint8Array | null,
+): Promise<BuildIndexOutput> {
+  const hasRows = ({ sstable }: LiveFile): boolean => sstable.section(layout.storage, primary) !== null;
+  const files = snapshot.files.filter(hasRows).map(({ record }) => record);
+  return host.job(async () => {
+    const { env, directory, sortBytesMax } = host;
+    const { manifest } = host.files;
+    const output = await env.workers.run(buildIndexTask, {
+      directory,
+      manifest: { ...snapshot.manifest, files },
+      layout: tableLayoutToJson(layout),
+      index: index.id,
+      from,
+      fileNumber: manifest.nextFile,
+      sortBytesMax,
+    });
+    await host.install({ ...manifest, nextFile: manifest.nextFile + 1 });
+    return output;
+  });
+}
+
+/** The runs become files that count: one as it is, several merged. */
+async function join(
+  host: IndexBuildHost,
+  storage: StorageId,
+  index: IndexId,
+  runs: readonly WrittenFile[],
+): Promise<void> {
+  if (runs.length === 0) return;
+  const level = levelBelow(host.files, storage, index);
+  const { manifest } = host.files;
+  const merged =
+    runs.length === 1 ? { files: runs, nextFile: manifest.nextFile } : await merge(host, runs, level);
+  const added = merged.files.map(({ number, length }) => ({ number, length, level, order: 0 }));
+  await host.install({ ...manifest, nextFile: merged.nextFile, files: [...manifest.files, ...added] });
+  if (runs.length > 1) await removeFiles(host, runs);
+}
+
+/** Below all that the index has: whatever the fold wrote there since is newer than the snapshot, or says the same. */
+function levelBelow({ files }: LiveFiles, storage: StorageId, index: IndexId): number {
+  let level = 1;
+  for (const { record, sstable } of files) {
+    if (sstable.section(storage, index) !== null) level = Math.max(level, record.level + 1);
+  }
+  return level;
+}
+
+function merge(host: IndexBuildHost, runs: readonly WrittenFile[], level: number) {
+  const { env, directory, layouts } = host;
+  const { manifest } = host.files;
+  const inputs = runs.map((run): ManifestFile => ({ ...run, level: 0, order: 0 }));
+  return env.workers.run(compactTask, {
+    directory,
+    plan: { inputs, level, isBottom: false },
+    firstFile: manifest.nextFile,
+    now: manifest.timestamp,
+    layouts: layouts.toJson(),
+    dropped: [],
+  });
+}
+
+/** Takes the files out that have nothing but this index: what is left of a build that did not end well. */
+export function dropIndexFiles(host: IndexBuildHost, storage: StorageId, index: IndexId): Promise<void> {
+  return host.job(async () => {
+    const { manifest, files } = host.files;
+    const isGone = ({ sstable }: LiveFile): boolean =>
+      sstable.sections.every((section) => section.storage === storage && section.index === index);
+    const gone = new Set(files.filter(isGone).map(({ record }) => record.number));
+    if (gone.size === 0) return;
+    await host.install({ ...manifest, files: manifest.files.filter(({ number }) => !gone.has(number)) });
+  });
+}
+
+/** Files that no manifest names. One that cannot be removed now is garbage for the next opening. */
+async function removeFiles({ env, directory }: IndexBuildHost, runs: readonly WrittenFile[]): Promise<void> {
+  for (const { number } of runs) {
+    try {
+      await env.disk.remove(sstablePath(directory, number));
+    } catch (error) {
+      if (!(error instanceof AlopexError)) throw error;
+    }
+  }
+}
