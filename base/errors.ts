@@ -196,6 +196,12 @@ export function asAlopexError(thrown: unknown): AlopexError {
   if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) {
     return new AlopexError('statement_too_complex', 'stack depth limit exceeded', { cause: thrown });
   }
+  if (
+    thrown instanceof RangeError &&
+    /invalid (string|array|typed array) length|bigint/i.test(thrown.message)
+  ) {
+    return new AlopexError('program_limit_exceeded', 'the value is too large', { cause: thrown });
+  }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new AlopexError('internal_error', message, { cause: thrown });
 }

@@ -48,23 +48,25 @@ export function projectOperator(
 }
 
 /**
- * Rows one by one, for expressions with subplans: `change` makes any number of rows of one, and may throw
- * `PageWait`; then it is called again for the same row once the page is there.
+ * Rows one by one, for expressions with subplans: `change` makes any number of rows of one, which are drawn as they
+ * are wanted. It may throw `PageWait`; then it is called again for the same row once the page is there.
  */
 export class RowOperator implements Operator {
   readonly #input: Operator;
   readonly #width: number;
-  readonly #change: (row: readonly Datum[]) => readonly (readonly Datum[])[];
+  readonly #change: (row: readonly Datum[]) => Iterable<readonly Datum[]>;
   readonly #pause: () => Promise<void> | null;
   #rows: readonly (readonly Datum[])[] = [];
   #at = 0;
+  /** What is left of the current row's. */
+  #rest: Iterator<readonly Datum[]> | null = null;
   #made: (readonly Datum[])[] = [];
 
   constructor(
     input: Operator,
     width: number,
     pause: () => Promise<void> | null,
-    change: (row: readonly Datum[]) => readonly (readonly Datum[])[],
+    change: (row: readonly Datum[]) => Iterable<readonly Datum[]>,
   ) {
     this.#input = input;
     this.#width = width;
@@ -79,7 +81,6 @@ export class RowOperator implements Operator {
         if (pause !== null) return pause;
         const wait = this.#step(this.#rows[this.#at]!);
         if (wait !== null) return wait;
-        this.#at++;
       }
       if (this.#made.length > 0) {
         const batch = batchOfRows(this.#made, this.#width);
@@ -97,14 +98,24 @@ export class RowOperator implements Operator {
     this.#input.close();
   }
 
+  /** Draws rows that the current one makes, and goes on to the next where that was all. */
   #step(row: readonly Datum[]): Promise<void> | null {
     try {
-      for (const made of this.#change(row)) this.#made.push(made);
-      return null;
+      this.#rest ??= this.#change(row)[Symbol.iterator]();
     } catch (thrown) {
       if (thrown instanceof PageWait) return thrown.promise;
       throw thrown;
     }
+    while (this.#made.length < rowsAtOnce) {
+      const step = this.#rest.next();
+      if (step.done === true) {
+        this.#rest = null;
+        this.#at++;
+        return null;
+      }
+      this.#made.push(step.value);
+    }
+    return null;
   }
 }
 
@@ -144,19 +155,34 @@ export function projectSetOperator(
     if (item.kind === 'scalar') return { item, operands: [compileRow(item.expression)] };
     return { item, operands: item.arguments.map(compileRow) };
   });
-  const expand = (row: readonly Datum[]): readonly (readonly Datum[])[] => {
-    const values = columns.map(({ item, operands }) => {
-      const operandValues = operands.map((operand) => operand(row, environment));
-      if (item.kind === 'scalar') return operandValues;
-      if (item.function.isStrict && operandValues.includes(null)) return [];
-      return Array.from(item.function.evaluate(environment.functions, ...operandValues), setItem);
+  const expand = (row: readonly Datum[]): Iterable<readonly Datum[]> => {
+    const sources = columns.map(({ item, operands }): SetSource => {
+      const values = operands.map((operand) => operand(row, environment));
+      if (item.kind === 'scalar') return { value: values[0]!, rows: null };
+      const isEmpty = item.function.isStrict && values.includes(null);
+      const rows = isEmpty ? [] : item.function.evaluate(environment.functions, ...values);
+      return { value: null, rows: rows[Symbol.iterator]() };
     });
-    const length = Math.max(0, ...values.map((list, at) => (items[at]!.kind === 'set' ? list.length : 0)));
-    return Array.from({ length }, (_unused, at) =>
-      values.map((list, column) => (items[column]!.kind === 'scalar' ? list[0]! : (list[at] ?? null))),
-    );
+    return abreast(sources);
   };
   return new RowOperator(input, items.length, runtime.pause, expand);
+}
+
+/** What one item of a select list gives for a row: the same value each time, or a value a step. */
+type SetSource = { readonly value: Datum; readonly rows: Iterator<readonly Datum[]> | null };
+
+function* abreast(sources: readonly SetSource[]): Generator<readonly Datum[]> {
+  for (;;) {
+    let hasRow = false;
+    const row = sources.map(({ value, rows }) => {
+      const step = rows?.next();
+      if (step === undefined || step.done === true) return value;
+      hasRow = true;
+      return setItem(step.value);
+    });
+    if (!hasRow) return;
+    yield row;
+  }
 }
 
 function setItem(row: readonly Datum[]): Datum {

@@ -11,6 +11,12 @@ import { columnAt, columnsOf, conjunctsOf, hasSubquery, isVolatile, substitute }
 /** One input of a tree of inner joins; its columns are [start, start + width) of the tree's row. */
 type Member = { readonly logical: LogicalPlan; readonly start: number; readonly width: number };
 
+/** A condition, and the members whose columns it reads. */
+type Between = { readonly condition: Expression; readonly owners: readonly number[] };
+
+/** Inputs that are tried at each step: 150 tables take 0.1 s to plan so, where trying all of them takes 1 s. */
+const candidatesMax = 12;
+
 /**
  * Inner joins commute: the tree is taken apart, and put together again greedily: from the smallest input on, each
  * time the connected one that gives the fewest rows. (Selinger's search space, left-deep, without the search.)
@@ -22,14 +28,14 @@ export function planInnerJoins(planner: Planner, logical: JoinNode, request: Req
   const ownerOf = (column: number): number =>
     members.findIndex(({ start, width }) => column >= start && column < start + width);
   const own: Expression[][] = members.map(() => []);
-  const between: Expression[] = [];
+  const between: Between[] = [];
   for (const condition of conditions) {
-    const owners = new Set(columnsOf(condition).map(ownerOf));
+    const owners = [...new Set(columnsOf(condition).map(ownerOf))];
     const [only] = owners;
-    if (owners.size === 1 && only !== undefined && !isVolatile(condition)) own[only]!.push(condition);
-    else between.push(condition);
+    if (owners.length === 1 && only !== undefined && !isVolatile(condition)) own[only]!.push(condition);
+    else between.push({ condition, owners });
   }
-  const needed = new Set([...request.needed, ...between.flatMap(columnsOf)]);
+  const needed = new Set([...request.needed, ...between.flatMap(({ condition }) => columnsOf(condition))]);
   const requests = members.map(
     ({ start, width }, at): Request => ({
       conditions: own[at]!.map((condition) =>
@@ -79,7 +85,7 @@ function assemble(
   members: readonly Member[],
   requests: readonly Request[],
   planned: readonly Planned[],
-  between: readonly Expression[],
+  between: readonly Between[],
   width: number,
 ): Planned {
   const left = new Set(members.keys());
@@ -91,8 +97,8 @@ function assemble(
   while (left.size > 0) {
     let best: { readonly at: number; readonly joined: Planned; readonly used: readonly Expression[] } | null =
       null;
-    for (const at of left) {
-      const used = applicable(waiting, members, [...current.order, at]);
+    for (const at of candidates(left, waiting, rowsOf)) {
+      const used = applicable(waiting, left, at);
       const candidate = joinNext(planner, members, requests, planned, current, at, used);
       const isBetter =
         best === null ||
@@ -106,14 +112,31 @@ function assemble(
     }
     const { at, joined: next, used } = best!;
     left.delete(at);
-    waiting = waiting.filter((condition) => !used.includes(condition));
+    waiting = waiting.filter(({ condition }) => !used.includes(condition));
     current = { planned: next, order: [...current.order, at] };
   }
   const places = new Array<number>(width).fill(-1);
   const toTree = treeColumns(members, current.order);
   for (const [joinColumn, treeColumn] of toTree.entries())
     places[treeColumn] = current.planned.places[joinColumn]!;
-  return filtered({ plan: current.planned.plan, places, isOrdered: false }, waiting);
+  const rest = waiting.map(({ condition }) => condition);
+  return filtered({ plan: current.planned.plan, places, isOrdered: false }, rest);
+}
+
+/** Which of the inputs that are left to try next: all, or the smallest of those that a condition connects. */
+function candidates(
+  left: ReadonlySet<number>,
+  waiting: readonly Between[],
+  rowsOf: (member: number) => number,
+): readonly number[] {
+  if (left.size <= candidatesMax) return [...left];
+  const connected = new Set<number>();
+  for (const { owners } of waiting) {
+    const missing = owners.filter((owner) => left.has(owner));
+    if (missing.length === 1 && owners.length > 1) connected.add(missing[0]!);
+  }
+  const ordered = [...(connected.size > 0 ? connected : left)].sort((a, b) => rowsOf(a) - rowsOf(b) || a - b);
+  return ordered.slice(0, candidatesMax);
 }
 
 /** Connected inputs come before products, then fewer rows, then less cost. */
@@ -129,17 +152,16 @@ function isConnected(used: readonly Expression[], member: Member): boolean {
   return used.some((condition) => joinKeyOf(condition, isOutside) !== null);
 }
 
-/** Conditions whose columns are all there once these members are joined. */
+/** Conditions whose columns are all there once this member is joined. */
 function applicable(
-  conditions: readonly Expression[],
-  members: readonly Member[],
-  order: readonly number[],
+  waiting: readonly Between[],
+  left: ReadonlySet<number>,
+  joining: number,
 ): readonly Expression[] {
-  const isThere = (column: number): boolean =>
-    order.some((at) => column >= members[at]!.start && column < members[at]!.start + members[at]!.width);
-  return conditions.filter(
-    (condition) => columnsOf(condition).length > 0 && columnsOf(condition).every(isThere),
-  );
+  const isThere = (owner: number): boolean => owner === joining || !left.has(owner);
+  return waiting
+    .filter(({ owners }) => owners.length > 0 && owners.every(isThere))
+    .map(({ condition }) => condition);
 }
 
 /** Columns of the tree in the order of a joined row. */

@@ -16,7 +16,7 @@ import {
 import { applyModifier, parseTypeModifier } from './modifier.ts';
 import { addNumeric, divideNumeric, multiplyNumeric, subtractNumeric } from './numeric/arithmetic.ts';
 import { compareNumeric } from './numeric/compare.ts';
-import { powerNumeric } from './numeric/transcendental.ts';
+import { expNumeric, powerNumeric } from './numeric/transcendental.ts';
 import { Regex } from './regex/match.ts';
 import { allTypes, typeByName, typeInfo } from './registry.ts';
 import { oids } from './type.ts';
@@ -105,6 +105,10 @@ describe('query/types', () => {
     const raised = powerNumeric(Numeric.of(3, 0), Numeric.of(100_000, 0));
     expect(raised.units).to.equal(3n ** 100_000n * 10n ** 16n);
     expect(raised.scale).to.equal(16);
+  });
+
+  it('refuses exponentials and logarithms of more digits than it sums series to', () => {
+    expect(() => expNumeric(Numeric.of(100_000, 0))).to.throw(AlopexError, 'at most 17000 digits');
   });
 
   it('keeps the laws of arithmetic over numerics of any size', () => {

@@ -22,15 +22,24 @@ const zero = Numeric.of(0, 0);
 const one = Numeric.of(1, 0);
 const ten = Numeric.of(10, 0);
 
-/** Integer square root, rounded down (Newton). */
+/** Integer square root, rounded down: Newton's, each step with twice the bits of the one before (as CPython's isqrt). */
 function squareRootFloor(value: bigint): bigint {
   if (value < 2n) return value;
-  let estimate = 1n << BigInt((value.toString(2).length + 1) >> 1);
-  for (;;) {
-    const next = (estimate + value / estimate) >> 1n;
-    if (next >= estimate) return estimate;
-    estimate = next;
+  const half = (bitLength(value) - 1) >> 1;
+  let estimate = 1n;
+  let known = 0;
+  for (let step = 31 - Math.clz32(half); step >= 0; step--) {
+    const before = known;
+    known = half >> step;
+    const leading = value >> BigInt(2 * half - before - known + 1);
+    estimate = (estimate << BigInt(known - before - 1)) + leading / estimate;
   }
+  return estimate * estimate > value ? estimate - 1n : estimate;
+}
+
+function bitLength(value: bigint): number {
+  const text = value.toString(16);
+  return text.length * 4 - Math.clz32(Number.parseInt(text[0]!, 16)) + 28;
 }
 
 export function squareRootNumeric(value: Numeric): Numeric {
@@ -56,42 +65,61 @@ export function squareRootToScale(value: Numeric, scale: number): Numeric {
   return Numeric.of(rescaleUnits(root, workScale, scale), scale);
 }
 
-/** e^x in fixed point: x halved until small, a Taylor series, then squared back. */
-function expFixed(argument: bigint, digits: number): bigint {
-  const magnitude = argument.toString(16).length - powerOfTen(digits).toString(16).length;
-  const halvings = 8 + Math.max(0, 4 * magnitude) + Math.floor(Math.sqrt(digits));
-  const extra = digits + Math.ceil(halvings / 2) + 5;
-  const unit = powerOfTen(extra);
-  const reduced = (argument * powerOfTen(extra - digits)) >> BigInt(halvings);
-  let term = unit;
-  let sum = unit;
-  for (let index = 1n; term !== 0n; index++) {
-    term = (term * reduced) / (unit * index);
-    sum += term;
-  }
-  for (let index = 0; index < halvings; index++) sum = (sum * sum) / unit;
-  return sum / powerOfTen(extra - digits);
+/** What series are summed to: the largest scale and then some. Twice as many take a second of the event loop. */
+const seriesDigitsMax = 17_000;
+
+function checkDigits(digits: number): void {
+  if (digits <= seriesDigitsMax) return;
+  throw new AlopexError(
+    'program_limit_exceeded',
+    `exponentials and logarithms have at most ${seriesDigitsMax} digits`,
+  );
 }
 
-/** ln(x) in fixed point: roots until near 1, then the series of the inverse hyperbolic tangent. */
-function lnFixed(argument: bigint, digits: number): bigint {
-  const extra = digits + 10;
-  const unit = powerOfTen(extra);
-  let value = argument * powerOfTen(extra - digits);
-  let roots = 0n;
-  while (value > unit + unit / 8n || value < unit - unit / 8n) {
-    value = squareRootFloor(value * unit);
-    roots++;
+const bitsPerDigit = Math.log2(10);
+
+/**
+ * e^x in fixed point: x halved until small, a Taylor series, then squared back. In between the point is a binary one,
+ * so that a shift does for a division.
+ */
+function expFixed(argument: bigint, digits: number): bigint {
+  checkDigits(digits);
+  const unit = powerOfTen(digits);
+  const halvings =
+    8 + Math.max(0, bitLength(argument) - bitLength(unit)) + Math.floor(Math.sqrt(digits * bitsPerDigit));
+  const precision = Math.ceil(digits * bitsPerDigit) + halvings + 16;
+  const bits = BigInt(precision);
+  const reduced = (argument << bits) / unit >> BigInt(halvings);
+  const one = 1n << bits;
+  let term = one;
+  let sum = one;
+  for (let index = 1n; term !== 0n; index++) {
+    term = ((term * reduced) >> bits) / index;
+    sum += term;
   }
-  const ratio = ((value - unit) * unit) / (value + unit);
-  const square = (ratio * ratio) / unit;
+  for (let index = 0; index < halvings; index++) sum = (sum * sum) >> bits;
+  return (sum * unit) >> bits;
+}
+
+/** ln(x) in fixed point, of a number from 1 to 10: roots until near 1, then the series of the inverse hyperbolic tangent. */
+function lnFixed(argument: bigint, digits: number): bigint {
+  checkDigits(digits);
+  const unit = powerOfTen(digits);
+  const roots = 3 + Math.floor(Math.sqrt(digits * bitsPerDigit) / 4);
+  const precision = Math.ceil(digits * bitsPerDigit) + roots + 32;
+  const bits = BigInt(precision);
+  const one = 1n << bits;
+  let value = (argument << bits) / unit;
+  for (let index = 0; index < roots; index++) value = squareRootFloor(value << bits);
+  const ratio = ((value - one) << bits) / (value + one);
+  const square = (ratio * ratio) >> bits;
   let power = ratio;
   let sum = 0n;
   for (let index = 1n; power !== 0n; index += 2n) {
     sum += power / index;
-    power = (power * square) / unit;
+    power = (power * square) >> bits;
   }
-  return divideRounded((sum << 1n) << roots, powerOfTen(extra - digits));
+  return ((sum << BigInt(roots + 1)) * unit) >> bits;
 }
 
 /** ln(x) with `digits` decimals as fixed point; the argument is scaled by powers of ten, for giants and dwarfs. */
