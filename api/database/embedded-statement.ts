@@ -39,9 +39,13 @@ export class EmbeddedStatement<R> implements Statement<R> {
     return this.#start(values);
   }
 
-  async execute(values: readonly Value[] = noValues): Promise<number> {
-    const result = this.#start(values);
-    return (result instanceof Promise ? await result : result).rowCount;
+  execute(values: readonly Value[] = noValues): Promise<number> {
+    try {
+      const result = this.#start(values);
+      return result instanceof Promise ? result.then(rowCountOf) : Promise.resolve(result.rowCount);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async close(): Promise<void> {
@@ -68,9 +72,23 @@ export class EmbeddedStatement<R> implements Statement<R> {
       this.#lender.giveBack(session);
       throw error;
     }
-    if (result instanceof Promise) return result.finally(() => this.#lender.giveBack(session));
+    if (result instanceof Promise) return this.#settled(session, result);
     this.#lender.giveBack(session);
     return result;
+  }
+
+  /** As `finally`, for half the promises. */
+  #settled<Result>(session: EngineSession, result: Promise<Result>): Promise<Result> {
+    return result.then(
+      (settled) => {
+        this.#lender.giveBack(session);
+        return settled;
+      },
+      (error: unknown) => {
+        this.#lender.giveBack(session);
+        throw error;
+      },
+    );
   }
 
   #lookUp(
@@ -130,6 +148,10 @@ function select<R>(
   const read = session.select(prepared, parameters, (batch) => reader.append(session, batch, rows));
   if (read instanceof Promise) return read.then(() => reader.result(rows));
   return read === null ? null : reader.result(rows);
+}
+
+function rowCountOf({ rowCount }: { readonly rowCount: number }): number {
+  return rowCount;
 }
 
 const insertedRow = Object.freeze({

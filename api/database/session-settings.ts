@@ -20,8 +20,13 @@ export type LookUpSettings = {
   readonly isReadCommitted: boolean;
 };
 
-/** How a transaction begins where nothing else is said. */
-export type BeginSettings = { readonly isolation: Isolation; readonly isReadOnly: boolean };
+/** How transactions and statements begin where nothing else is said. Times are in milliseconds; 0: no limit. */
+export type BeginSettings = {
+  readonly isolation: Isolation;
+  readonly isReadOnly: boolean;
+  readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+};
 
 type Undo = { readonly name: string; readonly previous: string | undefined; readonly isLocal: boolean };
 
@@ -39,7 +44,6 @@ export class SessionSettings {
   #lookUps: LookUpSettings | null = null;
   #begins: BeginSettings | null = null;
   #workMemoryBytes: number | null = null;
-  readonly #milliseconds = new Map<string, number>();
   readonly #onReported: (name: string, value: string) => void;
 
   constructor(
@@ -65,11 +69,7 @@ export class SessionSettings {
   }
 
   milliseconds(name: string): number {
-    const known = this.#milliseconds.get(name);
-    if (known !== undefined) return known;
-    const parsed = parseMilliseconds(this.require(name)) ?? 0;
-    this.#milliseconds.set(name, parsed);
-    return parsed;
+    return parseMilliseconds(this.require(name)) ?? 0;
   }
 
   get workMemoryBytes(): number {
@@ -92,6 +92,8 @@ export class SessionSettings {
     this.#begins ??= {
       isolation: isolationOf(this.require('default_transaction_isolation')),
       isReadOnly: this.require('default_transaction_read_only') === 'on',
+      lockTimeoutMs: this.milliseconds('lock_timeout'),
+      statementTimeoutMs: this.milliseconds('statement_timeout'),
     };
     return this.#begins;
   }
@@ -136,7 +138,6 @@ export class SessionSettings {
     this.#lookUps = null;
     this.#begins = null;
     this.#workMemoryBytes = null;
-    this.#milliseconds.clear();
     if (value === undefined) this.#values.delete(key);
     else this.#values.set(key, value);
     const info = settingInfo(key);

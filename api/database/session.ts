@@ -267,10 +267,11 @@ export class EngineSession implements Session {
     if (this.#run !== null) throw busy();
     this.lastStatement = statement.source;
     const transaction = this.ensureTransaction();
-    transaction.lockTimeoutMs = this.settings.milliseconds('lock_timeout');
+    const { lockTimeoutMs, statementTimeoutMs } = this.settings.begins;
+    transaction.lockTimeoutMs = lockTimeoutMs;
     this.functions.transactionMicros = transaction.startedMicros;
     this.functions.statementMicros = this.functions.clockMicros();
-    this.#run = new StatementRun(this, transaction, this.settings.milliseconds('statement_timeout'));
+    this.#run = new StatementRun(this, transaction, statementTimeoutMs);
     return this.#run;
   }
 
@@ -319,7 +320,7 @@ export class EngineSession implements Session {
 
   #endAllRuns(): void {
     if (this.#run !== null) this.endRun(this.#run);
-    for (const run of [...this.#paused]) this.endRun(run);
+    if (this.#paused.size > 0) for (const run of [...this.#paused]) this.endRun(run);
   }
 
   cancel(reason?: AlopexError): void {

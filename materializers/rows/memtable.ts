@@ -1,6 +1,6 @@
 import type { IndexId, StorageId } from '../../base/ids.ts';
 import { Tree } from './tree.ts';
-import type { Version } from './version.ts';
+import { commitVersion, type Version } from './version.ts';
 
 /** What a version costs beside its row bytes: the objects around it. */
 const versionOverheadBytes = 200;
@@ -8,12 +8,25 @@ const versionOverheadBytes = 200;
 /** Trees that are found by looking at each. */
 const treesSearchedMax = 8;
 
+type OneTree = { readonly storage: StorageId; readonly index: IndexId; readonly tree: Tree };
+
+const noTrees: readonly OneTree[] = [];
+
+/** One version alone, before there are trees: all that most transactions write. */
+export type LoneVersion = {
+  readonly storage: StorageId;
+  readonly index: IndexId;
+  readonly key: string;
+  readonly version: Version;
+};
+
 /** Trees by storage and index. A memtable holds a span of the log; an overlay, one transaction's pending rows. */
 export class Trees {
   /** In the order in which they came: few, in most transactions. */
-  readonly #trees: OneTree[] = [];
+  #trees: readonly OneTree[] = noTrees;
   /** By storage and index, once they are many. */
   #byId: Map<StorageId, Map<IndexId, Tree>> | null = null;
+  #lone: LoneVersion | null = null;
   #sizeBytes = 0;
 
   /** Bytes that it holds in memory, about. */
@@ -21,30 +34,47 @@ export class Trees {
     return this.#sizeBytes;
   }
 
+  /** What it holds, where that is one version; it has no trees then. */
+  get lone(): LoneVersion | null {
+    return this.#lone;
+  }
+
+  get isEmpty(): boolean {
+    return this.#lone === null && this.#trees.every(({ tree }) => tree.versionCount === 0);
+  }
+
   get(storage: StorageId, index: IndexId): Tree | null {
+    if (this.#lone !== null) this.#settle();
     if (this.#byId !== null) return this.#byId.get(storage)?.get(index) ?? null;
     for (const each of this.#trees) if (each.storage === storage && each.index === index) return each.tree;
     return null;
   }
 
-  put(storage: StorageId, index: IndexId, key: string, version: Version, rowBytes: number): Tree {
+  put(storage: StorageId, index: IndexId, key: string, version: Version, rowBytes: number): void {
     this.#sizeBytes += versionOverheadBytes + key.length + rowBytes;
-    const tree = this.#open(storage, index);
-    tree.put(key, version);
-    return tree;
+    if (this.#lone === null && this.#trees.length === 0) this.#lone = { storage, index, key, version };
+    else this.#open(storage, index).put(key, version);
   }
 
   /** Takes away the newest version of a key. */
-  pop(tree: Tree, key: string, rowBytes: number): void {
+  pop(storage: StorageId, index: IndexId, key: string, rowBytes: number): void {
     this.#sizeBytes -= versionOverheadBytes + key.length + rowBytes;
-    tree.pop(key);
+    this.get(storage, index)?.pop(key);
+  }
+
+  /** The lone version goes into a tree. */
+  #settle(): void {
+    const lone = this.#lone;
+    if (lone === null) return;
+    this.#lone = null;
+    this.#open(lone.storage, lone.index).put(lone.key, lone.version);
   }
 
   #open(storage: StorageId, index: IndexId): Tree {
     const known = this.get(storage, index);
     if (known !== null) return known;
     const tree = new Tree();
-    this.#trees.push({ storage, index, tree });
+    this.#trees = [...this.#trees, { storage, index, tree }];
     if (this.#byId !== null) this.#note(this.#byId, storage, index, tree);
     else if (this.#trees.length > treesSearchedMax) {
       this.#byId = new Map();
@@ -63,26 +93,34 @@ export class Trees {
    * not used again.
    */
   absorb(pending: Trees, timestamp: number): void {
+    const lone = pending.#lone;
+    if (lone === null) {
+      for (const { storage, index, tree } of pending.#trees)
+        this.#open(storage, index).absorb(tree, timestamp);
+    } else {
+      commitVersion(lone.version, timestamp);
+      this.#open(lone.storage, lone.index).put(lone.key, lone.version);
+    }
     this.#sizeBytes += pending.#sizeBytes;
-    for (const { storage, index, tree } of pending.#trees) this.#open(storage, index).absorb(tree, timestamp);
   }
 
   /** Takes away every version above a timestamp. */
   truncate(timestamp: number): void {
+    this.#settle();
     for (const { tree } of this.#trees) tree.truncate(timestamp);
   }
 
   /** What one transaction wrote becomes the versions of its commit: of each key, the last one. */
   stamp(timestamp: number): void {
+    this.#settle();
     for (const { tree } of this.#trees) tree.stamp(timestamp);
   }
 
   /** In the order of storage and index ids. */
   all(): readonly OneTree[] {
+    this.#settle();
     return this.#trees.length < 2
       ? this.#trees
       : this.#trees.toSorted((left, right) => left.storage - right.storage || left.index - right.index);
   }
 }
-
-type OneTree = { readonly storage: StorageId; readonly index: IndexId; readonly tree: Tree };

@@ -10,6 +10,8 @@ import { Trees } from './memtable.ts';
 import type { Tree } from './tree.ts';
 import { type RowVersion, type Version, visibleVersion } from './version.ts';
 
+const primary = indexId(0);
+
 /**
  * What a transaction does to each row in all: the events of its commit, by storage, then by key, so that the
  * catalog's own come first. The overlay must not change meanwhile.
@@ -18,6 +20,8 @@ export class PendingChanges {
   readonly #trees: readonly Tree[];
   readonly #from: number;
   readonly #to: number;
+  readonly #lone: Version | null;
+  #isLoneTaken = false;
   #tree = 0;
   #leaf = 0;
   #place = -1;
@@ -28,13 +32,21 @@ export class PendingChanges {
   before: readonly Datum[] | null = null;
 
   constructor(trees: Trees, from: number, to: number) {
-    this.#trees = trees.all().flatMap(({ index, tree }) => (index === primary ? tree : []));
+    const { lone } = trees;
+    this.#lone = lone !== null && lone.index === primary ? lone.version : null;
+    this.#trees = lone === null ? primaryTrees(trees) : noTrees;
     this.#from = from;
     this.#to = to;
   }
 
   /** Goes to the next change. False: there is none. */
   next(): boolean {
+    const lone = this.#lone;
+    if (lone !== null) {
+      if (this.#isLoneTaken || lone.timestamp < this.#from || lone.timestamp > this.#to) return false;
+      this.#isLoneTaken = true;
+      return this.#take(lone as PendingVersion);
+    }
     for (; this.#tree < this.#trees.length; this.#tree++, this.#leaf = 0) {
       const { leaves } = this.#trees[this.#tree]!;
       for (; this.#leaf < leaves.length; this.#leaf++, this.#place = -1) {
@@ -67,10 +79,17 @@ export class PendingChanges {
   }
 }
 
+const noTrees: readonly Tree[] = [];
+
+function primaryTrees(trees: Trees): readonly Tree[] {
+  return trees.all().flatMap(({ index, tree }) => (index === primary ? tree : []));
+}
+
 type PendingVersion = Version & RowVersion;
 
 type JournalEntry = {
-  readonly tree: Tree;
+  readonly storage: StorageId;
+  readonly index: IndexId;
   readonly key: string;
   readonly command: number;
   readonly rowBytes: number;
@@ -85,7 +104,7 @@ export type PendingLayer = { readonly trees: Trees; readonly at: number };
 /** Timestamps of spilled versions lie below it, numbers of commands (negated) above. */
 const spilledBelow = -(2 ** 39);
 
-const primary = indexId(0);
+const noSpills: readonly never[] = [];
 
 /**
  * A transaction's pending rows and index entries, sorted as the store sorts them; the version of a pending row is
@@ -97,13 +116,16 @@ const primary = indexId(0);
 export class Overlay implements PendingRows {
   readonly kind = 'pending-rows';
   #trees = new Trees();
-  readonly #journal: JournalEntry[] = [];
+  /** Puts, from the first savepoint on: what a rollback to it takes back. */
+  #journal: JournalEntry[] | null = null;
+  /** Of the first put that is not spilled; `rollbackTo` may leave nothing of it. */
+  #firstCommand = 0;
   #spilled: Trees | null = null;
   /** After each spill: up to which of its versions commands to `command` wrote. */
-  readonly #spills: { readonly command: number; readonly newest: number }[] = [];
+  #spills: readonly { readonly command: number; readonly newest: number }[] = noSpills;
 
   get isEmpty(): boolean {
-    return this.#journal.length === 0 && this.#spilled === null;
+    return this.#spilled === null && this.#trees.isEmpty;
   }
 
   /** Bytes of rows that are not spilled, about. */
@@ -133,17 +155,17 @@ export class Overlay implements PendingRows {
   /** The log has what commands up to `command` wrote. Once it has all, `forgetSpilled` frees the rows here. */
   noteSpilled(run: SpilledRun, command: number): void {
     this.#spilled = run.trees;
-    this.#spills.push({ command, newest: run.newest });
+    this.#spills = [...this.#spills, { command, newest: run.newest }];
   }
 
   forgetSpilled(): void {
     this.#trees = new Trees();
-    this.#journal.length = 0;
+    if (this.#journal !== null) this.#journal = [];
   }
 
-  /** The first command that it has rows of which are not spilled, or null. */
+  /** No command before it has rows that are not spilled; null where none has. */
   get firstCommand(): number | null {
-    return this.#journal[0]?.command ?? null;
+    return this.#trees.isEmpty ? null : this.#firstCommand;
   }
 
   /** Whether this command or a later one has spilled rows. */
@@ -193,8 +215,9 @@ export class Overlay implements PendingRows {
   }
 
   #put(storage: StorageId, index: IndexId, key: string, version: Version, rowBytes: number): void {
-    const tree = this.#trees.put(storage, index, key, version, rowBytes);
-    this.#journal.push({ tree, key, command: version.timestamp, rowBytes });
+    if (this.#trees.sizeBytes === 0) this.#firstCommand = version.timestamp;
+    this.#trees.put(storage, index, key, version, rowBytes);
+    this.#journal?.push({ storage, index, key, command: version.timestamp, rowBytes });
   }
 
   /** Whether this or an earlier command wrote the row. */
@@ -205,15 +228,18 @@ export class Overlay implements PendingRows {
     });
   }
 
-  /** Forgets what this command and later ones wrote. */
+  /** What is written from now on can be rolled back to here. */
+  startJournal(): void {
+    this.#journal ??= [];
+  }
+
+  /** Forgets what this command and later ones wrote; the journal was begun before. */
   rollbackTo(command: number): void {
-    for (
-      let last = this.#journal.at(-1);
-      last !== undefined && last.command >= command;
-      last = this.#journal.at(-1)
-    ) {
-      this.#journal.pop();
-      this.#trees.pop(last.tree, last.key, last.rowBytes);
+    const journal = this.#journal;
+    invariant(journal !== null, 'a savepoint begins the journal');
+    for (let last = journal.at(-1); last !== undefined && last.command >= command; last = journal.at(-1)) {
+      journal.pop();
+      this.#trees.pop(last.storage, last.index, last.key, last.rowBytes);
     }
   }
 

@@ -101,6 +101,7 @@ async function runStep(model: Model, step: Step): Promise<void> {
       const tables: Map<number, Row>[] = [new Map(model.table)];
       for (const [index, command] of step.commands.entries()) {
         const table = new Map(tables.at(-1));
+        if (step.rollbackTo === index + 1) overlay.startJournal();
         for (const each of command) applyChange(model, overlay, table, each, index + 1);
         tables.push(table);
       }
@@ -108,7 +109,10 @@ async function runStep(model: Model, step: Step): Promise<void> {
         step.rollbackTo === null ? tables.length - 1 : step.rollbackTo - 1,
         tables.length - 1,
       );
-      if (step.rollbackTo !== null) overlay.rollbackTo(step.rollbackTo);
+      if (step.rollbackTo !== null) {
+        overlay.startJournal();
+        overlay.rollbackTo(step.rollbackTo);
+      }
       return model.commit(overlay, tables[kept]!);
     }
     case 'bulk': {

@@ -95,7 +95,7 @@ describe('LockTable', () => {
     const table = new LockTable();
     const [a, b] = [lockOwner(1), lockOwner(2)];
     table.acquire(a, 'x', 'share');
-    const savepoint = a.locks.length;
+    const savepoint = a.held;
     table.acquire(a, 'x', 'update');
     table.acquire(a, 'y', 'update');
     table.release(a, savepoint);

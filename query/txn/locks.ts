@@ -74,20 +74,25 @@ type Lock = {
   held: number;
   /** Of further holders. */
   others: Map<LockOwner, number> | null;
+  /** How many of `others` hold each mode, by its bit's place: a table has many holders. */
+  counts: number[] | null;
   queue: Waiter[] | null;
 };
+
+/** Bits of modes that an owner did not hold before. */
+type Acquisition = { readonly lock: Lock; readonly added: number; readonly previous: Acquisition | null };
 
 /** A transaction's side of the lock table. */
 export type LockOwner = {
   readonly id: number;
-  /** What it acquired, in order: a savepoint remembers a length. `added[i]` are the bits that `locks[i]` gave it. */
-  readonly locks: Lock[];
-  readonly added: number[];
+  /** What it acquired, the newest first, and how often it did: a savepoint remembers that. */
+  newest: Acquisition | null;
+  held: number;
   waiting: Waiter | null;
 };
 
 export function lockOwner(id: number): LockOwner {
-  return { id, locks: [], added: [], waiting: null };
+  return { id, newest: null, held: 0, waiting: null };
 }
 
 /** Locks that one transaction may hold: past it a statement gets 53200. */
@@ -150,7 +155,7 @@ export class LockTable {
   ): Promise<void> | null {
     const lock = space.get(key);
     if (lock === undefined) {
-      const made: Lock = { space, key, holder: null, held: 0, others: null, queue: null };
+      const made: Lock = { space, key, holder: null, held: 0, others: null, counts: null, queue: null };
       this.#grant(made, owner, mode);
       space.set(key, made);
       return null;
@@ -193,12 +198,12 @@ export class LockTable {
   }
 
   #grant(lock: Lock, owner: LockOwner, mode: LockMode): void {
-    if (owner.locks.length >= locksHeldMax) {
+    if (owner.held >= locksHeldMax) {
       throw new AlopexError('out_of_memory', `a transaction cannot hold more than ${locksHeldMax} locks`);
     }
     setHeld(lock, owner, heldBy(lock, owner) | bits[mode]);
-    owner.locks.push(lock);
-    owner.added.push(bits[mode]);
+    owner.newest = { lock, added: bits[mode], previous: owner.newest };
+    owner.held++;
   }
 
   #wait(lock: Lock, owner: LockOwner, mode: LockMode): Promise<void> {
@@ -227,14 +232,13 @@ export class LockTable {
 
   /** Releases all that was acquired after the first `keep`. */
   release(owner: LockOwner, keep = 0): void {
-    const { locks, added } = owner;
-    for (let index = locks.length - 1; index >= keep; index--) {
-      const lock = locks[index]!;
-      setHeld(lock, owner, heldBy(lock, owner) & ~added[index]!);
+    while (owner.held > keep) {
+      const { lock, added, previous } = owner.newest!;
+      owner.newest = previous;
+      owner.held--;
+      setHeld(lock, owner, heldBy(lock, owner) & ~added);
       this.#serve(lock);
     }
-    locks.length = keep;
-    added.length = keep;
   }
 
   #serve(lock: Lock): void {
@@ -269,7 +273,7 @@ export function tableLockKey(table: number): string {
 
 /** Whether an owner has so many locks that it takes whole tables where it can. */
 export function hasManyLocks(owner: LockOwner): boolean {
-  return owner.locks.length >= locksBeforeEscalation;
+  return owner.held >= locksBeforeEscalation;
 }
 
 function heldBy(lock: Lock, owner: LockOwner): number {
@@ -278,16 +282,20 @@ function heldBy(lock: Lock, owner: LockOwner): number {
 }
 
 function setHeld(lock: Lock, owner: LockOwner, held: number): void {
-  if (lock.holder === owner || (lock.holder === null && held !== 0 && lock.others?.has(owner) !== true)) {
+  const before = lock.others?.get(owner) ?? 0;
+  if (before === 0 && (lock.holder === owner || lock.holder === null)) {
     lock.holder = held === 0 ? null : owner;
     lock.held = held;
-  } else if (held === 0) {
-    lock.others?.delete(owner);
-    if (lock.others?.size === 0) lock.others = null;
-  } else {
-    lock.others ??= new Map();
-    lock.others.set(owner, held);
+    return;
   }
+  lock.others ??= new Map();
+  lock.counts ??= [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let place = 0; place < 8; place++) {
+    lock.counts[place]! += ((held >> place) & 1) - ((before >> place) & 1);
+  }
+  if (held !== 0) lock.others.set(owner, held);
+  else lock.others.delete(owner);
+  if (lock.others.size === 0) lock.others = null;
 }
 
 function isUnheld(lock: Lock): boolean {
@@ -300,9 +308,11 @@ function isConflict(first: LockMode, second: LockMode): boolean {
 
 function isFree(lock: Lock, owner: LockOwner, mode: LockMode): boolean {
   if (lock.holder !== null && lock.holder !== owner && (lock.held & conflicts[mode]) !== 0) return false;
-  if (lock.others === null) return true;
-  for (const [holder, held] of lock.others) {
-    if (holder !== owner && (held & conflicts[mode]) !== 0) return false;
+  if (lock.others === null || lock.counts === null) return true;
+  const own = lock.others.get(owner) ?? 0;
+  for (let place = 0; place < 8; place++) {
+    if (((conflicts[mode] >> place) & 1) === 0) continue;
+    if (lock.counts[place]! > ((own >> place) & 1)) return false;
   }
   return true;
 }

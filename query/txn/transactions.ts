@@ -342,10 +342,11 @@ export class Transactions {
         `a transaction cannot have more than ${savepointsMax} savepoints`,
       );
     }
+    transaction.pending.startJournal();
     transaction.savepoints.push({
       name,
       command: transaction.command,
-      locksHeld: transaction.owner.locks.length,
+      locksHeld: transaction.owner.held,
       catalog: transaction.catalog,
       settingsMark,
     });

@@ -34,7 +34,7 @@ export async function checkRecovered(database: EmbeddedDatabase, model: Model): 
     throw new Violation(`index ${definition.name} is half built, and nobody builds it`);
   await checkIndexes(database.engine);
   await checkNumbers(database, model);
-  await checkPast(database, model, present);
+  await checkPast(database, model);
   model.settle(present);
 }
 
@@ -53,12 +53,8 @@ export async function checkQuiescent(database: EmbeddedDatabase, model: Model): 
 }
 
 /** Rows as they were at earlier moments. Past the retention they may be refused, never wrong. */
-async function checkPast(
-  database: EmbeddedDatabase,
-  model: Model,
-  present: ReadonlySet<number>,
-): Promise<void> {
-  for (const { offset, state } of model.pastWith(present)) {
+async function checkPast(database: EmbeddedDatabase, model: Model): Promise<void> {
+  for (const { offset, state } of model.past) {
     try {
       const query = database.query.bind(database);
       const rows = await readState(query, `FOR SYSTEM_TIME AS OF OFFSET ${offset}`);

@@ -10,7 +10,7 @@ type Write =
 export type Outcome = 'running' | 'undecided' | 'acknowledged' | 'refused';
 
 /** The rows while nothing ran. */
-type Snapshot = { readonly offset: number; readonly order: number; readonly state: Map<string, string> };
+type Snapshot = { readonly offset: number; readonly state: State };
 
 export class Attempt {
   readonly id: number;
@@ -78,19 +78,11 @@ export class Model {
   }
 
   remember(offset: number, state: State): void {
-    this.#snapshots.push({ offset, order: this.#order, state: new Map(state) });
+    this.#snapshots.push({ offset, state: new Map(state) });
   }
 
-  /** Earlier moments as they are to be read when these transactions are there. TRUNCATE takes a table's past with it. */
-  pastWith(present: ReadonlySet<number>): readonly Pick<Snapshot, 'offset' | 'state'>[] {
-    const clears = this.#attempts
-      .filter(({ id }) => present.has(id))
-      .flatMap(({ writes }) => writes)
-      .filter((write) => write.kind === 'clear');
-    for (const { order, state } of this.#snapshots) {
-      for (const { prefix } of clears.filter((write) => write.order >= order))
-        for (const key of [...state.keys()]) if (key.startsWith(prefix)) state.delete(key);
-    }
+  /** Earlier moments, as they are to be read from now on. */
+  get past(): readonly Snapshot[] {
     return this.#snapshots;
   }
 
