@@ -106,7 +106,11 @@ export class EngineSession implements Session {
   }
 
   parse(text: string, options?: ParseOptions): readonly ParsedStatement[] {
-    return this.engine.plans.parse(text, options);
+    const statements = this.engine.plans.parse(text, options);
+    for (const { written, kept } of statements[0]?.longNames ?? []) {
+      this.notice('NOTICE', 'name_too_long', `identifier "${written}" will be truncated to "${kept}"`);
+    }
+    return statements;
   }
 
   async prepare(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): Promise<Prepared> {

@@ -18,6 +18,8 @@ type ServerStatement = {
 
 /** Statements that a connection keeps prepared; the one that was not used for longest goes first. */
 const statementsMax = 256;
+/** pg-protocol reads their number as signed: more would end the connection. */
+const parametersMax = 32_767;
 /** Rows that a stream asks for at a time. */
 const rowsPerFetch = 1_000;
 
@@ -65,7 +67,8 @@ export class ServerConnection {
   }
 
   query<R>(source: string, values: readonly Value[]): Promise<QueryResult<R>> {
-    return this.#exclusive(() => {
+    return this.#exclusive(async () => {
+      requireFewParameters(values);
       const text = statementText(source);
       if (text.statements > 1) return this.#script<R>(text, values);
       if (values.length === 0 && !this.#statements.has(source)) return this.#once<R>(text);
@@ -178,6 +181,7 @@ export class ServerConnection {
    */
   async *stream<R>(source: string, values: readonly Value[]): AsyncGenerator<R> {
     const isShared = this.isInTransaction;
+    requireFewParameters(values);
     const text = oneStatement(source);
     const reader = new ResultReader<R>(this.#context);
     const name = `alopex_${++this.#names}`;
@@ -223,6 +227,13 @@ function oneStatement(source: string): StatementText {
   const text = statementText(source);
   if (text.statements === 1) return text;
   throw new AlopexError('syntax_error', 'one statement is expected here');
+}
+
+function requireFewParameters(values: readonly Value[]): void {
+  if (values.length <= parametersMax) return;
+  throw new AlopexError('program_limit_exceeded', `more than ${parametersMax} parameters, by url`, {
+    hint: 'One array holds any number of values: id = ANY($1).',
+  });
 }
 
 /** Their number is the server's to check: it fails the transaction, too. */

@@ -1,5 +1,6 @@
 import { ByteReader } from '../../base/bytes/reader.ts';
 import { ByteWriter } from '../../base/bytes/writer.ts';
+import { AlopexError } from '../../base/errors.ts';
 import { type Offset, type SchemaId, schemaId, type Timestamp, timestamp } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { BatchBuilder } from '../record/batch-builder.ts';
@@ -18,6 +19,9 @@ import { rowCodec } from './row.ts';
 export const keySchemaIdOffset = 0x4000_0000;
 
 const framingBytes = 5;
+
+/** An event has up to three times the bytes of its row: the key, the row, and the row before. A batch has room for them. */
+export const rowBytesMax = 20 * 1024 * 1024;
 
 /** Headers up to the operation: three or four of them, `op`. */
 const opKey = [4, 0x6f, 0x70, 2] as const;
@@ -78,6 +82,7 @@ export class EventWriter {
     if (row !== null) {
       frame(writer, schema.id);
       codec.encode(row, writer);
+      requireRowFits(writer.length - keyLength);
     }
     const valueEnd = writer.length;
     writer.raw(this.#headers);
@@ -88,6 +93,14 @@ export class EventWriter {
     }
     this.#builder.addJoined(writer.bytes, keyLength, row === null ? -1 : valueEnd - keyLength, writer.length);
   }
+}
+
+function requireRowFits(bytes: number): void {
+  if (bytes <= rowBytesMax) return;
+  throw new AlopexError(
+    'program_limit_exceeded',
+    `row is too big: size ${bytes}, maximum size ${rowBytesMax}`,
+  );
 }
 
 function writeBefore(schema: EventSchema, before: readonly Datum[]): void {

@@ -7,7 +7,7 @@ import type { Expression } from './expression.ts';
 import { constantKeyRanges } from './key-estimate.ts';
 import type { AccessPath, KeyCondition, RangeCondition, ZoneCondition } from './physical.ts';
 import type { PlanningContext } from './planner.ts';
-import { columnsOf, conjunction, sameExpression } from './rewrite.ts';
+import { columnsOf, conjunction, shapeOf } from './rewrite.ts';
 
 /** An order that is asked for, by attributes of the table. */
 export type AttributeOrder = readonly {
@@ -256,9 +256,14 @@ function hasColumns(expression: Expression): boolean {
   return columnsOf(expression).length > 0;
 }
 
-/** Whether two conjuncts are one condition that was written twice. */
+/** Conditions without those that are written twice. */
 export function withoutRepeats(conjuncts: readonly Expression[]): readonly Expression[] {
-  return conjuncts.filter(
-    (conjunct, at) => !conjuncts.slice(0, at).some((earlier) => sameExpression(earlier, conjunct)),
-  );
+  if (conjuncts.length < 2) return conjuncts;
+  const seen = new Set<string>();
+  return conjuncts.filter((conjunct) => {
+    const shape = shapeOf(conjunct);
+    if (seen.has(shape)) return false;
+    seen.add(shape);
+    return true;
+  });
 }

@@ -186,14 +186,6 @@ export function conjunction(conjuncts: readonly Expression[]): Expression | null
   return { kind: 'and', type: booleanType, operands: conjuncts };
 }
 
-/** Whether two expressions are written the same. Functions and plans are compared by identity. */
-export function sameExpression(left: Expression, right: Expression): boolean {
-  if (left === right) return true;
-  if (left.kind !== right.kind || left.type.oid !== right.type.oid) return false;
-  if (left.kind === 'subquery') return false;
-  return shapeOf(left) === shapeOf(right);
-}
-
 const identities = new WeakMap<object, number>();
 let identityCount = 0;
 function identity(value: object): number {
@@ -202,7 +194,8 @@ function identity(value: object): number {
   return found;
 }
 
-function shapeOf(expression: Expression): string {
+/** The same text for expressions that are written the same. Functions and plans are themselves alone. */
+export function shapeOf(expression: Expression): string {
   return JSON.stringify(expression, (key, value: unknown) => {
     if (typeof value === 'bigint') return `${value}n`;
     if (key === 'function' || key === 'cast' || key === 'equals' || key === 'less' || key === 'comparison') {

@@ -13,3 +13,6 @@ export const maxParameters = 65535;
 
 /** As in PostgreSQL: MaxTupleAttributeNumber. */
 export const maxTargets = 1664;
+
+/** As in PostgreSQL: NAMEDATALEN - 1. Longer names are cut, with a notice. */
+export const maxNameBytes = 63;

@@ -3,6 +3,7 @@ import { AlopexError } from '../../base/errors.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { type Token, tokenize } from './lexer.ts';
 import { maxNesting, maxStatementLength } from './limits.ts';
+import { type LongName, longNamesOf } from './long-names.ts';
 import { nestingBound } from './nesting.ts';
 import { isAscii, type Positions, positionsOf } from './positions.ts';
 import { applyEdits, placeholderEdits, sourceUnit, systemTimeEdits } from './rewrite.ts';
@@ -24,6 +25,8 @@ export type ParsedStatement = {
   readonly isAlone: boolean;
   /** Whether `?` in its text is a parameter: the same text means another thing where it is an operator. */
   readonly hasQuestionMarks: boolean;
+  /** Names that were cut, anywhere in the text: the first of its statements has them. */
+  readonly longNames: readonly LongName[];
   /** By the location of the table's RangeVar. */
   readonly systemTimes: ReadonlyMap<number, SystemTime>;
 };
@@ -63,7 +66,11 @@ export function parse(
   if (edits.length > 0 || !isAscii(text)) relocate(result, positions);
   const systemTimes = systemTimesOf(result, edited, clauses, text, place);
   const endUnit = (byte: number): number => place(positions.unitOfByte(byte));
-  return statementsOf(result, text, endUnit, { hasQuestionMarks: edits.length > 0, systemTimes });
+  return statementsOf(result, text, endUnit, {
+    hasQuestionMarks: edits.length > 0,
+    longNames: longNamesOf(edited),
+    systemTimes,
+  });
 }
 
 function checkText(text: string): void {
@@ -148,11 +155,15 @@ function statementsOf(
   result: ParseResult,
   source: string,
   unitOfByte: (byte: number) => number,
-  { hasQuestionMarks, systemTimes }: Pick<ParsedStatement, 'hasQuestionMarks' | 'systemTimes'>,
+  {
+    hasQuestionMarks,
+    longNames,
+    systemTimes,
+  }: Pick<ParsedStatement, 'hasQuestionMarks' | 'longNames' | 'systemTimes'>,
 ): readonly ParsedStatement[] {
   const statements = result.stmts ?? [];
   const isAlone = statements.length === 1;
-  return statements.map(({ stmt, stmt_location, stmt_len }) => {
+  return statements.map(({ stmt, stmt_location, stmt_len }, index) => {
     const start = stmt_location ?? 0;
     const end = stmt_len === undefined || stmt_len === 0 ? source.length : unitOfByte(start + stmt_len);
     const node = stmt!;
@@ -163,6 +174,7 @@ function statementsOf(
       source: source.slice(unitOfByte(start), end).trim(),
       isAlone,
       hasQuestionMarks,
+      longNames: index === 0 ? longNames : [],
       systemTimes: ownOf(systemTimes, node),
     };
   });

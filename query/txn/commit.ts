@@ -88,6 +88,8 @@ export function encodeCommit(options: {
   readonly wallMs: number;
 }): Uint8Array | null {
   const { log, transaction, timestamp: commit, wallMs } = options;
+  // What a commit that was refused, for a row that is too big, left behind.
+  builder.clear();
   const events = new EventWriter(builder, commit, transaction.id);
   const changes = new ChangeWriter(transaction.pending.changes(), events, options);
   while (changes.write());

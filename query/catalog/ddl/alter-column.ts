@@ -43,7 +43,7 @@ export function addColumn(editor: CatalogEditor, table: RelationDefinition, comm
     return;
   }
   requireFreeColumnName(table, name);
-  if (table.columns.length >= tableColumnsMax) throw tooManyColumns();
+  if (table.columns.filter(({ isHidden }) => !isHidden).length >= tableColumnsMax) throw tooManyColumns();
   const declaration = declareColumn(node, table.name);
   const target: ColumnTarget = {
     table: table.id,

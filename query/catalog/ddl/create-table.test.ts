@@ -150,7 +150,7 @@ describe('CREATE TABLE', () => {
     ['CREATE TEMP TABLE x (a int)', '0A000 a temporary table is not supported yet'],
     ['CREATE TABLE x (a xml)', '0A000 a column of type xml is not supported yet'],
     [
-      `CREATE TABLE x (${Array.from({ length: 1600 }, (_, index) => `c${index} int`).join()})`,
+      `CREATE TABLE x (${Array.from({ length: 1601 }, (_, index) => `c${index} int`).join()})`,
       '54011 tables can have at most 1600 columns',
     ],
     [

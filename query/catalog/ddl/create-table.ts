@@ -95,7 +95,7 @@ function elementsOf(editor: CatalogEditor, statement: CreateStmt, table: string)
 }
 
 function requireDistinctColumns(columns: readonly ColumnDeclaration[]): void {
-  if (columns.length >= tableColumnsMax) throw tooManyColumns();
+  if (columns.length > tableColumnsMax) throw tooManyColumns();
   const seen = new Set<string>();
   for (const { name } of columns) {
     if (seen.has(name)) {
