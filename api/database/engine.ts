@@ -19,6 +19,7 @@ import { PlanCache } from './plan-cache.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
 import { settings } from './settings.ts';
+import { TemporaryFiles } from './temporary-files.ts';
 
 export type EngineOptions = {
   readonly env: Env;
@@ -51,6 +52,7 @@ export class Engine implements SessionHost {
   readonly rows: Rows;
   readonly transactions: Transactions;
   readonly sequences: Sequences;
+  readonly temporaryFiles: TemporaryFiles;
   readonly catalogs: CatalogHistory;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
@@ -70,6 +72,7 @@ export class Engine implements SessionHost {
     log: SegmentedLog,
     rows: Rows,
     transactions: Transactions,
+    temporaryFiles: TemporaryFiles,
   ) {
     this.#options = options;
     this.#lock = lock;
@@ -80,6 +83,7 @@ export class Engine implements SessionHost {
     this.log = log;
     this.rows = rows;
     this.transactions = transactions;
+    this.temporaryFiles = temporaryFiles;
     this.catalogs = new CatalogHistory(rows.reader, transactions);
     this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
   }
@@ -115,6 +119,7 @@ export class Engine implements SessionHost {
         );
       },
     };
+    const temporaryFiles = await TemporaryFiles.open(env.disk, `${path}/temporary`, onProblem);
     const log = await openLog({
       disk: env.disk,
       clock: env.clock,
@@ -144,7 +149,7 @@ export class Engine implements SessionHost {
       });
       if (isNew) await transactions.writeCatalog();
       transactions.abortUndecided();
-      engine = new Engine(options, lock, log, rows, transactions);
+      engine = new Engine(options, lock, log, rows, transactions, temporaryFiles);
       await loadSequences(rows, engine.sequences);
       await engine.indexBuilds.dropUnfinished();
       return engine;
@@ -231,6 +236,7 @@ export class Engine implements SessionHost {
   async #close(): Promise<void> {
     for (const session of [...this.#sessions]) await session.close();
     await this.indexBuilds.close();
+    await this.temporaryFiles.close();
     this.sequences.settle();
     try {
       await this.log.committed(this.log.endOffset);

@@ -13,6 +13,10 @@ import {
 const customSettingsMax = 1000;
 const workMemoryKilobytesDefault = 65_536;
 
+function limitOf(kilobytes: number): number {
+  return kilobytes < 0 ? Number.POSITIVE_INFINITY : kilobytes * 1024;
+}
+
 /** What decides whether a statement may take the short way of a lookup; kept, for it is asked each time. */
 export type LookUpSettings = {
   readonly searchPath: string;
@@ -44,6 +48,7 @@ export class SessionSettings {
   #lookUps: LookUpSettings | null = null;
   #begins: BeginSettings | null = null;
   #workMemoryBytes: number | null = null;
+  #temporaryBytesMax: number | null = null;
   readonly #onReported: (name: string, value: string) => void;
 
   constructor(
@@ -75,6 +80,12 @@ export class SessionSettings {
   get workMemoryBytes(): number {
     this.#workMemoryBytes ??= (parseKilobytes(this.require('work_mem')) ?? workMemoryKilobytesDefault) * 1024;
     return this.#workMemoryBytes;
+  }
+
+  /** What the session may have in temporary files. */
+  get temporaryBytesMax(): number {
+    this.#temporaryBytesMax ??= limitOf(parseKilobytes(this.require('temp_file_limit')) ?? -1);
+    return this.#temporaryBytesMax;
   }
 
   get lookUps(): LookUpSettings {
@@ -138,6 +149,7 @@ export class SessionSettings {
     this.#lookUps = null;
     this.#begins = null;
     this.#workMemoryBytes = null;
+    this.#temporaryBytesMax = null;
     if (value === undefined) this.#values.delete(key);
     else this.#values.set(key, value);
     const info = settingInfo(key);

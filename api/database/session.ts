@@ -42,6 +42,8 @@ export class EngineSession implements Session {
   onNotice: (notice: Notice) => void = () => {};
   #block: 'none' | 'explicit' | 'failed' = 'none';
   #transaction: Transaction | null = null;
+  /** What its statements have in temporary files. */
+  readonly temporarySpace = { usedBytes: 0 };
   #run: StatementRun | null = null;
   readonly #paused = new Set<StatementRun>();
   /** Sequences that the open transaction drew numbers of. */

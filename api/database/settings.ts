@@ -33,6 +33,8 @@ const text: SettingKind = { kind: 'text' };
 const fixed: SettingKind = { kind: 'fixed' };
 const milliseconds: SettingKind = { kind: 'integer', minimum: 0, maximum: 2_147_483_647, unit: 'ms' };
 const kilobytes: SettingKind = { kind: 'integer', minimum: 64, maximum: 2_147_483_647, unit: 'kB' };
+/** Size, or -1: no limit. */
+const sizeLimit: SettingKind = { kind: 'integer', minimum: -1, maximum: 2_147_483_647, unit: 'kB' };
 const choice = (...values: string[]): SettingKind => ({ kind: 'enum', values });
 const integer = (minimum: number, maximum: number): SettingKind => ({
   kind: 'integer',
@@ -175,6 +177,7 @@ export const settings: readonly SettingInfo[] = [
     'Accepted: a commit is always durable before it is answered.',
   ),
   setting('tcp_keepalives_idle', milliseconds, '0', 'Accepted.'),
+  setting('temp_file_limit', sizeLimit, '-1', 'Limits the temporary files of a session; -1: no limit.'),
   setting('TimeZone', text, 'UTC', 'Sets the time zone for displaying and interpreting time stamps.', true),
   setting(
     'transaction_isolation',
@@ -187,7 +190,7 @@ export const settings: readonly SettingInfo[] = [
     'work_mem',
     kilobytes,
     '64MB',
-    'Sets the memory that one statement may use for sorts and hash tables.',
+    'Sets the memory that one statement may use for sorts and hash tables before it writes temporary files.',
   ),
   setting('xmloption', choice('content', 'document'), 'content', 'Accepted.'),
 ];

@@ -1,5 +1,6 @@
 import type { Timer } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
+import type { SpillStore } from '../../query/exec/contract.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { EngineSession } from './session.ts';
 
@@ -15,6 +16,7 @@ export class StatementRun {
   #reason: AlopexError | null = null;
   #sliceStartMs: number;
   #memoryBytes = 0;
+  readonly temporaryFiles: SpillStore;
   isStatementEnded = false;
   /** Frees what the statement holds, however it ends. */
   onEnd: () => void = () => {};
@@ -22,6 +24,10 @@ export class StatementRun {
   constructor(session: EngineSession, transaction: Transaction, timeoutMs: number) {
     this.#session = session;
     this.transaction = transaction;
+    this.temporaryFiles = session.engine.temporaryFiles.store(
+      session.temporarySpace,
+      () => session.settings.temporaryBytesMax,
+    );
     const { clock } = session.engine.env;
     this.#sliceStartMs = clock.monotonicMs();
     this.#timer =
@@ -54,15 +60,6 @@ export class StatementRun {
 
   reserve(bytes: number): void {
     this.#memoryBytes += bytes;
-    const { workMemoryBytes } = this.#session.settings;
-    if (this.#memoryBytes <= workMemoryBytes) return;
-    throw new AlopexError(
-      'out_of_memory',
-      `the statement needs more than work_mem (${workMemoryBytes} bytes)`,
-      {
-        hint: 'Raise work_mem, or make the sort, hash or result smaller.',
-      },
-    );
   }
 
   release(bytes: number): void {

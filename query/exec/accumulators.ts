@@ -1,5 +1,5 @@
 import { type ColumnVector, datumAt } from '../../base/values/column.ts';
-import type { Datum } from '../../base/values/datum.ts';
+import type { Datum, PhysicalKind } from '../../base/values/datum.ts';
 import { Numeric, narrow } from '../../base/values/numeric.ts';
 import type { AggregateCall } from '../plan/expression.ts';
 import { compareFunction } from '../types/compare.ts';
@@ -9,6 +9,7 @@ import { divideNumeric } from '../types/numeric/arithmetic.ts';
 import { typeInfo } from '../types/registry.ts';
 import { oids } from '../types/type.ts';
 import { addInts, countRows, extremumOfFloats, extremumOfInts, sumOfInts } from './kernels.ts';
+import { datumBytes } from './vectors.ts';
 
 /**
  * One aggregate over all groups. `add` takes the live rows of a batch; `ids` has the group of each at its index,
@@ -24,10 +25,17 @@ export type Accumulator = {
   /** Makes room for groups [0, count). */
   grow(count: number): void;
   result(group: number): Datum;
+  /** About what it holds in memory. */
+  readonly bytes: number;
+  /** After `add`: a promise to await before the next one. */
+  settle?(): Promise<void> | null;
+  /** Before the first `result`: each promise is awaited before the next step. */
+  finish?(): Iterable<Promise<void>>;
+  close?(): void;
 };
 
 export function accumulatorOf(call: AggregateCall, context: FunctionContext): Accumulator {
-  return kernelOf(call.function) ?? new FoldAccumulator(call.function, context);
+  return kernelOf(call.function) ?? new FoldAccumulator(call, context);
 }
 
 /** Compiled loops for what is asked most, or null. */
@@ -68,6 +76,10 @@ class CountAccumulator implements Accumulator {
 
   constructor(skipsNulls: boolean) {
     this.#skipsNulls = skipsNulls;
+  }
+
+  get bytes(): number {
+    return this.#counts.byteLength;
   }
 
   grow(count: number): void {
@@ -140,6 +152,10 @@ class IntegerSum implements Accumulator {
   /** `finish`: the result of a sum and of how many values it is. */
   constructor(finish: (total: number | bigint, count: number) => Datum) {
     this.#finish = finish;
+  }
+
+  get bytes(): number {
+    return this.#sums.byteLength + this.#counts.byteLength + this.#spilled.size * 64;
   }
 
   grow(count: number): void {
@@ -253,6 +269,10 @@ class FloatSum implements Accumulator {
     this.#isAverage = isAverage;
   }
 
+  get bytes(): number {
+    return this.#sums.byteLength + this.#counts.byteLength;
+  }
+
   grow(count: number): void {
     this.#sums = grown(this.#sums, count);
     this.#counts = grown(this.#counts, count);
@@ -324,6 +344,10 @@ class NumberExtremum implements Accumulator {
     this.#isMaximum = isMaximum;
   }
 
+  get bytes(): number {
+    return this.#best.byteLength + this.#seen.byteLength + this.#bigs.size * 64;
+  }
+
   grow(count: number): void {
     this.#best = grown(this.#best, count);
     this.#seen = grown(this.#seen, count);
@@ -387,6 +411,7 @@ class DatumExtremum implements Accumulator {
   readonly #isMaximum: boolean;
   readonly #compare: (left: Datum, right: Datum) => number;
   readonly #best: Datum[] = [null];
+  bytes = 8;
 
   constructor(isMaximum: boolean, compare: (left: Datum, right: Datum) => number) {
     this.#isMaximum = isMaximum;
@@ -394,6 +419,7 @@ class DatumExtremum implements Accumulator {
   }
 
   grow(count: number): void {
+    this.bytes += Math.max(0, count - this.#best.length) * 8;
     while (this.#best.length < count) this.#best.push(null);
   }
 
@@ -406,7 +432,9 @@ class DatumExtremum implements Accumulator {
     forEachValue(values[0]!, selection, count, ids, (value, group) => {
       const best = this.#best[group]!;
       const order = best === null ? 0 : this.#compare(value, best);
-      if (best === null || (this.#isMaximum ? order > 0 : order < 0)) this.#best[group] = value;
+      if (best !== null && !(this.#isMaximum ? order > 0 : order < 0)) return;
+      this.#best[group] = value;
+      this.bytes += datumBytes(value) - (best === null ? 0 : datumBytes(best));
     });
   }
 
@@ -415,19 +443,37 @@ class DatumExtremum implements Accumulator {
   }
 }
 
+/** About what a state holds that does not grow. */
+const stateBytes = 64;
+
+function gatheredBytes(operands: readonly Datum[], into: PhysicalKind): number {
+  let bytes = 0;
+  for (const operand of operands) {
+    if (into === 'text') bytes += typeof operand === 'string' ? operand.length : 0;
+    else bytes += datumBytes(operand);
+  }
+  return bytes;
+}
+
 /** Any aggregate, by its own fold. */
 class FoldAccumulator implements Accumulator {
   readonly #aggregate: AggregateFunction;
   readonly #context: FunctionContext;
   readonly #states: unknown[] = [];
+  /** Of a list or a text, which is about as large as all that went into it. */
+  readonly #gathers: PhysicalKind | null;
+  bytes = 0;
 
-  constructor(aggregate: AggregateFunction, context: FunctionContext) {
-    this.#aggregate = aggregate;
+  constructor(call: AggregateCall, context: FunctionContext) {
+    const { kind } = typeInfo(call.type.oid).physical;
+    this.#gathers = kind === 'array' || kind === 'text' || kind === 'bytes' ? kind : null;
+    this.#aggregate = call.function;
     this.#context = context;
     this.grow(1);
   }
 
   grow(count: number): void {
+    this.bytes += Math.max(0, count - this.#states.length) * stateBytes;
     while (this.#states.length < count) this.#states.push(this.#aggregate.initial(this.#context));
   }
 
@@ -442,12 +488,10 @@ class FoldAccumulator implements Accumulator {
       const row = selection === null ? at : selection[at]!;
       const operands = values.map((column) => datumAt(column, row));
       if (skipsNulls && operands.includes(null)) continue;
-      this.addRow(operands, ids === null ? 0 : ids[row]!);
+      const group = ids === null ? 0 : ids[row]!;
+      this.#states[group] = this.#aggregate.step(this.#states[group], ...operands);
+      if (this.#gathers !== null) this.bytes += gatheredBytes(operands, this.#gathers);
     }
-  }
-
-  addRow(operands: readonly Datum[], group: number): void {
-    this.#states[group] = this.#aggregate.step(this.#states[group], ...operands);
   }
 
   result(group: number): Datum {

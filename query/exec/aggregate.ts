@@ -2,11 +2,15 @@ import { batchRowsMax, type ColumnBatch, type ColumnVector } from '../../base/va
 import type { Datum } from '../../base/values/datum.ts';
 import type { AggregateCall, Expression } from '../plan/expression.ts';
 import type { PhysicalPlan } from '../plan/physical.ts';
+import type { TypeOid } from '../types/type.ts';
 import { type Accumulator, accumulatorOf } from './accumulators.ts';
 import { BatchProjection } from './batch-expressions.ts';
 import { GatheredAccumulator } from './gathered-accumulator.ts';
 import { KeyTable } from './key-table.ts';
+import type { MemoryShare } from './memory.ts';
 import type { Operator, Runtime } from './operator.ts';
+import { Partitions, partitionBytes, partitionDepthMax } from './spill/partitions.ts';
+import { type Steps, stepwise } from './steps.ts';
 import { datumVector, isNullAt, liveCount } from './vectors.ts';
 
 type AggregatePlan = Extract<PhysicalPlan, { readonly kind: 'aggregate' }>;
@@ -19,59 +23,112 @@ type Places = {
   readonly filter: number | null;
 };
 
-/** GROUP BY by hash, and aggregates over all rows. Groups come out in the order in which they were first seen. */
-export class AggregateOperator implements Operator {
-  readonly #plan: AggregatePlan;
-  readonly #runtime: Runtime;
-  readonly #input: Operator;
-  readonly #projection: BatchProjection;
-  readonly #places: readonly Places[];
-  readonly #accumulators: readonly Accumulator[];
-  readonly #table: KeyTable;
-  #ids = new Int32Array(batchRowsMax);
-  #reserved = 0;
-  #output: Iterator<ColumnBatch> | null = null;
+/** GROUP BY by hash, and aggregates over all rows. */
+export function aggregateOperator(plan: AggregatePlan, input: Operator, runtime: Runtime): Operator {
+  const { expressions, places } = layOut(plan);
+  const projection = new BatchProjection(expressions, runtime.environment);
+  const projected: Operator = {
+    next() {
+      const batch = input.next();
+      if (batch === null || batch instanceof Promise) return batch;
+      return { ...batch, columns: projection.apply(batch) };
+    },
+    close: () => input.close(),
+  };
+  const share = runtime.memory.share(plan);
+  const pass = new AggregatePass(plan, places, expressions.length, 0, share, runtime);
+  const steps = stepwise(pass.run(projected));
+  return {
+    next: () => steps.next(),
+    close() {
+      input.close();
+      pass.close();
+      share.close();
+    },
+  };
+}
 
-  constructor(plan: AggregatePlan, input: Operator, runtime: Runtime) {
+/**
+ * Aggregates rows of keys and operands. Groups come out in the order in which they were first seen. Once no more of them
+ * fit into memory, rows of new groups go to partitions, which are aggregated one by one afterwards.
+ */
+class AggregatePass {
+  readonly #plan: AggregatePlan;
+  readonly #places: readonly Places[];
+  readonly #width: number;
+  readonly #depth: number;
+  readonly #share: MemoryShare;
+  readonly #runtime: Runtime;
+  #accumulators: readonly Accumulator[];
+  #table: KeyTable;
+  #ids = new Int32Array(batchRowsMax);
+  /** Bytes when the last group was taken in. */
+  #fullBytes = 0;
+  #partitions: Partitions | null = null;
+  #inner: AggregatePass | null = null;
+
+  constructor(
+    plan: AggregatePlan,
+    places: readonly Places[],
+    width: number,
+    depth: number,
+    share: MemoryShare,
+    runtime: Runtime,
+  ) {
     this.#plan = plan;
-    this.#runtime = runtime;
-    this.#input = input;
-    const { expressions, places } = layOut(plan);
-    this.#projection = new BatchProjection(expressions, runtime.environment);
     this.#places = places;
+    this.#width = width;
+    this.#depth = depth;
+    this.#share = share;
+    this.#runtime = runtime;
     this.#accumulators = plan.aggregates.map((call) =>
       call.isDistinct || call.orderBy.length > 0
-        ? new GatheredAccumulator(call, runtime.environment.functions)
+        ? new GatheredAccumulator(call, plan, runtime)
         : accumulatorOf(call, runtime.environment.functions),
     );
-    this.#table = new KeyTable(plan.keys.map((key) => key.type.oid));
+    this.#table = new KeyTable(this.#keyTypes);
   }
 
-  next(): ColumnBatch | null | Promise<void> {
-    if (this.#output === null) {
-      for (;;) {
-        const batch = this.#input.next();
-        if (batch instanceof Promise) return batch;
-        if (batch === null) break;
-        this.#consume(batch);
-      }
-      this.#output = this.#results();
+  get #keyTypes(): readonly TypeOid[] {
+    return this.#plan.keys.map((key) => key.type.oid);
+  }
+
+  *run(input: Operator): Steps {
+    for (;;) {
+      const batch = input.next();
+      if (batch === null) break;
+      if (batch instanceof Promise) yield batch;
+      else yield* this.#consume(batch);
     }
-    const step = this.#output.next();
-    return step.done === true ? null : step.value;
+    yield* this.#results();
+    yield* this.#runPartitions();
   }
 
   close(): void {
-    this.#input.close();
-    this.#runtime.context.release(this.#reserved);
-    this.#reserved = 0;
+    for (const accumulator of this.#accumulators) accumulator.close?.();
+    this.#partitions?.close();
+    this.#inner?.close();
   }
 
-  #consume(batch: ColumnBatch): void {
-    const columns = this.#projection.apply(batch);
+  *#consume(batch: ColumnBatch): Steps {
+    const hasKeys = this.#plan.keys.length > 0;
+    const keys = batch.columns.slice(0, this.#plan.keys.length);
+    const unknown = hasKeys ? this.#assign(batch, keys) : null;
+    const selection = unknown === null ? batch.selection : knownRows(batch, this.#ids);
+    this.#accumulate({ ...batch, selection }, hasKeys ? this.#ids : null);
+    this.#account();
+    for (const accumulator of this.#accumulators) {
+      const wait = accumulator.settle?.() ?? null;
+      if (wait !== null) yield wait;
+    }
+    if (unknown === null) return;
+    const wait = this.#partitions!.append({ ...batch, selection: unknown }, keys);
+    if (wait !== null) yield wait;
+  }
+
+  #accumulate(batch: ColumnBatch, ids: Int32Array | null): void {
+    const { columns, selection } = batch;
     const count = liveCount(batch);
-    const { selection } = batch;
-    const ids = this.#plan.keys.length === 0 ? null : this.#assign(columns, batch, count);
     for (const [at, places] of this.#places.entries()) {
       const operands = [...places.operands, ...places.order].map((place) => columns[place]!);
       const kept = places.filter === null ? selection : whereTrue(columns[places.filter]!, selection, count);
@@ -79,25 +136,53 @@ export class AggregateOperator implements Operator {
     }
   }
 
-  #assign(columns: readonly ColumnVector[], batch: ColumnBatch, count: number): Int32Array {
+  /** Gives the rows their groups; the rows that have none for want of memory, or null. */
+  #assign(batch: ColumnBatch, keys: readonly ColumnVector[]): Uint32Array | null {
+    const count = liveCount(batch);
     if (this.#ids.length < batch.rowCount) this.#ids = new Int32Array(batch.rowCount);
-    const before = this.#table.size;
-    this.#table.assign(columns.slice(0, this.#plan.keys.length), batch.selection, count, true, this.#ids);
-    const size = this.#table.size;
-    if (size > before) {
-      const bytes = this.#table.bytes + size * 16 * this.#accumulators.length;
-      this.#runtime.context.reserve(bytes - this.#reserved);
-      this.#reserved = bytes;
-      for (const accumulator of this.#accumulators) accumulator.grow(size);
+    const isOpen = this.#partitions === null;
+    this.#table.assign(keys, batch.selection, count, isOpen, this.#ids);
+    if (isOpen) {
+      for (const accumulator of this.#accumulators) accumulator.grow(this.#table.size);
+      return null;
     }
-    return this.#ids;
+    const unknown = new Uint32Array(count);
+    let length = 0;
+    for (let at = 0; at < count; at++) {
+      const row = batch.selection === null ? at : batch.selection[at]!;
+      if (this.#ids[row]! < 0) unknown[length++] = row;
+    }
+    return length === 0 ? null : unknown.subarray(0, length);
   }
 
-  *#results(): Generator<ColumnBatch> {
+  #account(): void {
+    const { memory } = this.#runtime;
+    let bytes = this.#table.bytes;
+    for (const accumulator of this.#accumulators) bytes += accumulator.bytes;
+    if (this.#partitions !== null) {
+      // What is left to grow are the groups' own values: a list that cannot be cut.
+      if (bytes > 2 * this.#fullBytes) this.#share.require(bytes);
+      return;
+    }
+    const canSpill = memory.spill !== null && this.#plan.keys.length > 0 && this.#depth < partitionDepthMax;
+    if (!canSpill) {
+      this.#share.require(bytes);
+      return;
+    }
+    if (this.#share.tryHold(bytes + partitionBytes(memory))) return;
+    this.#fullBytes = bytes;
+    const shape = { width: this.#width, keyTypes: this.#keyTypes };
+    this.#partitions = new Partitions(memory.spill, shape, this.#depth, this.#share, this.#runtime);
+  }
+
+  *#results(): Steps {
     const hasKeys = this.#plan.keys.length > 0;
     const size = hasKeys ? this.#table.size : 1;
+    for (const accumulator of this.#accumulators) yield* accumulator.finish?.() ?? [];
     const keys = hasKeys ? this.#table.keys() : [];
     for (let from = 0; from < size; from += batchRowsMax) {
+      const pause = this.#runtime.pause();
+      if (pause !== null) yield pause;
       const rowCount = Math.min(batchRowsMax, size - from);
       const columns = keys.map((key) =>
         datumVector((key.kind === 'datum' ? key.values : []).slice(from, from + rowCount)),
@@ -110,6 +195,43 @@ export class AggregateOperator implements Operator {
       yield { rowCount, columns, selection: null };
     }
   }
+
+  *#runPartitions(): Steps {
+    const partitions = this.#partitions;
+    if (partitions === null) return;
+    for (const accumulator of this.#accumulators) accumulator.close?.();
+    this.#accumulators = [];
+    this.#table = new KeyTable([]);
+    yield partitions.finish();
+    for (const part of partitions.parts) {
+      if (part.rowCount === 0) continue;
+      this.#share.hold(0);
+      const depth = this.#depth + 1;
+      const inner = new AggregatePass(
+        this.#plan,
+        this.#places,
+        this.#width,
+        depth,
+        this.#share,
+        this.#runtime,
+      );
+      this.#inner = inner;
+      yield* inner.run(partitions.reader(part));
+      inner.close();
+    }
+  }
+}
+
+/** The live rows that have a group. */
+function knownRows(batch: ColumnBatch, ids: Int32Array): Uint32Array {
+  const count = liveCount(batch);
+  const known = new Uint32Array(count);
+  let length = 0;
+  for (let at = 0; at < count; at++) {
+    const row = batch.selection === null ? at : batch.selection[at]!;
+    if (ids[row]! >= 0) known[length++] = row;
+  }
+  return known.subarray(0, length);
 }
 
 function layOut(plan: AggregatePlan): {

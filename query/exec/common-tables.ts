@@ -1,20 +1,20 @@
 import { batchRowsMax, type ColumnBatch } from '../../base/values/column.ts';
 import type { CommonTablePlan } from '../plan/physical.ts';
 import { KeyTable } from './key-table.ts';
+import type { MemoryShare } from './memory.ts';
 import type { CommonTable, Operator, Runtime } from './operator.ts';
-import { compact, liveCount, RowStore } from './vectors.ts';
+import { BatchList } from './spill/batch-list.ts';
+import { liveCount } from './vectors.ts';
 
 /** Rows of an operator that are kept as they are read, for any number of readers. */
 export class KeptRows implements CommonTable {
   readonly #operator: Operator;
-  readonly #runtime: Runtime;
-  readonly #batches: ColumnBatch[] = [];
+  readonly #batches: BatchList;
   #isDone = false;
-  #reserved = 0;
 
   constructor(operator: Operator, runtime: Runtime) {
     this.#operator = operator;
-    this.#runtime = runtime;
+    this.#batches = new BatchList(runtime);
   }
 
   batch(index: number): ColumnBatch | null | Promise<void> {
@@ -26,87 +26,90 @@ export class KeptRows implements CommonTable {
         this.#isDone = true;
         return null;
       }
-      const bytes = bytesOf(batch);
-      this.#runtime.context.reserve(bytes);
-      this.#reserved += bytes;
-      this.#batches.push(compact(batch));
+      const wait = this.#batches.append(batch);
+      if (wait !== null) return wait;
     }
-    return this.#batches[index]!;
+    return this.#batches.at(index);
   }
 
   close(): void {
     this.#operator.close();
-    this.#runtime.context.release(this.#reserved);
-    this.#reserved = 0;
+    this.#batches.close();
     this.#isDone = true;
   }
 }
 
-function bytesOf(batch: ColumnBatch): number {
-  const store = new RowStore(batch.columns.length);
-  store.append(batch);
-  return store.bytes;
-}
-
 /** Batches that are there already. */
-function fixedTable(batches: readonly ColumnBatch[]): CommonTable {
-  return { batch: (index) => batches[index] ?? null, close: () => undefined };
+function fixedTable(batches: BatchList): CommonTable {
+  return { batch: (index) => batches.at(index), close: () => undefined };
 }
 
 /**
  * WITH RECURSIVE: the first term's rows, then the step's over the rows of the round before, until a round adds
- * none. UNION drops rows that were seen; UNION ALL ends by itself, by LIMIT, or at the statement's memory.
+ * none. UNION drops rows that were seen, which are kept in memory; UNION ALL ends by itself or by LIMIT.
  */
 export class RecursiveOperator implements Operator {
   readonly #runtime: Runtime;
   readonly #step: (working: CommonTable) => Operator;
   readonly #seen: KeyTable | null;
+  readonly #share: MemoryShare;
   #current: Operator;
-  #round: ColumnBatch[] = [];
+  /** What the step reads. */
+  #working: BatchList | null = null;
+  #round: BatchList;
+  #made: ColumnBatch | null = null;
   #seenCount = 0;
-  #reserved = 0;
 
   constructor(plan: CommonTablePlan, runtime: Runtime, step: (working: CommonTable) => Operator) {
     this.#runtime = runtime;
     this.#step = step;
     this.#seen = plan.recursive?.all === true ? null : new KeyTable(plan.plan.types.map((type) => type.oid));
     this.#current = runtime.start(plan.plan);
+    this.#round = new BatchList(runtime);
+    this.#share = runtime.memory.share(null);
   }
 
   next(): ColumnBatch | null | Promise<void> {
     for (;;) {
+      if (this.#made !== null) {
+        const made = this.#made;
+        this.#made = null;
+        return made;
+      }
       const batch = this.#current.next();
       if (batch instanceof Promise) return batch;
       if (batch === null) {
         if (this.#round.length === 0) return null;
-        const working = fixedTable(this.#round);
-        this.#round = [];
-        this.#current.close();
-        this.#current = this.#step(working);
+        this.#nextRound();
         const pause = this.#runtime.pause();
         if (pause !== null) return pause;
         continue;
       }
-      const fresh = this.#seen === null ? batch : this.#unseen(batch, this.#seen);
-      if (fresh === null) continue;
-      const kept = compact(fresh);
-      this.#round.push(kept);
-      return kept;
+      this.#made = this.#seen === null ? batch : this.#unseen(batch, this.#seen);
+      const wait = this.#made === null ? null : this.#round.append(this.#made);
+      if (wait !== null) return wait;
     }
   }
 
   close(): void {
     this.#current.close();
-    this.#runtime.context.release(this.#reserved);
-    this.#reserved = 0;
-    this.#round = [];
+    this.#working?.close();
+    this.#round.close();
+    this.#share.close();
+  }
+
+  #nextRound(): void {
+    this.#current.close();
+    this.#working?.close();
+    this.#working = this.#round;
+    this.#round = new BatchList(this.#runtime);
+    this.#current = this.#step(fixedTable(this.#working));
   }
 
   #unseen(batch: ColumnBatch, seen: KeyTable): ColumnBatch | null {
     const fresh = firstSeen(batch, seen, batch.columns, this.#seenCount);
     this.#seenCount = seen.size;
-    this.#runtime.context.reserve(Math.max(0, seen.bytes - this.#reserved));
-    this.#reserved = Math.max(this.#reserved, seen.bytes);
+    this.#share.require(seen.bytes);
     return fresh;
   }
 }

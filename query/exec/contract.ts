@@ -16,13 +16,33 @@ export type ExecutionContext = {
   checkCancelled(): void;
   /** Yields to the event loop when the slice (5 ms) is used up: null, or a promise to await. */
   slice(): Promise<void> | null;
-  /** Bytes that sorts, hash tables and materialized results hold; throws 53200 past the statement's limit. */
+  /** What sorts, hash tables and kept rows may hold together. */
+  readonly workMemoryBytes: number;
+  /** Accounts for what they hold; exec itself keeps it within `workMemoryBytes`. */
   reserve(bytes: number): void;
   release(bytes: number): void;
+  /** Where what does not fit goes; null: a statement that needs more fails with 53200. */
+  readonly spill: SpillStore | null;
   /** What a FOR SYSTEM_TIME clause names, by its place in the statement. */
   momentAt(moment: number): PastMoment;
   /** Carries out INSERT, UPDATE and DELETE; query/txn has it. Rows come as arrays of datums. */
   readonly writer: StatementWriter | null;
+};
+
+/** Temporary files of one statement. They are gone when it ends, however it ends. */
+export type SpillStore = {
+  create(): SpillFile;
+};
+
+/** Written from its start to its end, read anywhere. Throws 53100 where the disk is full, 53400 past `temp_file_limit`. */
+export type SpillFile = {
+  /** For messages. */
+  readonly name: string;
+  readonly number: number;
+  write(position: number, chunks: readonly Uint8Array[]): Promise<void>;
+  read(position: number, length: number): Promise<Uint8Array>;
+  /** Deletes it, once what is under way has ended. */
+  close(): void;
 };
 
 /** A moment of the past: its rows, and what was defined then. */

@@ -1,162 +1,238 @@
-import { batchRowsMax, type ColumnBatch } from '../../base/values/column.ts';
-import type { Expression } from '../plan/expression.ts';
-import type { SqlType } from '../types/type.ts';
+import type { ColumnBatch, ColumnVector } from '../../base/values/column.ts';
+import type { PhysicalPlan } from '../plan/physical.ts';
+import { oids, type TypeOid } from '../types/type.ts';
 import { BatchProjection } from './batch-expressions.ts';
-import { firstSeen } from './common-tables.ts';
 import { KeyTable } from './key-table.ts';
+import type { MemoryShare } from './memory.ts';
 import type { Operator, Runtime } from './operator.ts';
+import { RowSorter } from './sorter.ts';
+import { Partitions, partitionBytes, partitionDepthMax } from './spill/partitions.ts';
+import { type Steps, stepwise } from './steps.ts';
 import { liveCount } from './vectors.ts';
 
-/** A table of keys whose memory is accounted for. */
-class AccountedKeys {
-  readonly table: KeyTable;
-  readonly #runtime: Runtime;
-  #reserved = 0;
+type DistinctPlan = Extract<PhysicalPlan, { readonly kind: 'distinct' }>;
 
-  constructor(types: readonly SqlType[], runtime: Runtime) {
-    this.table = new KeyTable(types.map((type) => type.oid));
-    this.#runtime = runtime;
-  }
+/** Where the columns of a row that is stored lie. The last one is its place among all rows. */
+type Shape = { readonly width: number; readonly keysFrom: number; readonly keyTypes: readonly TypeOid[] };
 
-  account(): void {
-    const { bytes } = this.table;
-    if (bytes <= this.#reserved) return;
-    this.#runtime.context.reserve(bytes - this.#reserved);
-    this.#reserved = bytes;
-  }
-
-  release(): void {
-    this.#runtime.context.release(this.#reserved);
-    this.#reserved = 0;
-  }
-}
-
-/** The first row of each value: of whole rows, or of the expressions of DISTINCT ON. Streams. */
+/**
+ * The first row of each value: of whole rows, or of the expressions of DISTINCT ON. Streams, in the order of its input.
+ * Once no more values fit into memory, rows of new ones go to partitions; what these give is sorted by its place.
+ */
 export class DistinctOperator implements Operator {
   readonly #input: Operator;
-  readonly #keys: AccountedKeys;
+  readonly #width: number;
   readonly #on: BatchProjection | null;
-  #known = 0;
+  readonly #runtime: Runtime;
+  readonly #share: MemoryShare;
+  readonly #sortShare: MemoryShare;
+  readonly #values: FirstRows;
+  #place = 0;
+  #rest: Operator | null = null;
+  #sorter: RowSorter | null = null;
+  #isSorted = false;
 
-  constructor(
-    input: Operator,
-    types: readonly SqlType[],
-    on: readonly Expression[] | null,
-    runtime: Runtime,
-  ) {
+  constructor(plan: DistinctPlan, input: Operator, runtime: Runtime) {
+    const { on, types } = plan;
     this.#input = input;
-    this.#keys = new AccountedKeys(on === null ? types : on.map((expression) => expression.type), runtime);
+    this.#width = types.length;
+    this.#runtime = runtime;
     this.#on = on === null ? null : new BatchProjection(on, runtime.environment);
+    this.#share = runtime.memory.share(plan);
+    this.#sortShare = runtime.memory.share(plan);
+    const keyTypes = (on === null ? types : on.map((expression) => expression.type)).map((type) => type.oid);
+    const width = types.length + (on === null ? 0 : on.length) + 1;
+    const shape: Shape = { width, keysFrom: on === null ? 0 : types.length, keyTypes };
+    this.#values = new FirstRows(shape, 0, this.#share, runtime);
   }
 
   next(): ColumnBatch | null | Promise<void> {
-    for (;;) {
+    while (this.#rest === null) {
+      const wait = this.#values.settle();
+      if (wait !== null) return wait;
       const batch = this.#input.next();
-      if (batch === null || batch instanceof Promise) return batch;
-      const columns = this.#on === null ? batch.columns : this.#on.apply(batch);
-      const fresh =
-        columns.length === 0 ? this.#first(batch) : firstSeen(batch, this.#keys.table, columns, this.#known);
-      if (columns.length > 0) this.#known = this.#keys.table.size;
-      this.#keys.account();
+      if (batch instanceof Promise) return batch;
+      if (batch === null) {
+        this.#rest = this.#values.rest();
+        break;
+      }
+      const fresh = this.#take(batch);
       if (fresh !== null) return fresh;
     }
+    return this.#sorted(this.#rest);
   }
 
   close(): void {
     this.#input.close();
-    this.#keys.release();
+    this.#values.close();
+    this.#sorter?.close();
+    this.#sortShare.close();
+    this.#share.close();
   }
 
-  /** Rows without columns are all the same. */
-  #first(batch: ColumnBatch): ColumnBatch | null {
-    if (this.#known > 0) return null;
-    this.#known = 1;
-    return { ...batch, rowCount: 1, selection: null };
+  #take(batch: ColumnBatch): ColumnBatch | null {
+    const keys = this.#on === null ? [] : this.#on.apply(batch);
+    const place = placesFrom(this.#place, batch.rowCount);
+    this.#place += batch.rowCount;
+    const live = this.#values.take({ ...batch, columns: [...batch.columns, ...keys, place] });
+    return live === null ? null : { ...batch, selection: live };
+  }
+
+  /** The rows of what did not fit, in the order in which they came. */
+  #sorted(rest: Operator): ColumnBatch | null | Promise<void> {
+    if (!this.#values.hasSpilled) return null;
+    const byPlace = { type: oids.float8, descending: false, nullsFirst: false };
+    this.#sorter ??= new RowSorter(
+      this.#width,
+      [byPlace],
+      Number.POSITIVE_INFINITY,
+      this.#sortShare,
+      this.#runtime,
+    );
+    while (!this.#isSorted) {
+      const batch = rest.next();
+      if (batch instanceof Promise) return batch;
+      if (batch === null) {
+        this.#isSorted = true;
+        break;
+      }
+      const place = batch.columns[batch.columns.length - 1]!;
+      const wait = this.#sorter.append({ ...batch, columns: batch.columns.slice(0, this.#width) }, [place]);
+      if (wait !== null) return wait;
+    }
+    return this.#sorter.next();
   }
 }
 
-/** INTERSECT and EXCEPT [ALL]: counts the right side's rows, then streams the left. */
-export class SetOperator implements Operator {
-  readonly #left: Operator;
-  readonly #right: Operator;
-  readonly #keys: AccountedKeys;
-  readonly #isIntersect: boolean;
-  readonly #isAll: boolean;
-  #ids = new Int32Array(batchRowsMax);
-  #counts: number[] = [];
-  #emitted = new Set<number>();
-  #isRightRead = false;
+function placesFrom(first: number, count: number): ColumnVector {
+  const values = new Float64Array(count);
+  for (let row = 0; row < count; row++) values[row] = first + row;
+  return { kind: 'float64', values, nulls: null };
+}
 
-  constructor(
-    sides: { readonly left: Operator; readonly right: Operator; readonly types: readonly SqlType[] },
-    operation: 'intersect' | 'except',
-    all: boolean,
-    runtime: Runtime,
-  ) {
-    this.#left = sides.left;
-    this.#right = sides.right;
-    this.#keys = new AccountedKeys(sides.types, runtime);
-    this.#isIntersect = operation === 'intersect';
-    this.#isAll = all;
+/** Finds the first rows of values in memory, and in partitions those that did not fit. */
+class FirstRows {
+  readonly #shape: Shape;
+  readonly #depth: number;
+  readonly #share: MemoryShare;
+  readonly #runtime: Runtime;
+  #table: KeyTable;
+  #known = 0;
+  #ids = new Int32Array(0);
+  #partitions: Partitions | null = null;
+  /** What `settle` has to write. */
+  #unknown: { readonly batch: ColumnBatch; readonly keys: readonly ColumnVector[] } | null = null;
+  #inner: FirstRows | null = null;
+
+  constructor(shape: Shape, depth: number, share: MemoryShare, runtime: Runtime) {
+    this.#shape = shape;
+    this.#depth = depth;
+    this.#share = share;
+    this.#runtime = runtime;
+    this.#table = new KeyTable(shape.keyTypes);
   }
 
-  next(): ColumnBatch | null | Promise<void> {
-    while (!this.#isRightRead) {
-      const batch = this.#right.next();
-      if (batch instanceof Promise) return batch;
-      if (batch === null) this.#isRightRead = true;
-      else this.#countRight(batch);
+  get hasSpilled(): boolean {
+    return this.#partitions !== null;
+  }
+
+  /** The rows of new values among those of a batch of stored shape; what goes to disk is due at `settle`. */
+  take(batch: ColumnBatch): Uint32Array | null {
+    const { keysFrom, keyTypes } = this.#shape;
+    if (keyTypes.length === 0) return this.#first(batch);
+    const keys = batch.columns.slice(keysFrom, keysFrom + keyTypes.length);
+    const count = liveCount(batch);
+    if (this.#ids.length < batch.rowCount) this.#ids = new Int32Array(batch.rowCount);
+    this.#table.assign(keys, batch.selection, count, this.#partitions === null, this.#ids);
+    const fresh = new Uint32Array(count);
+    const unknown = new Uint32Array(count);
+    let freshCount = 0;
+    let unknownCount = 0;
+    for (let at = 0; at < count; at++) {
+      const row = batch.selection === null ? at : batch.selection[at]!;
+      const id = this.#ids[row]!;
+      if (id < 0) unknown[unknownCount++] = row;
+      else if (id === this.#known) {
+        this.#known++;
+        fresh[freshCount++] = row;
+      }
     }
-    for (;;) {
-      const batch = this.#left.next();
-      if (batch === null || batch instanceof Promise) return batch;
-      const kept = this.#keepLeft(batch);
-      if (kept !== null) return kept;
-    }
+    if (unknownCount > 0) {
+      this.#unknown = { batch: { ...batch, selection: unknown.subarray(0, unknownCount) }, keys };
+    } else if (this.#partitions === null) this.#account();
+    return freshCount === 0 ? null : fresh.subarray(0, freshCount);
+  }
+
+  /** A promise where rows go to disk: await it before the next call. */
+  settle(): Promise<void> | null {
+    const unknown = this.#unknown;
+    this.#unknown = null;
+    return unknown === null ? null : this.#partitions!.append(unknown.batch, unknown.keys);
+  }
+
+  /** After the last row: the first rows of what did not fit, in any order. */
+  rest(): Operator {
+    return stepwise(this.#parts());
   }
 
   close(): void {
-    this.#left.close();
-    this.#right.close();
-    this.#keys.release();
+    this.#inner?.close();
+    this.#partitions?.close();
   }
 
-  #assign(batch: ColumnBatch): Int32Array {
-    if (this.#ids.length < batch.rowCount) this.#ids = new Int32Array(batch.rowCount);
-    this.#keys.table.assign(batch.columns, batch.selection, liveCount(batch), true, this.#ids);
-    this.#keys.account();
-    return this.#ids;
-  }
-
-  #countRight(batch: ColumnBatch): void {
-    const ids = this.#assign(batch);
-    const count = liveCount(batch);
-    for (let at = 0; at < count; at++) {
-      const id = ids[batch.selection === null ? at : batch.selection[at]!]!;
-      this.#counts[id] = (this.#counts[id] ?? 0) + 1;
+  *#parts(): Steps {
+    const partitions = this.#partitions;
+    if (partitions === null) return;
+    this.#table = new KeyTable([]);
+    yield partitions.finish();
+    for (const part of partitions.parts) {
+      if (part.rowCount === 0) continue;
+      this.#share.hold(0);
+      const inner = new FirstRows(this.#shape, this.#depth + 1, this.#share, this.#runtime);
+      this.#inner = inner;
+      yield* inner.#all(partitions.reader(part));
+      inner.close();
     }
   }
 
-  #keepLeft(batch: ColumnBatch): ColumnBatch | null {
-    const ids = this.#assign(batch);
-    const count = liveCount(batch);
-    const live = new Uint32Array(count);
-    let kept = 0;
-    for (let at = 0; at < count; at++) {
-      const row = batch.selection === null ? at : batch.selection[at]!;
-      if (this.#isKept(ids[row]!)) live[kept++] = row;
+  *#all(input: Operator): Steps {
+    for (;;) {
+      const batch = input.next();
+      if (batch === null) break;
+      if (batch instanceof Promise) {
+        yield batch;
+        continue;
+      }
+      const live = this.take(batch);
+      if (live !== null) yield { ...batch, selection: live };
+      const wait = this.settle();
+      if (wait !== null) yield wait;
     }
-    return kept === 0 ? null : { ...batch, selection: live.subarray(0, kept) };
+    yield* this.#parts();
   }
 
-  #isKept(id: number): boolean {
-    const rightCount = this.#counts[id] ?? 0;
-    if (this.#isAll) {
-      if (rightCount > 0) this.#counts[id] = rightCount - 1;
-      return rightCount > 0 === this.#isIntersect;
+  /** Rows without columns are all the same. */
+  #first(batch: ColumnBatch): Uint32Array | null {
+    if (this.#known > 0) return null;
+    this.#known = 1;
+    return Uint32Array.of(batch.selection === null ? 0 : batch.selection[0]!);
+  }
+
+  #account(): void {
+    const { memory } = this.#runtime;
+    const { bytes } = this.#table;
+    if (memory.spill === null || this.#depth >= partitionDepthMax) {
+      this.#share.require(bytes);
+      return;
     }
-    if (rightCount > 0 !== this.#isIntersect || this.#emitted.has(id)) return false;
-    this.#emitted.add(id);
-    return true;
+    if (this.#share.tryHold(bytes + partitionBytes(memory))) return;
+    const { width, keyTypes } = this.#shape;
+    this.#partitions = new Partitions(
+      memory.spill,
+      { width, keyTypes },
+      this.#depth,
+      this.#share,
+      this.#runtime,
+    );
   }
 }

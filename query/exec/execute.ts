@@ -1,15 +1,17 @@
 import { unreachable } from '../../base/unreachable.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
 import type { OutputColumn } from '../plan/logical.ts';
 import type { CommonTablePlan, PhysicalPlan, Statement } from '../plan/physical.ts';
 import { hasSubquery } from '../plan/rewrite.ts';
-import { AggregateOperator } from './aggregate.ts';
+import { aggregateOperator } from './aggregate.ts';
 import { CommonTableScan, KeptRows, RecursiveOperator } from './common-tables.ts';
 import type { Cursor, ExecutionContext } from './contract.ts';
-import { DistinctOperator, SetOperator } from './distinct.ts';
+import { DistinctOperator } from './distinct.ts';
 import { lateralOperator, lookupJoinOperator } from './join-driven.ts';
 import { hashJoinOperator, nestedLoopOperator } from './join-kept.ts';
 import { lazily } from './lazy-operator.ts';
+import { StatementMemory } from './memory.ts';
 import type { Actual, CommonTable, Environment, Operator, Runtime } from './operator.ts';
 import {
   AppendOperator,
@@ -28,6 +30,7 @@ import {
   valuesOperator,
   virtualScanOperator,
 } from './scan.ts';
+import { setOperator } from './set-operation.ts';
 import { SortOperator } from './sort.ts';
 import { CachedSubplans } from './subplans.ts';
 import { LockOperator, ModifyOperator } from './writes.ts';
@@ -38,7 +41,9 @@ export function execute(
   context: ExecutionContext,
   actuals: Map<PhysicalPlan, Actual> | null = null,
 ): Cursor {
-  const runtime = newRuntime(statement.slotCount, context, new Map(), actuals);
+  const memory = new StatementMemory(statement.root, context, actuals);
+  const slots = new Array<Datum>(statement.slotCount).fill(null);
+  const runtime = newRuntime({ context, memory, actuals }, new Map(), slots);
   const operator = lazily(() => start(statement.root, runtime));
   return new StatementCursor(statement.columns, operator, runtime);
 }
@@ -107,12 +112,11 @@ class StatementCursor implements Cursor {
 }
 
 function newRuntime(
-  slotCount: number,
-  context: ExecutionContext,
+  shared: Pick<Runtime, 'context' | 'memory' | 'actuals'>,
   commonTables: Map<number, CommonTable>,
-  actuals: Runtime['actuals'],
-  slots: Environment['slots'] = new Array(slotCount).fill(null),
+  slots: Environment['slots'],
 ): Runtime {
+  const { context } = shared;
   let pausesOff = 0;
   const environment: Environment = {
     parameters: context.parameters,
@@ -121,10 +125,9 @@ function newRuntime(
     subplans: new CachedSubplans(() => runtime),
   };
   const runtime: Runtime = {
-    context,
+    ...shared,
     environment,
     commonTables,
-    actuals,
     start: (plan) => start(plan, runtime),
     pause() {
       context.checkCancelled();
@@ -144,7 +147,7 @@ function newRuntime(
 
 /** The same execution with other WITH queries in sight; subplans that read them answer anew. */
 function nestedRuntime(runtime: Runtime, commonTables: Map<number, CommonTable>): Runtime {
-  return newRuntime(0, runtime.context, commonTables, runtime.actuals, runtime.environment.slots);
+  return newRuntime(runtime, commonTables, runtime.environment.slots);
 }
 
 function start(plan: PhysicalPlan, runtime: Runtime): Operator {
@@ -188,9 +191,9 @@ function operatorOf(plan: PhysicalPlan, runtime: Runtime): Operator {
     case 'lookup-join':
       return lookupJoinOperator(plan, start(plan.left, runtime), runtime);
     case 'aggregate':
-      return new AggregateOperator(plan, start(plan.input, runtime), runtime);
+      return aggregateOperator(plan, start(plan.input, runtime), runtime);
     case 'distinct':
-      return new DistinctOperator(start(plan.input, runtime), plan.types, plan.on, runtime);
+      return new DistinctOperator(plan, start(plan.input, runtime), runtime);
     case 'sort':
       return lazily(() => sort(plan, runtime));
     case 'limit':
@@ -200,10 +203,8 @@ function operatorOf(plan: PhysicalPlan, runtime: Runtime): Operator {
       });
     case 'append':
       return new AppendOperator(plan.inputs.map((input) => () => start(input, runtime)));
-    case 'set-operation': {
-      const sides = { left: start(plan.left, runtime), right: start(plan.right, runtime), types: plan.types };
-      return new SetOperator(sides, plan.operation, plan.all, runtime);
-    }
+    case 'set-operation':
+      return setOperator(plan, start(plan.left, runtime), start(plan.right, runtime), runtime);
     case 'with':
       return withOperator(plan, runtime);
     case 'cte-scan':
@@ -231,7 +232,7 @@ function sort(plan: Plan<'sort'>, runtime: Runtime): Operator {
   const limit =
     plan.limit === null ? null : limitOf(plan.limit.count, plan.limit.offset, runtime.environment);
   const wanted = limit === null ? Number.POSITIVE_INFINITY : limit.count + limit.offset;
-  return new SortOperator(start(plan.input, runtime), plan.keys, plan.types.length, wanted, runtime);
+  return new SortOperator(plan, start(plan.input, runtime), wanted, runtime);
 }
 
 /** WITH: its queries start when they are read; those that write run to their end, read or not. */
@@ -335,7 +336,7 @@ class MeasuredOperator implements Operator {
   ) {
     this.#operator = operator;
     this.#clockMicros = clockMicros;
-    const actual = actuals.get(plan) ?? { rows: 0, loops: 0, milliseconds: 0 };
+    const actual = actuals.get(plan) ?? { rows: 0, loops: 0, milliseconds: 0, spilledBytes: 0 };
     actuals.set(plan, actual);
     actual.loops++;
     this.#actual = actual;

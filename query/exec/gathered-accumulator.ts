@@ -1,24 +1,35 @@
-import { type ColumnVector, datumAt } from '../../base/values/column.ts';
+import { type ColumnBatch, type ColumnVector, datumAt } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { AggregateCall } from '../plan/expression.ts';
-import type { FunctionContext } from '../types/function.ts';
+import type { PhysicalPlan } from '../plan/physical.ts';
+import { oids } from '../types/type.ts';
 import type { Accumulator } from './accumulators.ts';
+import type { MemoryShare } from './memory.ts';
+import type { Runtime } from './operator.ts';
 import { type Direction, rowOrder } from './order.ts';
+import { rowsOf } from './rows.ts';
+import { RowSorter } from './sorter.ts';
 
 /**
- * An aggregate with DISTINCT or ORDER BY: keeps the rows of each group, and folds them in order at the end. With
+ * An aggregate with DISTINCT or ORDER BY: sorts all rows by their group and their order, and folds them at the end. With
  * DISTINCT they are sorted by the arguments too, as PostgreSQL does, so that equal ones stand side by side.
  */
 export class GatheredAccumulator implements Accumulator {
+  /** The sorter accounts for itself. */
+  readonly bytes = 0;
   readonly #call: AggregateCall;
-  readonly #context: FunctionContext;
-  readonly #groups: (readonly Datum[])[][] = [[]];
-  readonly #order: (left: readonly Datum[], right: readonly Datum[]) => number;
+  readonly #runtime: Runtime;
+  readonly #share: MemoryShare;
+  readonly #sorter: RowSorter;
   readonly #sameOperands: (left: readonly Datum[], right: readonly Datum[]) => boolean;
+  readonly #results: Datum[] = [];
+  #groups = 1;
+  #due: { readonly batch: ColumnBatch; readonly keys: readonly ColumnVector[] } | null = null;
 
-  constructor(call: AggregateCall, context: FunctionContext) {
+  constructor(call: AggregateCall, plan: PhysicalPlan, runtime: Runtime) {
     this.#call = call;
-    this.#context = context;
+    this.#runtime = runtime;
+    const byGroup: Direction = { type: oids.float8, descending: false, nullsFirst: false };
     const byKeys: Direction[] = call.orderBy.map(({ expression, descending, nullsFirst }) => ({
       type: expression.type.oid,
       descending,
@@ -29,17 +40,19 @@ export class GatheredAccumulator implements Accumulator {
       descending: false,
       nullsFirst: false,
     }));
-    this.#order = rowOrder(call.isDistinct ? [...byKeys, ...byOperands] : byKeys);
+    const order = [byGroup, ...byKeys, ...(call.isDistinct ? byOperands : [])];
     const compareOperands = rowOrder(byOperands);
-    this.#sameOperands = (left, right) =>
-      compareOperands(left.slice(byKeys.length), right.slice(byKeys.length)) === 0;
+    this.#sameOperands = (left, right) => compareOperands(left, right) === 0;
+    this.#share = runtime.memory.share(plan);
+    const width = call.arguments.length + 1;
+    this.#sorter = new RowSorter(width, order, Number.POSITIVE_INFINITY, this.#share, runtime);
   }
 
   grow(count: number): void {
-    while (this.#groups.length < count) this.#groups.push([]);
+    this.#groups = Math.max(this.#groups, count);
   }
 
-  /** Values: the arguments, then the sort keys. Rows are kept the other way round. */
+  /** Values: the arguments, then the sort keys. */
   add(
     values: readonly ColumnVector[],
     selection: Uint32Array | null,
@@ -47,23 +60,82 @@ export class GatheredAccumulator implements Accumulator {
     ids: Int32Array | null,
   ): void {
     const operandCount = this.#call.arguments.length;
-    for (let at = 0; at < count; at++) {
-      const row = selection === null ? at : selection[at]!;
-      const datums = values.map((column) => datumAt(column, row));
-      const operands = datums.slice(0, operandCount);
-      if (this.#call.function.skipsNulls && operands.includes(null)) continue;
-      this.#groups[ids === null ? 0 : ids[row]!]!.push([...datums.slice(operandCount), ...operands]);
+    const operands = values.slice(0, operandCount);
+    const live = this.#call.function.skipsNulls ? withoutNulls(operands, selection, count) : selection;
+    const rowCount = selection === null ? count : (selection[count - 1] ?? -1) + 1;
+    const group = groupColumn(ids, rowCount);
+    const batch = { rowCount, columns: [...operands, group], selection: live };
+    const keys = [group, ...values.slice(operandCount), ...(this.#call.isDistinct ? operands : [])];
+    this.#due = { batch, keys };
+  }
+
+  settle(): Promise<void> | null {
+    const due = this.#due;
+    this.#due = null;
+    return due === null ? null : this.#sorter.append(due.batch, due.keys);
+  }
+
+  *finish(): Generator<Promise<void>> {
+    const { function: aggregate, isDistinct } = this.#call;
+    const { functions } = this.#runtime.environment;
+    const fresh = (): unknown => aggregate.initial(functions);
+    let group = 0;
+    let state = fresh();
+    let previous: readonly Datum[] | null = null;
+    for (;;) {
+      const batch = this.#sorter.next();
+      if (batch === null) break;
+      if (batch instanceof Promise) {
+        yield batch;
+        continue;
+      }
+      for (const row of rowsOf(batch)) {
+        const of = row.pop() as number;
+        while (group < of) {
+          this.#results[group++] = aggregate.final(state);
+          state = fresh();
+          previous = null;
+        }
+        if (isDistinct && previous !== null && this.#sameOperands(previous, row)) continue;
+        state = aggregate.step(state, ...row);
+        previous = row;
+      }
+    }
+    for (; group < this.#groups; group++) {
+      this.#results[group] = aggregate.final(state);
+      state = fresh();
     }
   }
 
   result(group: number): Datum {
-    const rows = this.#groups[group]!.sort(this.#order);
-    const { function: aggregate, isDistinct, orderBy } = this.#call;
-    let state = aggregate.initial(this.#context);
-    for (const [at, row] of rows.entries()) {
-      if (isDistinct && at > 0 && this.#sameOperands(row, rows[at - 1]!)) continue;
-      state = aggregate.step(state, ...row.slice(orderBy.length));
-    }
-    return aggregate.final(state);
+    return this.#results[group]!;
   }
+
+  close(): void {
+    this.#sorter.close();
+    this.#share.close();
+  }
+}
+
+/** The group of each row as a column. */
+function groupColumn(ids: Int32Array | null, rowCount: number): ColumnVector {
+  return {
+    kind: 'float64',
+    values: Float64Array.from(ids?.subarray(0, rowCount) ?? new Float64Array(rowCount)),
+    nulls: null,
+  };
+}
+
+function withoutNulls(
+  operands: readonly ColumnVector[],
+  selection: Uint32Array | null,
+  count: number,
+): Uint32Array {
+  const live = new Uint32Array(count);
+  let length = 0;
+  for (let at = 0; at < count; at++) {
+    const row = selection === null ? at : selection[at]!;
+    if (operands.every((column) => datumAt(column, row) !== null)) live[length++] = row;
+  }
+  return live.subarray(0, length);
 }

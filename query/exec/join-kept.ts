@@ -1,96 +1,15 @@
-import type { ColumnBatch, ColumnVector } from '../../base/values/column.ts';
-import type { HashJoin, NestedLoop } from '../plan/physical.ts';
+import { batchRowsMax, type ColumnBatch, type ColumnVector } from '../../base/values/column.ts';
+import type { HashJoin, NestedLoop, PhysicalPlan } from '../plan/physical.ts';
 import { BatchProjection } from './batch-expressions.ts';
 import { type PairChunk, PairCollector, PairJoin } from './join-pairs.ts';
+import { type KeptJoin, KeptJoinOperator, type Overflow, type Partners } from './kept-join.ts';
 import { KeyTable } from './key-table.ts';
+import { type KeyedBatch, type KeyedInput, keyedInput } from './keyed-input.ts';
+import type { MemoryShare } from './memory.ts';
 import type { Operator, Runtime } from './operator.ts';
-import { isNullAt, liveCount, RowStore } from './vectors.ts';
-
-/** How a kept side finds the partners of the rows of a left batch. */
-type Partners = {
-  /** A batch of the right side has been kept; its first row is row `start` of the store. */
-  keep(batch: ColumnBatch, start: number): void;
-  /** Candidate pairs of a left batch. */
-  of(batch: ColumnBatch): Iterable<PairChunk>;
-  readonly bytes: number;
-};
-
-/** A join that reads its right side whole, keeps it, and then streams the left. */
-class KeptJoinOperator implements Operator {
-  readonly #left: Operator;
-  readonly #right: Operator;
-  readonly #runtime: Runtime;
-  readonly #store: RowStore;
-  readonly #partners: Partners;
-  readonly #newJoin: (store: RowStore) => PairJoin;
-  readonly #endsWhenEmpty: boolean;
-  #join: PairJoin | null = null;
-  #reserved = 0;
-  #output: Iterator<ColumnBatch> | null = null;
-  #isLast = false;
-
-  constructor(
-    sides: { readonly left: Operator; readonly right: Operator; readonly rightWidth: number },
-    partners: Partners,
-    newJoin: (store: RowStore) => PairJoin,
-    endsWhenEmpty: boolean,
-    runtime: Runtime,
-  ) {
-    this.#left = sides.left;
-    this.#right = sides.right;
-    this.#runtime = runtime;
-    this.#store = new RowStore(sides.rightWidth);
-    this.#partners = partners;
-    this.#newJoin = newJoin;
-    this.#endsWhenEmpty = endsWhenEmpty;
-  }
-
-  next(): ColumnBatch | null | Promise<void> {
-    if (this.#join === null) {
-      const wait = this.#build();
-      if (wait !== null) return wait;
-      this.#join = this.#newJoin(this.#store);
-    }
-    for (;;) {
-      if (this.#output !== null) {
-        const pause = this.#runtime.pause();
-        if (pause !== null) return pause;
-        const step = this.#output.next();
-        if (step.done !== true) return step.value;
-        this.#output = null;
-      }
-      if (this.#isLast) return null;
-      const batch = this.#endsWhenEmpty && this.#store.rowCount === 0 ? null : this.#left.next();
-      if (batch instanceof Promise) return batch;
-      this.#isLast = batch === null;
-      this.#output =
-        batch === null ? this.#join.unmatched() : this.#join.join(batch, this.#partners.of(batch));
-    }
-  }
-
-  close(): void {
-    this.#left.close();
-    this.#right.close();
-    this.#runtime.context.release(this.#reserved);
-    this.#reserved = 0;
-    this.#isLast = true;
-    this.#output = null;
-  }
-
-  #build(): Promise<void> | null {
-    for (;;) {
-      const batch = this.#right.next();
-      if (batch instanceof Promise) return batch;
-      if (batch === null) return null;
-      const start = this.#store.rowCount;
-      this.#store.append(batch);
-      this.#partners.keep(batch, start);
-      const bytes = this.#store.bytes + this.#partners.bytes;
-      this.#runtime.context.reserve(bytes - this.#reserved);
-      this.#reserved = bytes;
-    }
-  }
-}
+import { PartitionedJoin } from './partitioned-join.ts';
+import { partitionBytes } from './spill/partitions.ts';
+import { isNullAt, liveCount, type RowStore } from './vectors.ts';
 
 const missing = -1;
 
@@ -98,26 +17,22 @@ const missing = -1;
 class HashedPartners implements Partners {
   readonly #plan: HashJoin;
   readonly #table: KeyTable;
-  readonly #leftKeys: BatchProjection;
-  readonly #rightKeys: BatchProjection;
   #heads = new Int32Array(1024).fill(missing);
   #tails = new Int32Array(1024).fill(missing);
   #next = new Int32Array(4096).fill(missing);
   #rows = 0;
 
-  constructor(plan: HashJoin, runtime: Runtime) {
+  constructor(plan: HashJoin) {
     this.#plan = plan;
     this.#table = new KeyTable(plan.rightKeys.map((key) => key.type.oid));
-    this.#leftKeys = new BatchProjection(plan.leftKeys, runtime.environment);
-    this.#rightKeys = new BatchProjection(plan.rightKeys, runtime.environment);
   }
 
   get bytes(): number {
-    return this.#table.bytes + this.#rows * 4;
+    return this.#table.bytes + this.#rows * 4 + this.#table.size * 8;
   }
 
-  keep(batch: ColumnBatch, start: number): void {
-    const ids = this.#idsOf(this.#rightKeys.apply(batch), batch, true);
+  keep({ rows: batch, keys }: KeyedBatch, start: number): void {
+    const ids = this.#idsOf(keys, batch, true);
     const count = liveCount(batch);
     this.#rows = start + count;
     this.#next = widened(this.#next, this.#rows);
@@ -133,8 +48,8 @@ class HashedPartners implements Partners {
     }
   }
 
-  *of(batch: ColumnBatch): Generator<PairChunk> {
-    const ids = this.#idsOf(this.#leftKeys.apply(batch), batch, false);
+  *of({ rows: batch, keys }: KeyedBatch): Generator<PairChunk> {
+    const ids = this.#idsOf(keys, batch, false);
     const pairs = new PairCollector();
     const count = liveCount(batch);
     for (let at = 0; at < count; at++) {
@@ -175,11 +90,11 @@ class AllPartners implements Partners {
   #rows = 0;
   readonly bytes = 0;
 
-  keep(batch: ColumnBatch, start: number): void {
-    this.#rows = start + liveCount(batch);
+  keep({ rows }: KeyedBatch, start: number): void {
+    this.#rows = start + liveCount(rows);
   }
 
-  *of(batch: ColumnBatch): Generator<PairChunk> {
+  *of({ rows: batch }: KeyedBatch): Generator<PairChunk> {
     const pairs = new PairCollector();
     const count = liveCount(batch);
     for (let at = 0; at < count; at++) {
@@ -194,35 +109,93 @@ class AllPartners implements Partners {
   }
 }
 
-/** Without a row on the kept side these kinds give nothing: the left need not be read. */
+/** Without a row on the kept side these kinds give nothing. */
 const needsRight = new Set(['inner', 'cross', 'semi', 'right']);
 
 export function hashJoinOperator(
-  plan: HashJoin,
+  plan: PhysicalPlan & HashJoin,
   left: Operator,
   right: Operator,
   runtime: Runtime,
 ): Operator {
-  return new KeptJoinOperator(
-    { left, right, rightWidth: plan.right.types.length },
-    new HashedPartners(plan, runtime),
-    (store) => new PairJoin(plan.join, plan.residual, store, plan.left.types.length, runtime.environment),
-    needsRight.has(plan.join),
-    runtime,
-  );
+  const { environment, memory } = runtime;
+  const leftInput = keyedInput(left, new BatchProjection(plan.leftKeys, environment));
+  const rightKeys = new BatchProjection(plan.rightKeys, environment);
+  const rightInput = keyedInput(right, rightKeys);
+  const share = memory.share(plan);
+  const kind: KeptJoin = {
+    rightWidth: plan.right.types.length,
+    endsWhenEmpty: needsRight.has(plan.join),
+    newPartners: () => new HashedPartners(plan),
+    newPairs: (store) => new PairJoin(plan.join, plan.residual, store, plan.left.types.length, environment),
+  };
+  const { spill } = memory;
+  const keyTypes = plan.rightKeys.map((key) => key.type.oid);
+  const overflow: Overflow =
+    spill === null
+      ? { kind: 'refuse' }
+      : {
+          kind: 'hand over',
+          reservedBytes: partitionBytes(memory),
+          to: (kept) => {
+            const sides = { left: leftInput, right: storeFirst(kept, rightKeys, rightInput) };
+            const shape = { leftWidth: plan.left.types.length, keyTypes };
+            return new PartitionedJoin(kind, shape, sides, 0, { spill, share, runtime });
+          },
+        };
+  return sharing(new KeptJoinOperator(kind, leftInput, rightInput, overflow, share, runtime), share);
+}
+
+/** The rows that a store has, their keys computed anew, and then the rest. */
+function storeFirst(store: RowStore, keys: BatchProjection, rest: KeyedInput): KeyedInput {
+  let kept: RowStore | null = store;
+  let at = 0;
+  return {
+    next() {
+      if (kept === null) return rest.next();
+      const from = at;
+      at = Math.min(kept.rowCount, at + batchRowsMax);
+      const rows = kept.slice(from, at);
+      if (at === kept.rowCount) kept = null;
+      return { rows, keys: keys.apply(rows) };
+    },
+    close: () => rest.close(),
+  };
+}
+
+/** The operator, which gives back its share at its end. */
+function sharing(operator: Operator, share: MemoryShare): Operator {
+  return {
+    next: () => operator.next(),
+    close() {
+      operator.close();
+      share.close();
+    },
+  };
 }
 
 export function nestedLoopOperator(
-  plan: NestedLoop,
+  plan: PhysicalPlan & NestedLoop,
   left: Operator,
   right: Operator,
   runtime: Runtime,
 ): Operator {
-  return new KeptJoinOperator(
-    { left, right, rightWidth: plan.right.types.length },
-    new AllPartners(),
-    (store) => new PairJoin(plan.join, plan.condition, store, plan.left.types.length, runtime.environment),
-    needsRight.has(plan.join),
+  const { environment } = runtime;
+  const noKeys = new BatchProjection([], environment);
+  const share = runtime.memory.share(plan);
+  const kind: KeptJoin = {
+    rightWidth: plan.right.types.length,
+    endsWhenEmpty: needsRight.has(plan.join),
+    newPartners: () => new AllPartners(),
+    newPairs: (store) => new PairJoin(plan.join, plan.condition, store, plan.left.types.length, environment),
+  };
+  const join = new KeptJoinOperator(
+    kind,
+    keyedInput(left, noKeys),
+    keyedInput(right, noKeys),
+    { kind: 'refuse' },
+    share,
     runtime,
   );
+  return sharing(join, share);
 }

@@ -33,11 +33,19 @@ export class PairJoin {
     this.#rightMatched = kind === 'right' || kind === 'full' ? new Uint8Array(store.rowCount) : null;
   }
 
-  /** The output of one left batch. */
-  *join(batch: ColumnBatch, chunks: Iterable<PairChunk>): Generator<ColumnBatch> {
+  /** Which left rows have found a partner: what `join` needs of each left batch, or null. */
+  newMatches(batch: ColumnBatch): Uint8Array | null {
+    return keepsLeft.has(this.#kind) ? new Uint8Array(batch.rowCount) : null;
+  }
+
+  /** The output of one left batch; `isWhole`: no partners of it will come any more. */
+  *join(
+    batch: ColumnBatch,
+    chunks: Iterable<PairChunk>,
+    matched: Uint8Array | null,
+    isWhole: boolean,
+  ): Generator<ColumnBatch> {
     const kind = this.#kind;
-    const keepsLeft = kind === 'left' || kind === 'full' || kind === 'semi' || kind === 'anti';
-    const matched = keepsLeft ? new Uint8Array(batch.rowCount) : null;
     for (const chunk of chunks) {
       if (kind === 'semi' || kind === 'anti') {
         this.#markLeft(batch, chunk, matched!);
@@ -48,6 +56,7 @@ export class PairJoin {
       this.#mark(joined.selection, chunk, matched);
       yield joined;
     }
+    if (!isWhole) return;
     if (kind === 'semi' || kind === 'anti') yield* this.#leftWhere(batch, matched!, kind === 'semi' ? 1 : 0);
     if (kind === 'left' || kind === 'full') {
       for (const rest of this.#leftWhere(batch, matched!, 0)) {
@@ -111,6 +120,8 @@ export class PairJoin {
     if (length > 0) yield { ...batch, selection: kept.subarray(0, length) };
   }
 }
+
+const keepsLeft: ReadonlySet<JoinKind> = new Set(['left', 'full', 'semi', 'anti'] as const);
 
 export function nullColumns(width: number, rowCount: number): ColumnVector[] {
   return Array.from({ length: width }, () => datumVector(new Array(rowCount).fill(null)));

@@ -3,11 +3,16 @@ import type { Datum } from '../../base/values/datum.ts';
 import { hashKey } from '../types/compare.ts';
 import { typeInfo } from '../types/registry.ts';
 import type { TypeOid } from '../types/type.ts';
-import { datumVector } from './vectors.ts';
+import { datumBytes, datumVector } from './vectors.ts';
 
 /** Whole numbers below this are found by one array access. */
 const directKeys = 65_536;
 const missing = -1;
+
+/** A value, its hash slots and its id, at the mean load of tables that double. */
+const numberEntryBytes = 40;
+/** The same of a `Map`, beside the value itself. */
+const otherEntryBytes = 48;
 
 /** Numbers to dense ids from 0, in order of arrival. NaN is one key; -0 is 0. Open addressing. */
 export class NumberTable {
@@ -114,6 +119,8 @@ class ColumnKeys {
   #nullId = missing;
   /** The first value of each id. */
   readonly values: Datum[] = [];
+  /** About what the values and the tables hold. */
+  bytes = 0;
   #dictionary: readonly string[] | null = null;
   #dictionaryIds = new Int32Array(0);
 
@@ -255,6 +262,7 @@ class ColumnKeys {
 
   #append(value: Datum): number {
     this.values.push(value);
+    this.bytes += typeof value === 'number' ? numberEntryBytes : otherEntryBytes + datumBytes(value);
     return this.values.length - 1;
   }
 }
@@ -283,7 +291,10 @@ export class KeyTable {
 
   /** Bytes that the table holds, about. */
   get bytes(): number {
-    return this.size * 40 * Math.max(1, this.#columns.length);
+    let bytes = 0;
+    for (const column of this.#columns) bytes += column.bytes;
+    for (const pairs of this.#pairs) bytes += pairs.size * numberEntryBytes;
+    return bytes;
   }
 
   /** The id of each live row at its index in `ids` (as long as the batch); -1 where it has none and may not get one. */

@@ -3,6 +3,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import type { PhysicalPlan, PlannedSubplan } from '../plan/physical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { ExecutionContext } from './contract.ts';
+import type { StatementMemory } from './memory.ts';
 
 /**
  * A running plan node. `next` gives a batch with at least one live row, `null` at the end (and again after it),
@@ -55,6 +56,7 @@ export class PageWait extends Error {
 /** One execution of a statement: what its operators share. */
 export type Runtime = {
   readonly context: ExecutionContext;
+  readonly memory: StatementMemory;
   readonly environment: Environment;
   /** Rows of WITH queries by the id of their definition. */
   readonly commonTables: Map<number, CommonTable>;
@@ -75,4 +77,4 @@ export type CommonTable = {
 };
 
 /** Filled while a statement runs; the time includes that of the inputs. */
-export type Actual = { rows: number; loops: number; milliseconds: number };
+export type Actual = { rows: number; loops: number; milliseconds: number; spilledBytes: number };

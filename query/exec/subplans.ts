@@ -2,6 +2,7 @@ import { AlopexError } from '../../base/errors.ts';
 import { type Datum, Interval, SqlArray, SqlRow } from '../../base/values/datum.ts';
 import { Numeric } from '../../base/values/numeric.ts';
 import type { PhysicalPlan, PlannedSubplan } from '../plan/physical.ts';
+import type { MemoryShare } from './memory.ts';
 import { type Membership, type Operator, PageWait, type Runtime, type SubplanRunner } from './operator.ts';
 import { rowsOf } from './rows.ts';
 import { datumBytes } from './vectors.ts';
@@ -25,7 +26,8 @@ type State = {
 export class CachedSubplans implements SubplanRunner {
   readonly #runtime: () => Runtime;
   readonly #states = new Map<PhysicalPlan, State>();
-  #reserved = 0;
+  #share: MemoryShare | null = null;
+  #keptBytes = 0;
 
   constructor(runtime: () => Runtime) {
     this.#runtime = runtime;
@@ -59,8 +61,9 @@ export class CachedSubplans implements SubplanRunner {
   close(): void {
     for (const state of this.#states.values()) state.running?.operator.close();
     this.#states.clear();
-    this.#runtime().context.release(this.#reserved);
-    this.#reserved = 0;
+    this.#share?.close();
+    this.#share = null;
+    this.#keptBytes = 0;
   }
 
   /** The first rows of the subplan, `rowsMax` or a batch more. */
@@ -93,8 +96,9 @@ export class CachedSubplans implements SubplanRunner {
     if (state.answers.size >= cachedAnswersMax) state.answers.clear();
     let bytes = key.length;
     for (const row of answer.rows) for (const value of row) bytes += datumBytes(value);
-    this.#runtime().context.reserve(bytes);
-    this.#reserved += bytes;
+    this.#share ??= this.#runtime().memory.share(null);
+    this.#keptBytes += bytes;
+    this.#share.require(this.#keptBytes);
     state.answers.set(key, answer);
   }
 

@@ -243,6 +243,13 @@ export class ColumnBuilder {
   }
 }
 
+/** About what the rows of a batch hold in memory. */
+export function batchBytes(batch: ColumnBatch): number {
+  const store = new RowStore(batch.columns.length);
+  store.append(batch);
+  return store.bytes;
+}
+
 /** Rows of any number of batches, held as one vector a column. */
 export class RowStore {
   readonly #builders: ColumnBuilder[];

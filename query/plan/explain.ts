@@ -5,7 +5,12 @@ import type { PhysicalPlan, PlannedSubplan, Statement, TableScan } from './physi
 import { some } from './rewrite.ts';
 
 /** What EXPLAIN ANALYZE measured of a plan node. */
-export type Measured = { readonly rows: number; readonly loops: number; readonly milliseconds: number };
+export type Measured = {
+  readonly rows: number;
+  readonly loops: number;
+  readonly milliseconds: number;
+  readonly spilledBytes: number;
+};
 
 export type ExplainOptions = {
   readonly costs: boolean;
@@ -42,7 +47,8 @@ class Explanation {
     // A plain choice of columns is no step of its own.
     if (plan.kind === 'project' && !plan.expressions.some(hasPlan))
       return this.#node(plan.input, depth, label);
-    const { title, details, inputs } = shownOf(plan);
+    const { title, details: planned, inputs } = shownOf(plan);
+    const details = [...planned, ...this.#spilled(plan)];
     const labelled = label === null ? [] : [indent(depth - 1, false) + label];
     const head = indent(depth, true) + title + this.#figures(plan);
     const below = depth === 0 ? '  ' : `${indent(depth, false)}  `;
@@ -59,6 +65,14 @@ class Explanation {
       lines.push(...this.#node(subplan.physical, depth + 1, `SubPlan ${subplan.number}`));
     for (const input of inputs) lines.push(...this.#node(input, depth + 1, null));
     return lines;
+  }
+
+  /** What went to temporary files. */
+  #spilled(plan: PhysicalPlan): readonly string[] {
+    const bytes = this.#options.actuals?.get(plan)?.spilledBytes ?? 0;
+    if (bytes === 0) return [];
+    const method = plan.kind === 'sort' ? 'Sort Method: external merge  Disk' : 'Disk Usage';
+    return [`${method}: ${Math.ceil(bytes / 1024)}kB`];
   }
 
   #figures(plan: PhysicalPlan): string {

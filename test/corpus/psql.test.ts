@@ -46,8 +46,10 @@ async function rowsOfStatement({ catalog }: Script, statement: ParsedStatement):
     parameters: [],
     checkCancelled: () => undefined,
     slice: () => null,
+    workMemoryBytes: Number.POSITIVE_INFINITY,
     reserve: () => undefined,
     release: () => undefined,
+    spill: null,
     momentAt: () => ({ view, catalog }),
     writer: null,
   };

@@ -98,8 +98,10 @@ export function executionContext(
     parameters,
     checkCancelled: () => run.checkCancelled(),
     slice: () => run.slice(),
+    workMemoryBytes: session.settings.workMemoryBytes,
     reserve: (bytes) => run.reserve(bytes),
     release: (bytes) => run.release(bytes),
+    spill: run.temporaryFiles,
     momentAt: (place) => momentAt(moments, place),
     writer: new TableWriter(
       transactions,

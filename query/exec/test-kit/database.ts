@@ -1,4 +1,3 @@
-import { AlopexError } from '../../../base/errors.ts';
 import { timestamp } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { executeDdl, isDdl } from '../../catalog/ddl/execute.ts';
@@ -11,7 +10,14 @@ import { planQuery } from '../../plan/planner.ts';
 import { bindStatement } from '../../sql/bind/statement.ts';
 import { loadParser, parse } from '../../sql/parse.ts';
 import type { FunctionContext } from '../../types/function.ts';
-import type { Cursor, ExecutionContext, ModifyResult, RowSource, StatementWriter } from '../contract.ts';
+import type {
+  Cursor,
+  ExecutionContext,
+  ModifyResult,
+  RowSource,
+  SpillStore,
+  StatementWriter,
+} from '../contract.ts';
 import { execute } from '../execute.ts';
 import type { Actual } from '../operator.ts';
 import { rowsOf } from '../rows.ts';
@@ -25,6 +31,8 @@ export class MemoryDatabase {
   catalog: CatalogSnapshot;
   memoryMax = Number.POSITIVE_INFINITY;
   reserved = 0;
+  reservedMax = 0;
+  spill: SpillStore | null = null;
 
   private constructor(reader: MemoryReader, catalog: CatalogSnapshot) {
     this.reader = reader;
@@ -89,13 +97,15 @@ export class MemoryDatabase {
       parameters,
       checkCancelled: () => undefined,
       slice: () => null,
+      workMemoryBytes: this.memoryMax,
       reserve: (bytes) => {
-        if (this.reserved + bytes > this.memoryMax) throw new AlopexError('out_of_memory', 'out of memory');
         this.reserved += bytes;
+        this.reservedMax = Math.max(this.reservedMax, this.reserved);
       },
       release: (bytes) => {
         this.reserved -= bytes;
       },
+      spill: this.spill,
       momentAt: () => ({ view, catalog: this.catalog }),
       writer: this.#writer(),
     };

@@ -1,0 +1,259 @@
+import { batchRowsMax, type ColumnBatch, type ColumnVector, datumAt } from '../../base/values/column.ts';
+import type { Datum } from '../../base/values/datum.ts';
+import type { SpillStore } from './contract.ts';
+import type { MemoryShare } from './memory.ts';
+import { MergeHeap } from './merge-heap.ts';
+import type { Operator, Runtime } from './operator.ts';
+import { type Direction, datumOrder, indexOrder } from './order.ts';
+import { BlockFile, BlockWriter, blockBytesOf, type StoredRows } from './spill/block-file.ts';
+import { RunsMerge } from './spill/merge.ts';
+import { gather, liveCount, RowStore } from './vectors.ts';
+
+/** Rows that are sorted in one go, about 3 ms; larger inputs are merged from such runs while they are read. */
+const runRows = 8192;
+
+/** Runs that are merged at once: their blocks, read into memory, are half of a share where they can be. */
+const mergedRunsMin = 4;
+const mergedRunsMax = 32;
+/** A block's rows take up to so many times its bytes. */
+const blockExpansion = 3;
+
+function mergedRuns(shareBytes: number): number {
+  const affordable = Math.floor(shareBytes / 2 / (blockExpansion * blockBytesOf(shareBytes)));
+  return Math.min(mergedRunsMax, Math.max(mergedRunsMin, affordable));
+}
+
+type SpilledRuns = { readonly file: BlockFile; readonly runs: StoredRows[] };
+
+/**
+ * Sorts rows, stably. They are kept in columns with their keys behind them; only their indexes are moved. With a limit
+ * no more than a few times that many rows are held. What does not fit into memory is written to a temporary file as
+ * sorted runs, which are merged as they are read (external merge sort: Knuth, TAOCP 3, 5.4).
+ */
+export class RowSorter {
+  readonly #runtime: Runtime;
+  readonly #share: MemoryShare;
+  readonly #directions: readonly Direction[];
+  readonly #width: number;
+  readonly #limit: number;
+  #store: RowStore;
+  #runs: Uint32Array[] = [];
+  #runStart = 0;
+  /** Once more rows than the limit have come: the first key of the last one of those to keep. */
+  #worst: { readonly key: Datum } | null = null;
+  #spilled: SpilledRuns | null = null;
+  /** What the last pass over the runs wrote. */
+  #passTarget: BlockFile | null = null;
+  #output: Operator | null = null;
+
+  /** `limit`: how many rows are wanted at most. `width`: columns of the rows beside their keys. */
+  constructor(
+    width: number,
+    directions: readonly Direction[],
+    limit: number,
+    share: MemoryShare,
+    runtime: Runtime,
+  ) {
+    this.#width = width;
+    this.#directions = directions;
+    this.#limit = limit;
+    this.#share = share;
+    this.#runtime = runtime;
+    this.#store = new RowStore(width + directions.length);
+  }
+
+  /** A promise: await it before the next call; the rows have been taken. */
+  append(batch: ColumnBatch, keys: readonly ColumnVector[]): Promise<void> | null {
+    const wanted = this.#worst === null ? batch : this.#within(this.#worst, batch, keys[0]!);
+    if (wanted === null) return null;
+    this.#store.append({ ...wanted, columns: [...wanted.columns, ...keys] });
+    if (this.#store.rowCount > this.#limit * 2 + batchRowsMax) this.#trim();
+    else if (this.#store.rowCount - this.#runStart >= runRows) this.#endRun();
+    return this.#settle();
+  }
+
+  /** The rows in order, after the last `append`. A promise: await it and call again. */
+  next(): ColumnBatch | null | Promise<void> {
+    if (this.#output === null) {
+      this.#endRun();
+      if (this.#spilled !== null) return this.#mergeSpilled(this.#spilled);
+      this.#output = iterated(this.#mergeAll(false), this.#runtime);
+    }
+    return this.#output.next();
+  }
+
+  /** Its share stays its owner's. */
+  close(): void {
+    this.#spilled?.file.close();
+    this.#passTarget?.close();
+    this.#output?.close();
+    this.#runs = [];
+    this.#store = new RowStore(0);
+  }
+
+  /** The rows whose first key does not come after that of the worst row that is wanted so far. */
+  #within(worst: { readonly key: Datum }, batch: ColumnBatch, key: ColumnVector): ColumnBatch | null {
+    const order = datumOrder(this.#directions[0]!);
+    const count = liveCount(batch);
+    const live = new Uint32Array(count);
+    let kept = 0;
+    for (let at = 0; at < count; at++) {
+      const row = batch.selection === null ? at : batch.selection[at]!;
+      if (order(datumAt(key, row), worst.key) <= 0) live[kept++] = row;
+    }
+    return kept === 0 ? null : { ...batch, selection: live.subarray(0, kept) };
+  }
+
+  #settle(): Promise<void> | null {
+    const bytes = this.#store.bytes + this.#store.rowCount * 4;
+    if (this.#share.tryHold(bytes)) return null;
+    const { spill } = this.#runtime.memory;
+    if (spill !== null) return this.#writeRun(spill);
+    this.#share.require(bytes);
+    return null;
+  }
+
+  /** Keeps the first rows alone: a limit makes the rest unwanted. */
+  #trim(): void {
+    this.#endRun();
+    const kept = new RowStore(this.#width + this.#directions.length);
+    for (const batch of this.#mergeAll(true)) kept.append(batch);
+    this.#store = kept;
+    this.#runs = [];
+    this.#runStart = 0;
+    this.#worst = { key: datumAt(kept.columns[this.#width]!, kept.rowCount - 1) };
+  }
+
+  #endRun(): void {
+    const { rowCount } = this.#store;
+    if (rowCount === this.#runStart) return;
+    const run = new Uint32Array(rowCount - this.#runStart);
+    for (let at = 0; at < run.length; at++) run[at] = this.#runStart + at;
+    this.#runs.push(run.sort(this.#order()));
+    this.#runStart = rowCount;
+  }
+
+  #order(): (left: number, right: number) => number {
+    return indexOrder(this.#store.columns.slice(this.#width), this.#directions);
+  }
+
+  *#mergeAll(withKeys: boolean): Generator<ColumnBatch> {
+    const columns = this.#store.columns.slice(0, withKeys ? undefined : this.#width);
+    const merge = new IndexMerge(this.#runs, this.#order());
+    let left = Math.min(this.#limit, this.#store.rowCount);
+    while (left > 0) {
+      const indexes = merge.take(Math.min(left, batchRowsMax));
+      left -= indexes.length;
+      yield gathered(columns, indexes);
+    }
+  }
+
+  /** What is in memory, as a run of the temporary file. */
+  async #writeRun(spill: SpillStore): Promise<void> {
+    this.#endRun();
+    this.#spilled ??= { file: new BlockFile(spill, this.#share, this.#runtime.memory.shareBytes), runs: [] };
+    const { file, runs } = this.#spilled;
+    runs.push(await this.#written(file, iterated(this.#mergeAll(true), this.#runtime)));
+    this.#store = new RowStore(this.#width + this.#directions.length);
+    this.#runs = [];
+    this.#runStart = 0;
+    this.#share.hold(0);
+  }
+
+  async #written(file: BlockFile, rows: Operator): Promise<StoredRows> {
+    const width = this.#width + this.#directions.length;
+    const writer = new BlockWriter(file, width, blockBytesOf(this.#runtime.memory.shareBytes));
+    for (;;) {
+      const batch = rows.next();
+      if (batch instanceof Promise) {
+        await batch;
+        continue;
+      }
+      if (batch === null) break;
+      writer.append(batch);
+      if (writer.isFull) await writer.flush();
+    }
+    await writer.flush();
+    return writer;
+  }
+
+  /** Passes over the runs until so few are left that they are merged while they are read. */
+  async #mergeSpilled(spilled: SpilledRuns): Promise<void> {
+    const { spill, shareBytes } = this.#runtime.memory;
+    if (this.#store.rowCount > 0) await this.#writeRun(spill!);
+    const fanIn = mergedRuns(shareBytes);
+    this.#share.hold(fanIn * blockExpansion * blockBytesOf(shareBytes));
+    let { file, runs } = spilled;
+    while (runs.length > fanIn) {
+      const target = new BlockFile(spill!, this.#share, this.#runtime.memory.shareBytes);
+      this.#passTarget = target;
+      const longer: StoredRows[] = [];
+      for (let from = 0; from < runs.length; from += fanIn) {
+        longer.push(await this.#written(target, this.#merge(file, runs.slice(from, from + fanIn), true)));
+      }
+      file.close();
+      file = target;
+      runs = longer;
+    }
+    this.#output = this.#merge(file, runs, false);
+  }
+
+  #merge(file: BlockFile, runs: readonly StoredRows[], withKeys: boolean): RunsMerge {
+    const width = this.#width + (withKeys ? this.#directions.length : 0);
+    const shape = { directions: this.#directions, keysAt: this.#width, width };
+    return new RunsMerge(file, runs, shape, this.#limit, this.#runtime);
+  }
+}
+
+/** Batches that are there already, in slices. */
+function iterated(batches: Iterator<ColumnBatch>, runtime: Runtime): Operator {
+  return {
+    next() {
+      const pause = runtime.pause();
+      if (pause !== null) return pause;
+      const step = batches.next();
+      return step.done === true ? null : step.value;
+    },
+    close: () => undefined,
+  };
+}
+
+function gathered(columns: readonly ColumnVector[], indexes: Uint32Array): ColumnBatch {
+  const rows = columns.map((column) => gather(column, indexes, indexes.length, false));
+  return { rowCount: indexes.length, columns: rows, selection: null };
+}
+
+/** Merges sorted runs of row indexes. */
+class IndexMerge {
+  readonly #runs: readonly Uint32Array[];
+  readonly #places: Uint32Array;
+  readonly #heap: MergeHeap;
+
+  constructor(runs: readonly Uint32Array[], order: (left: number, right: number) => number) {
+    this.#runs = runs;
+    this.#places = new Uint32Array(runs.length);
+    this.#heap = new MergeHeap(runs.length, (left, right) => order(this.#head(left), this.#head(right)));
+  }
+
+  /** The next rows; the caller knows that there are so many. */
+  take(count: number): Uint32Array {
+    if (this.#runs.length === 1) {
+      const start = this.#places[0]!;
+      this.#places[0] = start + count;
+      return this.#runs[0]!.subarray(start, start + count);
+    }
+    const taken = new Uint32Array(count);
+    for (let at = 0; at < count; at++) {
+      const run = this.#heap.top!;
+      taken[at] = this.#head(run);
+      this.#places[run]!++;
+      if (this.#places[run] === this.#runs[run]!.length) this.#heap.ended();
+      else this.#heap.moved();
+    }
+    return taken;
+  }
+
+  #head(run: number): number {
+    return this.#runs[run]![this.#places[run]!]!;
+  }
+}
