@@ -16,7 +16,7 @@ export class Barriers {
   readonly #waiting = new Map<LockOwner, Barrier>();
 
   wait(waiter: LockOwner, others: readonly LockOwner[]): Promise<void> {
-    invariant(waiter.locks.length === 0, 'who waits for transactions holds no lock that they may need');
+    invariant(waiter.held === 0, 'who waits for transactions holds no lock that they may need');
     return new Promise((resolve, reject) => {
       this.#waiting.set(waiter, { left: new Set(others), resolve, reject });
     });
