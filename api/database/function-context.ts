@@ -16,6 +16,7 @@ export class SessionFunctions implements FunctionContext {
   readonly #settings: SessionSettings;
   readonly #catalog: () => CatalogLookups;
   readonly systemRows: NonNullable<FunctionContext['systemRows']>;
+  readonly sleep: NonNullable<FunctionContext['sleep']>;
 
   constructor(options: {
     readonly clock: Clock;
@@ -23,6 +24,7 @@ export class SessionFunctions implements FunctionContext {
     readonly settings: SessionSettings;
     readonly catalog: () => CatalogLookups;
     readonly systemRows: NonNullable<FunctionContext['systemRows']>;
+    readonly sleep: NonNullable<FunctionContext['sleep']>;
     readonly sequences: SequenceAccess;
     readonly user: string;
     readonly database: string;
@@ -33,6 +35,7 @@ export class SessionFunctions implements FunctionContext {
     this.#settings = options.settings;
     this.#catalog = options.catalog;
     this.systemRows = options.systemRows;
+    this.sleep = options.sleep;
     this.sequences = options.sequences;
     this.user = options.user;
     this.sessionUser = options.user;

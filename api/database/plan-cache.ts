@@ -22,7 +22,7 @@ export class PlanCache {
     return parsed;
   }
 
-  /** `time`: what tells plans of the past from those of the present, which is ''. */
+  /** `time`: the moment whose catalog is read, and how literals of times are. */
   key(statement: ParsedStatement, givenTypes: readonly TypeOid[], searchPath: string, time: string): string {
     const dialect = statement.hasQuestionMarks ? '?' : '$';
     return `${time}${dialect}${searchPath}\u0000${givenTypes.join()}\u0000${statement.source}`;

@@ -20,6 +20,8 @@ function limitOf(kilobytes: number): number {
 /** What decides whether a statement may take the short way of a lookup; kept, for it is asked each time. */
 export type LookUpSettings = {
   readonly searchPath: string;
+  /** What literals of dates and times are read by. */
+  readonly inputStyle: string;
   readonly readsPresent: boolean;
   readonly isReadCommitted: boolean;
 };
@@ -91,6 +93,7 @@ export class SessionSettings {
   get lookUps(): LookUpSettings {
     this.#lookUps ??= {
       searchPath: this.require('search_path'),
+      inputStyle: ['TimeZone', 'DateStyle', 'IntervalStyle'].map((name) => this.require(name)).join(),
       readsPresent: (this.get('alopex.as_of') ?? '') === '',
       isReadCommitted: ['read committed', 'read uncommitted'].includes(
         this.require('default_transaction_isolation'),

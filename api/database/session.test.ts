@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser, parse } from '../../query/sql/parse.ts';
+import type { RowsPortal } from './contract.ts';
 import { Engine } from './engine.ts';
 import type { EngineSession } from './session.ts';
 
@@ -38,6 +39,13 @@ async function run(session: EngineSession, ...statements: readonly string[]): Pr
     }
   }
   return code;
+}
+
+async function rowsOf(session: EngineSession, text: string): Promise<unknown> {
+  const portal = await session.bind(await session.prepare(parse(text)[0]!, []), []);
+  const { rows } = await (portal as RowsPortal).fetch(0);
+  await session.sync();
+  return rows;
 }
 
 describe('EngineSession', () => {
@@ -82,5 +90,34 @@ describe('EngineSession', () => {
       expect(session.status).to.equal('failed');
       expect(await run(session, 'ROLLBACK TO s', 'INSERT INTO t VALUES (2)', 'COMMIT')).to.equal(null);
       expect(session.status).to.equal('idle');
+    }));
+
+  it('wakes a sleeper that is cancelled, and one whose time is over', () =>
+    withSession(async (session) => {
+      const sleep = async (sql: string): Promise<unknown> => {
+        try {
+          return await rowsOf(session, sql);
+        } catch (error) {
+          return (error as { readonly code: string }).code;
+        }
+      };
+      expect(await sleep('SELECT pg_sleep(3600)')).to.deep.equal([['']]);
+      await run(session, "SET statement_timeout = '1s'");
+      expect(await sleep('SELECT pg_sleep(3600)')).to.equal('57014');
+      expect(await sleep('SELECT pg_sleep(0.5), pg_sleep(0.4)')).to.deep.equal([['', '']]);
+      expect(await sleep('SELECT pg_sleep(0.5), pg_sleep(0.6)')).to.equal('57014');
+      await run(session, 'RESET statement_timeout');
+      const slept = sleep('SELECT pg_sleep(3600) FROM generate_series(1, 1000)');
+      while (!session.isRunning) await Promise.resolve();
+      session.cancel();
+      expect(await slept).to.equal('57014');
+    }));
+
+  it('reads literals of times by the settings and the clock of now', () =>
+    withSession(async (session) => {
+      const text = "SELECT '2020-01-01 00:00'::timestamptz::text, 'now'::timestamptz = now()";
+      expect(await rowsOf(session, text)).to.deep.equal([['2020-01-01 00:00:00+00', true]]);
+      await run(session, "SET timezone = '+5'", 'SELECT pg_sleep(1)');
+      expect(await rowsOf(session, text)).to.deep.equal([['2020-01-01 00:00:00+05', true]]);
     }));
 });

@@ -10,7 +10,7 @@ import { tableLockKey } from '../../query/txn/locks.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import { TableWriter } from '../../query/txn/writer.ts';
 import type { TypeOid } from '../../query/types/type.ts';
-import { type Moment, type Moments, noMoments } from './catalog-history.ts';
+import { type Moment, noMoments } from './catalog-history.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
 import { SessionFunctions } from './function-context.ts';
@@ -77,6 +77,7 @@ export class EngineSession implements Session {
       settings: this.settings,
       catalog: () => catalogLookups(this.catalog, this.functions.searchPath),
       systemRows: (relation) => systemRows(this, relation),
+      sleep: (ms) => this.#run?.sleep(ms) ?? Promise.resolve(),
       sequences,
       user: options.user,
       database: options.database,
@@ -119,7 +120,10 @@ export class EngineSession implements Session {
     try {
       this.#requireUsable(statement);
       if (!this.settings.lookUps.readsPresent) await this.#takeMoment();
-      const moments = await this.#momentsToPrepare(statement, parameterTypes);
+      // What is read while names are bound, as 'now', is of this time: the statement's own is taken when it runs.
+      if (this.#transaction === null) this.functions.transactionMicros = this.functions.clockMicros();
+      const isPresent = statement.systemTimes.size === 0;
+      const moments = isPresent ? noMoments : await momentsOf(this, statement, parameterTypes, null);
       return prepareStatement(this, statement, parameterTypes, moments);
     } catch (error) {
       throw this.#failed(error);
@@ -128,16 +132,6 @@ export class EngineSession implements Session {
 
   async #takeMoment(): Promise<void> {
     this.#moment = await momentOfSession(this);
-  }
-
-  /** Outside a transaction the time is that of the call: the statement's own is taken when it runs. */
-  #momentsToPrepare(
-    statement: ParsedStatement,
-    parameterTypes: readonly TypeOid[],
-  ): Moments | Promise<Moments> {
-    if (statement.systemTimes.size === 0) return noMoments;
-    if (this.#transaction === null) this.functions.transactionMicros = this.functions.clockMicros();
-    return momentsOf(this, statement, parameterTypes, null);
   }
 
   async bind(prepared: PreparedStatement, parameters: readonly Datum[]): Promise<Portal> {

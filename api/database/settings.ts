@@ -1,5 +1,6 @@
 import { AlopexError } from '../../base/errors.ts';
 import { serverVersion } from '../../query/types/functions/session.ts';
+import { isPosixZone, zoneOfOffset } from '../../query/types/time/zone.ts';
 
 /**
  * Session settings: PostgreSQL's names, and `alopex.*`. Names with a dot that nobody knows are kept as text, as
@@ -339,12 +340,20 @@ function checkedText(info: SettingInfo, value: string): string {
 function checkedTimeZone(info: SettingInfo, value: string): string {
   const name = value.trim();
   if (/^(utc|gmt|z|zulu|default|local)$/i.test(name)) return name.toUpperCase() === 'GMT' ? 'GMT' : 'UTC';
-  if (/^[+-]?\d{1,2}(:\d{2}){0,2}$/.test(name)) return name;
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(name)) return hoursEast(info, value, Number(name));
+  if (isPosixZone(name)) return name;
   try {
     return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone;
   } catch (error) {
     throw invalid(info, value).with({ cause: error });
   }
+}
+
+/** A plain number is hours east of Greenwich; POSIX, which PostgreSQL shows it as, counts west. */
+function hoursEast(info: SettingInfo, value: string, hours: number): string {
+  if (Math.abs(hours) >= 168)
+    throw invalid(info, value).with({ detail: 'UTC timezone offset is out of range.' });
+  return zoneOfOffset(Math.trunc(hours * 3600));
 }
 
 /** Output is ISO; the order of day and month in input can be chosen. */

@@ -6,6 +6,8 @@ import type { EngineSession } from './session.ts';
 
 /** How long a statement may hold the event loop before it lets others run. */
 const sliceMs = 5;
+/** Timers take no longer delays. */
+const timerMsMax = 2 ** 31 - 1;
 
 /** One running statement: its cancellation, its slices of the event loop, its memory. */
 export class StatementRun {
@@ -17,6 +19,8 @@ export class StatementRun {
   #sliceStartMs: number;
   #memoryBytes = 0;
   readonly temporaryFiles: SpillStore;
+  /** Ends a sleep: with an error where the statement is cancelled. */
+  #wake: (error: AlopexError | null) => void = () => {};
   isStatementEnded = false;
   /** Frees what the statement holds, however it ends. */
   onEnd: () => void = () => {};
@@ -41,6 +45,30 @@ export class StatementRun {
   cancel(reason: AlopexError): void {
     this.#reason ??= reason;
     this.#session.engine.transactions.cancelWait(this.transaction, reason);
+    this.#wake(reason);
+  }
+
+  /** Until then, or until the statement is cancelled, which rejects. */
+  sleep(ms: number): Promise<void> {
+    if (this.#reason !== null) return Promise.reject(this.#reason);
+    return new Promise((resolve, reject) => {
+      const { clock } = this.#session.engine.env;
+      const untilMs = clock.monotonicMs() + ms;
+      const wait = (): void => {
+        const leftMs = untilMs - clock.monotonicMs();
+        if (leftMs <= 0) {
+          resolve();
+          return;
+        }
+        const timer = clock.setTimer(Math.min(leftMs, timerMsMax), wait);
+        this.#wake = (error) => {
+          timer.cancel();
+          if (error === null) resolve();
+          else reject(error);
+        };
+      };
+      wait();
+    });
   }
 
   checkCancelled(): void {
@@ -67,6 +95,7 @@ export class StatementRun {
   }
 
   end(): void {
+    this.#wake(null);
     this.#timer?.cancel();
     this.onEnd();
   }

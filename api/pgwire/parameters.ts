@@ -1,6 +1,8 @@
+import { ByteReaderError } from '../../base/bytes/reader.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import { codecOf } from '../../query/types/codec/codec.ts';
-import type { FunctionContext } from '../../query/types/function.ts';
+import type { FunctionContext, TypeCodec } from '../../query/types/function.ts';
+import type { SqlType } from '../../query/types/type.ts';
 import type { PreparedStatement } from '../database/contract.ts';
 import { formatOf } from './backend.ts';
 import { checkedText, type Message, protocolViolation } from './frontend.ts';
@@ -26,9 +28,18 @@ export function decodeParameters(
     const type = { oid: parameterTypes[index]!, modifier: -1 };
     const codec = codecOf(type.oid);
     return formatOf(parameterFormats, index) === 1
-      ? codec.decode(bytes, type)
+      ? decodeBinary(codec, bytes, type)
       : codec.parse(checkedText(bytes), type, functions);
   });
+}
+
+function decodeBinary(codec: TypeCodec, bytes: Uint8Array, type: SqlType): Datum {
+  try {
+    return codec.decode(bytes, type);
+  } catch (error) {
+    if (error instanceof ByteReaderError) throw protocolViolation('insufficient data left in message');
+    throw error;
+  }
 }
 
 /** Result formats of a Bind message: none, one for all, or one a column. */

@@ -81,7 +81,16 @@ export class SqlArray {
 /** A row value: `ROW(1, 'a')`, or a whole row of a table. Never stored. */
 export class SqlRow {
   readonly fields: readonly Datum[];
-  constructor(fields: readonly Datum[]) {
+  /** What the fields are, where that is known: without it a field shows as its datum is stored. */
+  readonly shape: RowShape | null;
+  constructor(fields: readonly Datum[], shape: RowShape | null = null) {
     this.fields = fields;
+    this.shape = shape;
   }
 }
+
+/** Names and types of a row value's fields; a type is its oid and modifier. */
+export type RowShape = readonly {
+  readonly name: string;
+  readonly type: { readonly oid: number; readonly modifier: number };
+}[];

@@ -1,3 +1,4 @@
+import { unsupported } from '../../base/errors.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import { SqlArray, SqlRow } from '../../base/values/datum.ts';
@@ -6,7 +7,7 @@ import type { ScalarFunction } from '../types/function.ts';
 import { applyModifier } from '../types/modifier.ts';
 import { arrayOf, subscriptOf } from './array-expressions.ts';
 import { constantMembership } from './membership.ts';
-import type { Environment } from './operator.ts';
+import { type Environment, PageWait } from './operator.ts';
 import { compileSubquery } from './subquery-expressions.ts';
 
 /** An expression over a row of datums. */
@@ -91,7 +92,15 @@ function compileNode(expression: Expression): RowFunction {
     }
     case 'row': {
       const fields = expression.fields.map(compileRow);
-      return (row, environment) => new SqlRow(fields.map((field) => field(row, environment)));
+      const shape = expression.fields.map(({ type }, index) => ({
+        name: expression.names?.[index] ?? `f${index + 1}`,
+        type,
+      }));
+      return (row, environment) =>
+        new SqlRow(
+          fields.map((field) => field(row, environment)),
+          shape,
+        );
     }
     case 'subscript':
       return compileSubscript(expression);
@@ -120,9 +129,29 @@ function isNotNull(value: Datum): boolean {
   return value !== null && !(value instanceof SqlRow && value.fields.some((field) => field === null));
 }
 
+/** A row is evaluated again, as the same array, once what it waited for is there: then its delay is over. */
+function compileDelay(
+  { evaluate }: ScalarFunction,
+  delayMs: NonNullable<ScalarFunction['delayMs']>,
+  operands: readonly RowFunction[],
+): RowFunction {
+  const isOver = new WeakMap<readonly Datum[], boolean>();
+  return (row, environment) => {
+    const values = operands.map((operand) => operand(row, environment));
+    if (values.includes(null)) return null;
+    if (isOver.get(row) === true) return evaluate();
+    const { functions } = environment;
+    const ms = delayMs(functions, ...values);
+    if (!(ms > 0)) return evaluate();
+    if (functions.sleep === undefined) throw unsupported('sleeping in this place');
+    throw new PageWait(functions.sleep(ms).then(() => void isOver.set(row, true)));
+  };
+}
+
 /** A function as a closure over the closures of its arguments; a strict one answers null without being called. */
 function compileCall(callee: ScalarFunction, operands: readonly RowFunction[]): RowFunction {
   const { evaluate, isStrict, usesContext } = callee;
+  if (callee.delayMs !== undefined) return compileDelay(callee, callee.delayMs, operands);
   const [first, second] = operands;
   if (!usesContext && operands.length === 2 && isStrict) {
     return (row, environment) => {

@@ -173,8 +173,8 @@ type Plan<Kind extends PhysicalPlan['kind']> = Extract<PhysicalPlan, { readonly 
 export function valuesOperator(plan: Plan<'values'>, runtime: Runtime): Operator {
   if (plan.rows.some((row) => row.some(hasSubquery))) {
     const closures = plan.rows.map((row) => row.map(compileRow));
-    return new RowOperator(singleRowOperator(runtime), plan.types.length, runtime.pause, () =>
-      closures.map((row) => row.map((closure) => closure([], runtime.environment))),
+    return new RowOperator(singleRowOperator(runtime), plan.types.length, runtime.pause, (single) =>
+      closures.map((row) => row.map((closure) => closure(single, runtime.environment))),
     );
   }
   const rows = function* (): Generator<readonly Datum[]> {

@@ -98,7 +98,13 @@ export type Expression =
       readonly elements: readonly Expression[];
       readonly isNested: boolean;
     }
-  | { readonly kind: 'row'; readonly type: SqlType; readonly fields: readonly Expression[] }
+  | {
+      readonly kind: 'row';
+      readonly type: SqlType;
+      readonly fields: readonly Expression[];
+      /** Null: of ROW(…), whose fields are f1, f2 …. */
+      readonly names: readonly string[] | null;
+    }
   | {
       readonly kind: 'subscript';
       readonly type: SqlType;

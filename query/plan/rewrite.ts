@@ -145,8 +145,12 @@ export function remap(expression: Expression, places: readonly number[]): Expres
   return substitute(expression, (index, type) => columnAt(places[index]!, type));
 }
 
+/** Whether evaluating it may have to wait, for a page or a moment: it has a subquery, or sleeps. */
 export function hasSubquery(expression: Expression): boolean {
-  return some(expression, (part) => part.kind === 'subquery');
+  return some(
+    expression,
+    (part) => part.kind === 'subquery' || (part.kind === 'call' && part.function.delayMs !== undefined),
+  );
 }
 
 export function isVolatile(expression: Expression): boolean {

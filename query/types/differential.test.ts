@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AlopexError } from '../../base/errors.ts';
-import type { Datum, SqlArray } from '../../base/values/datum.ts';
+import { type Datum, type SqlArray, SqlRow } from '../../base/values/datum.ts';
 import { toHex } from './codec/bytea.ts';
 import { codecOf } from './codec/codec.ts';
 import { formatRow } from './codec/row.ts';
@@ -104,7 +104,7 @@ function call(candidates: readonly AnyFunction[], values: readonly Value[]): str
 
 function showRow(row: readonly Datum[], columns: readonly TypeOid[]): string {
   if (columns.length === 1) return show(row[0]!, { oid: columns[0]!, modifier: -1 });
-  return formatRow({ fields: row }, (value, index) =>
+  return formatRow(new SqlRow(row), (value, index) =>
     codecOf(columns[index]!).format(value, { oid: columns[index]!, modifier: -1 }, context),
   );
 }

@@ -34,6 +34,8 @@ export type FunctionContext = {
    * pg_prepared_statements, by column name. Columns left out are null, or their type's zero.
    */
   readonly systemRows?: (relation: string) => Iterable<Readonly<Record<string, Datum>>>;
+  /** Lets time pass; rejects once the statement is cancelled. Where nothing can wait, it is not there. */
+  readonly sleep?: (ms: number) => Promise<void>;
 };
 
 /** Answered by query/catalog. Each returns null where there is no such object. */
@@ -92,6 +94,9 @@ export type ScalarFunction = {
   readonly usesContext: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: argument types are data here; the binder has checked them.
   readonly evaluate: (...args: any[]) => Datum;
+  /** Milliseconds to let pass before `evaluate` is called: pg_sleep. It takes the context first. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  readonly delayMs?: (context: FunctionContext, ...args: any[]) => number;
   /** pg_proc.oid, of those that have one. */
   readonly oid?: number;
   /**

@@ -86,6 +86,7 @@ export const oids = {
   anyarray: 2277,
   void: 2278,
   record: 2249,
+  recordArray: 2287,
   anyelement: 2283,
   anynonarray: 2776,
   anycompatible: 5077,

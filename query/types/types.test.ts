@@ -138,4 +138,21 @@ describe('query/types', () => {
     expect(equalsFunction(oids.json)).to.equal(null);
     expect(equalsFunction(oids.bpchar)!.evaluate('a ', 'a')).to.equal(true);
   });
+
+  it('refuses binary forms that are out of range, or too long', () => {
+    const refused = (oid: number, hex: string): unknown => {
+      try {
+        return codecOf(oid).decode(Uint8Array.from(Buffer.from(hex, 'hex')), { oid, modifier: -1 });
+      } catch (error) {
+        return (error as { readonly code: string }).code;
+      }
+    };
+    expect(refused(oids.date, '80000001')).to.equal('22008');
+    expect(refused(oids.date, '7ffffffe')).to.equal('22008');
+    expect(refused(oids.date, '00000000')).to.equal(10_957);
+    expect(refused(oids.time, 'ffffffffffffffff')).to.equal('22008');
+    expect(refused(oids.time, '000000141dd76001')).to.equal('22008');
+    expect(refused(oids.timestamp, '7ffffffffffffffe')).to.equal('22008');
+    expect(refused(oids.numeric, '00010000000000000001ff')).to.equal('22P03');
+  });
 });

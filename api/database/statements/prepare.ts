@@ -87,6 +87,9 @@ function pastCatalogsOf(session: EngineSession, moments: Moments): string {
   return `${moment?.changedAt ?? ''}@${named.join()}`;
 }
 
+/** A literal that stands for the time at which it is read: 'now', 'today' …. */
+const clockLiteral = /'\s*(now|today|tomorrow|yesterday)\b/i;
+
 /** Bound and planned anew, or as the cache has it. */
 export function prepareQuery(
   session: EngineSession,
@@ -100,9 +103,10 @@ export function prepareQuery(
   const { plans } = session.engine;
   const isPast = readsPast(session);
   const pastCatalogs = pastCatalogsOf(session, moments);
-  const key = plans.key(statement, givenTypes, searchPath, isPast ? '<' : pastCatalogs);
+  const time = `${isPast ? '<' : pastCatalogs}${session.settings.lookUps.inputStyle}`;
+  const key = plans.key(statement, givenTypes, searchPath, time);
   // A transaction that changed the catalog has a catalog of its own: its plans are not for others.
-  const isShared = session.transaction?.catalog == null;
+  const isShared = session.transaction?.catalog == null && !clockLiteral.test(statement.source);
   const cached = isShared ? plans.get(key) : undefined;
   if (cached?.query?.catalogVersion === catalog.version) return cached;
   const bound = bindQuery(session, statement, givenTypes, moments);

@@ -1,7 +1,11 @@
 import type { VariableSetStmt, VariableShowStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { Interval } from '../../../base/values/datum.ts';
 import type { OutputColumn } from '../../../query/plan/logical.ts';
 import { isolationOf } from '../../../query/txn/transaction.ts';
+import { codecOf } from '../../../query/types/codec/codec.ts';
+import { zoneOfOffset } from '../../../query/types/time/zone.ts';
+import { oids } from '../../../query/types/type.ts';
 import type { EngineSession } from '../session.ts';
 import { settingInfo } from '../settings.ts';
 import { pointOf } from '../time-travel.ts';
@@ -43,8 +47,21 @@ function listText(session: EngineSession, name: string, node: VariableSetStmt): 
   if (values.length > 1 && settingInfo(name)?.name !== 'DateStyle') {
     throw new AlopexError('invalid_parameter_value', `SET ${name} takes only one argument`);
   }
+  if (name === 'timezone' && node.args?.[0] !== undefined && 'TypeCast' in node.args[0]) {
+    return intervalZone(session, values[0]!);
+  }
   if (name === 'timezone') return values[0] ?? session.settings.require('TimeZone');
   return values.join(', ');
+}
+
+/** SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE. */
+function intervalZone(session: EngineSession, text: string): string {
+  const type = { oid: oids.interval, modifier: -1 };
+  const interval = codecOf(oids.interval).parse(text, type, session.functions) as Interval;
+  if (interval.months !== 0 || interval.days !== 0) {
+    throw new AlopexError('invalid_parameter_value', `invalid value for parameter "TimeZone": "${text}"`);
+  }
+  return zoneOfOffset(Math.trunc(interval.microseconds / 1_000_000));
 }
 
 function setVariable(session: EngineSession, name: string, value: string, isLocal: boolean): void {

@@ -22,14 +22,10 @@ export function columnAt(level: number, column: ScopeColumn): Expression {
 }
 
 /** A relation's name in an expression: the row of all its columns. */
-export function wholeRow(environment: Environment, level: number, relation: ScopeRelation): Expression {
+export function wholeRow(level: number, relation: ScopeRelation): Expression {
   const fields = relation.columns.map((column) => columnAt(level, column));
-  const row: Expression = { kind: 'row', type: typeOf(oids.record), fields };
-  environment.fieldNames.set(
-    row,
-    relation.columns.map((column) => column.name),
-  );
-  return row;
+  const names = relation.columns.map((column) => column.name);
+  return { kind: 'row', type: typeOf(oids.record), fields, names };
 }
 
 /** A name's parts, without a database that is put before schema and table. */
@@ -54,35 +50,28 @@ export function bindColumn(context: ExpressionContext, node: ColumnRef): Express
   const location = node.location ?? 0;
   const parts = partsOf(node);
   const name = parts.at(-1)!;
-  if (name === '*') return located(environment, starRow(environment, scope, parts, location), location);
+  if (name === '*') return located(environment, starRow(scope, parts, location), location);
   const expression =
-    parts.length === 1
-      ? bindName(environment, scope, name, location)
-      : bindQualified(environment, scope, parts, location);
+    parts.length === 1 ? bindName(scope, name, location) : bindQualified(environment, scope, parts, location);
   return located(environment, expression, location);
 }
 
 /** `t.*` as a value: the table's row. */
-function starRow(
-  environment: Environment,
-  scope: Scope,
-  parts: readonly string[],
-  location: number,
-): Expression {
+function starRow(scope: Scope, parts: readonly string[], location: number): Expression {
   const alias = parts.at(-2);
   if (alias === undefined) {
     throw new AlopexError('syntax_error', 'row expansion via "*" is not supported here', place(location));
   }
   const found = findRelation(scope, parts.at(-3) ?? null, alias, location);
   if (found === null) throw missingRelation(scope, alias, location);
-  return wholeRow(environment, found.level, found.relation);
+  return wholeRow(found.level, found.relation);
 }
 
-function bindName(environment: Environment, scope: Scope, name: string, location: number): Expression {
+function bindName(scope: Scope, name: string, location: number): Expression {
   const column = findColumn(scope, name, location);
   if (column !== null) return columnAt(column.level, column.column);
   const relation = findRelation(scope, null, name, location);
-  if (relation !== null) return wholeRow(environment, relation.level, relation.relation);
+  if (relation !== null) return wholeRow(relation.level, relation.relation);
   throw missingColumn(scope, null, name, location);
 }
 

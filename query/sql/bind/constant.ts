@@ -26,6 +26,10 @@ export function bindConstant({ environment }: ExpressionContext, node: A_Const):
   const digits = (node.fval?.fval ?? '0').replaceAll('_', '');
   const isInteger = /^(-?\d+|0[xob][0-9a-f]+)$/i.test(digits);
   const integer = isInteger ? BigInt(digits) : null;
+  // What a sign was folded into may fit a smaller type than its digits: -2147483648.
+  if (integer !== null && BigInt.asIntN(32, integer) === integer) {
+    return constantOf(oids.int4, Number(integer));
+  }
   if (integer !== null && integer >= -(2n ** 63n) && integer < 2n ** 63n) {
     return constantOf(oids.int8, narrow(integer));
   }

@@ -44,8 +44,6 @@ export type Environment = BindOptions & {
   readonly parameters: ParameterTypes;
   /** Where an expression stands in the text, from 0; -1 or nothing where unknown. */
   readonly locations: WeakMap<Expression, number>;
-  /** Names of a row value's fields: those of ROW(…) have none of their own. */
-  readonly fieldNames: WeakMap<Expression, readonly string[]>;
   readonly nextCteId: () => number;
   /** Binds a query within the statement; passed along because queries and expressions hold each other. */
   readonly bindQuery: QueryBinder;
@@ -62,7 +60,6 @@ export function newEnvironment(
     systemTimes,
     parameters: new ParameterTypes(options.parameterTypes),
     locations: new WeakMap(),
-    fieldNames: new WeakMap(),
     bindQuery,
     nextCteId: () => {
       cteId += 1;

@@ -271,7 +271,7 @@ function bindRow(context: ExpressionContext, node: RowExpr): Expression {
     const value = resolveUnknown(context.environment, context.bind(context, field));
     return isStar(field) && value.kind === 'row' ? value.fields : [value];
   });
-  return { kind: 'row', type: typeOf(oids.record), fields };
+  return { kind: 'row', type: typeOf(oids.record), fields, names: null };
 }
 
 /** `ROW(t.*, …)` holds the columns of t. */
@@ -295,13 +295,13 @@ function bindIndirection(context: ExpressionContext, node: A_Indirection): Expre
     }
     finish();
     if (!('String' in step)) throw unsupported('.* in this place', place(location).position);
-    value = fieldOf(context.environment, value, step.String.sval ?? '', location);
+    value = fieldOf(value, step.String.sval ?? '', location);
   }
   finish();
   return value;
 }
 
-function fieldOf(environment: Environment, row: Expression, name: string, location: number): Expression {
+function fieldOf(row: Expression, name: string, location: number): Expression {
   if (row.kind !== 'row') {
     const type = formatType(typeOf(row.type.oid));
     throw new AlopexError(
@@ -310,9 +310,7 @@ function fieldOf(environment: Environment, row: Expression, name: string, locati
       place(location),
     );
   }
-  const index = (environment.fieldNames.get(row) ?? row.fields.map((_, field) => `f${field + 1}`)).indexOf(
-    name,
-  );
+  const index = (row.names ?? row.fields.map((_, field) => `f${field + 1}`)).indexOf(name);
   if (index !== -1) return row.fields[index]!;
   throw new AlopexError(
     'undefined_column',

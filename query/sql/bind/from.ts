@@ -1,11 +1,12 @@
 import type { JoinExpr, Node, RangeFunction, RangeSubselect } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan, OutputColumn } from '../../plan/logical.ts';
 import { oids } from '../../types/type.ts';
 import { constructName, locationOf, place, qualifiedNameOf, rangeVarOf, stringsOf } from '../ast.ts';
 import { type Environment, typeOf } from './environment.ts';
 import { contextOf } from './expression.ts';
-import { type ResolvedCall, resolveFunction } from './function.ts';
+import { callOf, type ResolvedCall, resolveFunction } from './function.ts';
 import { joinItems } from './join.ts';
 import { itemOf, renameColumns, tableItem } from './relation.ts';
 import { type FromItem, newScope, type Scope, type ScopeColumn } from './scope.ts';
@@ -155,6 +156,10 @@ function bindCall(environment: Environment, scope: Scope, node: Node, location: 
   }
   const resolved = call.function;
   const columns = columnsOf(call, name);
+  // A function that waits does so as an expression.
+  if (resolved.kind === 'scalar' && resolved.delayMs !== undefined) {
+    return { name, columns, plan: () => singleRowOf(columns, callOf(call)) };
+  }
   return {
     name,
     columns,
@@ -184,13 +189,12 @@ function bindValueCall(environment: Environment, scope: Scope, node: Node): Boun
   return {
     name,
     columns,
-    plan: () => ({
-      kind: 'project',
-      columns,
-      input: { kind: 'single-row', columns: [] },
-      expressions: [value],
-    }),
+    plan: () => singleRowOf(columns, value),
   };
+}
+
+function singleRowOf(columns: readonly OutputColumn[], value: Expression): LogicalPlan {
+  return { kind: 'project', columns, input: { kind: 'single-row', columns: [] }, expressions: [value] };
 }
 
 const joinKinds = { JOIN_INNER: 'inner', JOIN_LEFT: 'left', JOIN_RIGHT: 'right', JOIN_FULL: 'full' } as const;

@@ -132,7 +132,7 @@ export function finishCall(
     const type = target === oids.any && isLiteral ? oids.text : concrete(target);
     return coerce(environment, argument, typeOf(type), 'implicit') ?? argument;
   });
-  const special = specialize(environment, resolved, coerced);
+  const special = specialize(resolved, coerced);
   return { function: special, arguments: coerced, result: concrete(resultOf(special)) };
 }
 
@@ -163,21 +163,16 @@ function resultOf(resolved: AnyFunction): TypeOid {
   return resolved.columns.length === 1 ? resolved.columns[0]!.type : oids.record;
 }
 
-function specialize(
-  environment: Environment,
-  resolved: AnyFunction,
-  arguments_: readonly Expression[],
-): AnyFunction {
+function specialize(resolved: AnyFunction, arguments_: readonly Expression[]): AnyFunction {
   if (resolved.specialize === undefined) return resolved;
-  return resolved.specialize(arguments_.map((argument) => argumentType(environment, argument)));
+  return resolved.specialize(arguments_.map(argumentType));
 }
 
-function argumentType(environment: Environment, argument: Expression): ArgumentType {
+function argumentType(argument: Expression): ArgumentType {
   if (argument.kind !== 'row') return argument.type;
-  const names = environment.fieldNames.get(argument);
   const fields = argument.fields.map((field, index) => ({
-    name: names?.[index] ?? `f${index + 1}`,
-    type: argumentType(environment, field),
+    name: argument.names?.[index] ?? `f${index + 1}`,
+    type: argumentType(field),
   }));
   return { ...argument.type, fields };
 }

@@ -87,9 +87,8 @@ function expandRow(context: ExpressionContext, node: A_Indirection): readonly Ta
       place(locationOf(node.arg)),
     );
   }
-  const names = context.environment.fieldNames.get(row);
   return row.fields.map((expression, index) => ({
-    name: names?.[index] ?? `f${index + 1}`,
+    name: row.names?.[index] ?? `f${index + 1}`,
     expression,
     ...originOf(context.scope, expression),
   }));

@@ -68,7 +68,7 @@ const codecs = new Map<TypeOid, TypeCodec>([
 export function codecOf(oid: TypeOid): TypeCodec {
   const known = codecs.get(oid);
   if (known !== undefined) return known;
-  if (findType(oid)?.category === 'P') return untypedCodec;
+  if (findType(oid)?.category === 'P' && oid !== oids.recordArray) return untypedCodec;
   if (!isArrayType(oid)) throw unsupported(`type ${formatType({ oid, modifier: -1 })}`);
   const element = elementType(oid);
   const codec = arrayCodec(element, () => codecOf(element));
@@ -108,9 +108,16 @@ function refuse(direction: string, type: SqlType): never {
   throw unsupported(`${direction} of type ${formatType(type)}`);
 }
 
-/** A row value keeps no types: each field prints as the datum shows what it is. */
+/** A row value says what its fields are; else a field prints as the datum shows what it is. */
 function formatUntyped(value: Datum, context: FunctionContext): string {
-  if (value instanceof SqlRow) return formatRow(value, (field) => formatUntyped(field, context));
+  if (value instanceof SqlRow) {
+    return formatRow(value, (field, index) => {
+      const type = value.shape?.[index]?.type;
+      return type === undefined
+        ? formatUntyped(field, context)
+        : codecOf(type.oid).format(field, type, context);
+    });
+  }
   return codecOf(untypedOid(value)).format(value, { oid: untypedOid(value), modifier: -1 }, context);
 }
 
@@ -129,6 +136,7 @@ function untypedOid(value: Datum): TypeOid {
   }
   if (value instanceof Uint8Array) return oids.bytea;
   if (value instanceof Float32Array) return oids.vector;
+  if (value instanceof SqlRow) return oids.record;
   if (value instanceof SqlArray) {
     const first = value.items.find((item) => item !== null) ?? '';
     return findType(untypedOid(first))!.array;

@@ -26,7 +26,7 @@ import { parseInterval } from '../time/interval-text.ts';
 import type { DateInputContext } from '../time/parse.ts';
 import { invalidDatetime, julianDays, momentInfinity, momentLocal, parseMoment } from '../time/parse.ts';
 import { fromLocal, timeZone } from '../time/zone.ts';
-import { decodeInt4, decodeInt8, encodeInt4, encodeInt8 } from './integer.ts';
+import { decodeInt4, decodeInt8, encodeInt4, encodeInt8, invalidBinary } from './integer.ts';
 
 /** 2000-01-01: the epoch of PostgreSQL's binary forms. */
 const epochDays = 10_957;
@@ -49,7 +49,11 @@ export const dateCodec: TypeCodec = {
   format: (value, _type, context) => formatDate(value as number, context.dateStyle),
   decode(bytes) {
     const days = decodeInt4(bytes);
-    return isInfiniteDate(days) ? days : days + epochDays;
+    if (isInfiniteDate(days)) return days;
+    if (days + epochDays < dateMin || days + epochDays > dateMax) {
+      throw new AlopexError('datetime_field_overflow', 'date out of range');
+    }
+    return days + epochDays;
   },
   encode: (value) => encodeInt4(isInfiniteDate(value as number) ? value : (value as number) - epochDays),
 };
@@ -66,7 +70,13 @@ function parseTime(text: string, context: DateInputContext): number {
 export const timeCodec: TypeCodec = {
   parse: (text, _type, context) => parseTime(text, context),
   format: (value) => formatTime(value as number),
-  decode: decodeInt8,
+  decode(bytes) {
+    const micros = decodeInt8(bytes);
+    if (micros < 0 || micros > microsPerDay) {
+      throw new AlopexError('datetime_field_overflow', 'time out of range');
+    }
+    return micros;
+  },
   encode: encodeInt8,
 };
 
@@ -147,6 +157,7 @@ export const intervalCodec: TypeCodec = {
     const micros = reader.int64();
     const days = reader.int32();
     const months = reader.int32();
+    if (reader.remaining > 0) throw invalidBinary();
     if (typeof micros === 'bigint') throw new AlopexError('datetime_field_overflow', 'interval out of range');
     return new Interval(months, days, micros);
   },

@@ -56,6 +56,7 @@ function decode(bytes: Uint8Array): Numeric {
     if (digit > 9999) throw invalidBinary();
     units = units * 10_000n + BigInt(digit);
   }
+  if (reader.remaining > 0) throw invalidBinary();
   const stored = (count - weight - 1) * 4;
   if (sign === signs.negative) units = -units;
   return stored >= 0

@@ -1,5 +1,5 @@
 import type { Datum } from '../../../base/values/datum.ts';
-import type { AggregateFunction, ArgumentType, FunctionContext } from '../function.ts';
+import type { AggregateFunction, ArgumentType, FunctionContext, ScalarFunction } from '../function.ts';
 
 /**
  * What carries out a function of pg_proc. Implementations are named by pg_proc.prosrc (many functions share
@@ -17,7 +17,12 @@ export type Aggregation = Pick<AggregateFunction, 'initial' | 'step' | 'final'> 
 };
 
 export type Implementation =
-  | { readonly kind: 'scalar'; readonly usesContext: boolean; readonly evaluate: Evaluate }
+  | {
+      readonly kind: 'scalar';
+      readonly usesContext: boolean;
+      readonly evaluate: Evaluate;
+      readonly delayMs?: NonNullable<ScalarFunction['delayMs']>;
+    }
   | {
       readonly kind: 'typed-scalar';
       readonly usesContext: boolean;
@@ -44,6 +49,18 @@ export function pure(functions: Readonly<Record<string, Evaluate>>): Implementat
 /** Functions that take the context first. */
 export function contextual(functions: Readonly<Record<string, Evaluate>>): Implementations {
   return mapValues(functions, (evaluate) => ({ kind: 'scalar', usesContext: true, evaluate }));
+}
+
+/** Functions that answer nothing, after a while: how long, in milliseconds. */
+export function delays(
+  functions: Readonly<Record<string, NonNullable<ScalarFunction['delayMs']>>>,
+): Implementations {
+  return mapValues(functions, (delayMs) => ({
+    kind: 'scalar',
+    usesContext: true,
+    evaluate: () => '',
+    delayMs,
+  }));
 }
 
 /** Functions made for the types of their arguments. */

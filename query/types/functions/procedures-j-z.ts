@@ -142,6 +142,7 @@ export const proceduresFromJ = `
 3034 pg_relation_filepath(regclass) text /s; 6121 pg_relation_is_publishable(regclass) bool /s;
 3842 pg_relation_is_updatable(regclass, bool) int4 /s; 2325 pg_relation_size(regclass) int8 /v;
 2332 pg_relation_size(regclass, text) int8 /v; 4032 pg_sequence_last_value(regclass) int8 /v;
+2626 pg_sleep(float8) void /v; 3935 pg_sleep_for(interval) void /v; 3936 pg_sleep_until(timestamptz) void /v;
 3334 pg_size_bytes(text) int8; 2288 pg_size_pretty(int8) text; 3166 pg_size_pretty(numeric) text;
 2079 pg_table_is_visible(oid) bool /s; 2997 pg_table_size(regclass) int8 /v;
 3778 pg_tablespace_location(oid) text /s; 2286 pg_total_relation_size(regclass) int8 /v;

@@ -77,7 +77,10 @@ function makeScalar(
     result: typeNamed(result),
     usesContext: implementation.usesContext,
   };
-  if (implementation.kind === 'scalar') return { ...scalar, evaluate: implementation.evaluate };
+  if (implementation.kind === 'scalar') {
+    const { evaluate, delayMs } = implementation;
+    return { ...scalar, evaluate, ...(delayMs === undefined ? {} : { delayMs }) };
+  }
   return {
     ...scalar,
     evaluate: implementation.specialize(genericTypes(signature)),

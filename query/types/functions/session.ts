@@ -1,10 +1,10 @@
 import { AlopexError } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
-import { SqlArray } from '../../../base/values/datum.ts';
+import { type Interval, SqlArray } from '../../../base/values/datum.ts';
 import type { FunctionContext } from '../function.ts';
 import { invalidParameter } from '../problems.ts';
 import type { Implementations } from './define.ts';
-import { contextual, pure, typed } from './define.ts';
+import { contextual, delays, pure, typed } from './define.ts';
 
 /** What version() and server_version say: the PostgreSQL whose behaviour this is, and whose it is. */
 export const serverVersion = '15.18';
@@ -83,5 +83,12 @@ export const sessionFunctions: Implementations = {
       context.sequences.setValue(oid, value, isCalled);
       return value;
     },
+  }),
+  ...delays({
+    pg_sleep: (_context: FunctionContext, seconds: number) => seconds * 1000,
+    pg_sleep_for: (_context: FunctionContext, interval: Interval) =>
+      (interval.months * 30 + interval.days) * 86_400_000 + interval.microseconds / 1000,
+    pg_sleep_until: (context: FunctionContext, micros: number | bigint) =>
+      (Number(micros) - context.clockMicros()) / 1000,
   }),
 };

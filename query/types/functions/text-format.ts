@@ -104,7 +104,17 @@ function convert(letter: string, text: string | null): string {
   }
 }
 
+/** Characters of a padded text. */
+const widthMax = 1 << 28;
+const integerMax = 2 ** 31 - 1;
+
 function pad(text: string, width: number, isLeft: boolean): string {
+  if (Math.abs(width) > integerMax) {
+    throw new AlopexError('numeric_value_out_of_range', 'number is out of range');
+  }
+  if (Math.abs(width) > widthMax) {
+    throw new AlopexError('program_limit_exceeded', 'requested length too large');
+  }
   const blanks = ' '.repeat(Math.max(0, Math.abs(width) - characterCount(text)));
   return isLeft || width < 0 ? text + blanks : blanks + text;
 }

@@ -12,8 +12,6 @@ import { formatJson, quoteJson } from './value.ts';
 /** Turns values of a type into JSON text: to_json, to_jsonb, json_build_object, json_agg … */
 export type ToJson = (value: Datum, context: FunctionContext) => string;
 
-const isoContext = (context: FunctionContext): FunctionContext => ({ ...context, dateStyle: 'ISO, MDY' });
-
 function scalarToJson(type: ArgumentType): ToJson {
   const codec = codecOf(type.oid);
   const text: ToJson = (value, context) => codec.format(value, type, context);
@@ -36,7 +34,7 @@ function scalarToJson(type: ArgumentType): ToJson {
     case oids.date:
     case oids.timestamp:
     case oids.timestamptz:
-      return (value, context) => quoteJson(formatJsonTimestamp(text(value, isoContext(context))));
+      return (value, context) => quoteJson(formatJsonTimestamp(text(value, context)));
     default:
       return (value, context) => quoteJson(text(value, context));
   }
@@ -63,17 +61,20 @@ function arrayToJson(toItem: ToJson, separator: string): ToJson {
 }
 
 function rowToJson(type: ArgumentType, separator: string): ToJson {
-  const fields = type.fields?.map(({ name, type: fieldType }) => ({
-    key: quoteJson(name),
-    toJson: toJsonOf(fieldType),
-  }));
+  const fields = type.fields?.map(jsonField);
   return (value, context) => {
-    const members = (value as SqlRow).fields.map((field, index) => {
-      const { key, toJson } = fields?.[index] ?? { key: `"f${index + 1}"`, toJson: untypedToJson };
+    const row = value as SqlRow;
+    const known = fields ?? row.shape?.map((field) => jsonField(field));
+    const members = row.fields.map((field, index) => {
+      const { key, toJson } = known?.[index] ?? { key: `"f${index + 1}"`, toJson: untypedToJson };
       return `${key}:${field === null ? 'null' : toJson(field, context)}`;
     });
     return `{${members.join(separator)}}`;
   };
+}
+
+function jsonField({ name, type }: { readonly name: string; readonly type: ArgumentType }) {
+  return { key: quoteJson(name), toJson: toJsonOf(type) };
 }
 
 /** `separator`: array_to_json and row_to_json put line feeds at the top level where asked to be pretty. */

@@ -100,10 +100,23 @@ export function fixedZone(offset: number, name: string): TimeZone {
   return { name, offsetAt: () => offset };
 }
 
+/** An abbreviation, and an offset that counts west. */
+const posixZone = /^(?:[A-Za-z]{3,}|<[^>]+>)?([+-]?)(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?$/;
+
+export function isPosixZone(name: string): boolean {
+  return posixZone.test(name);
+}
+
+/** `<+05>-05`: what PostgreSQL calls a zone that is given by its seconds east of Greenwich. */
+export function zoneOfOffset(seconds: number): string {
+  const east = formatOffset(seconds);
+  return `<${east}>${seconds < 0 ? '+' : '-'}${east.slice(1)}`;
+}
+
 function makeZone(name: string): TimeZone | null {
   const abbreviation = abbreviationOffset(name);
   if (abbreviation !== null) return fixedZone(abbreviation, name);
-  const posix = /^(?:[A-Za-z]{3,}|<[^>]+>)?([+-]?)(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?$/.exec(name);
+  const posix = posixZone.exec(name);
   if (posix !== null) {
     const [, sign, hours, minutes = '0', seconds = '0'] = posix;
     const offset = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);

@@ -145,7 +145,6 @@ SELECT "id" FROM "E";
 SELECT count(*) FROM nope;
 SELECT * FROM e FOR UPDATE;
 SELECT DISTINCT dept FROM e FOR UPDATE;
--- differs: a date within a row's text
 SELECT e FROM e WHERE id = 1;
 SELECT (e).name FROM e WHERE id = 1;
 SELECT row_to_json(d) FROM d WHERE id = 1;

@@ -25,7 +25,6 @@ SELECT 0.1::float8 + 0.2, 0.1 + 0.2, 1/3.0, 10::numeric / 3, 7 / 2, -7 / 2, -7 %
 SELECT 1e15::float8, 1e16::float8, 123456789.123::float4, 1e-5::float8, 100000::float4, 1e6::float4;
 SELECT round(2.5), round(2.5::float8), round(-1.55, 1), trunc(-1.9), ceil(1.1), floor(-1.1), sign(-3), mod(7, -3), power(2, 0.5), sqrt(2::numeric), 2 ^ 10, exp(1::numeric), ln(10::float8);
 SELECT 5::int2 * 20000::int2;
--- differs: the least integer as a literal
 SELECT abs(-2147483648);
 SELECT -(-9223372036854775808);
 SELECT 1::numeric(3,2) * 1.5, sum(x), avg(x) FROM (VALUES (1.10), (2.25)) v(x);
@@ -76,3 +75,31 @@ SELECT 1.0::numeric = 1.00, 1.10::text, 1.10 * 1, 0.00::text, -0.0::float8, '-0'
 -- differs: zeros at the end of a power
 SELECT 170::numeric ^ 2;
 SELECT 2::numeric ^ -2, 10 ^ 400::numeric > 0, factorial(20), gcd(12, 18), div(7.5, 2), width_bucket(5, 0, 10, 4), scale(1.500), min_scale(1.500), trim_scale(1.500);
+SELECT pg_typeof(-2147483648), pg_typeof(-2147483649), pg_typeof(-(2147483648)), pg_typeof(-9223372036854775808), pg_typeof(-9223372036854775809);
+SET timezone = '+5';
+SHOW timezone;
+SELECT '2020-01-01 00:00:00'::timestamptz, '2020-01-01 00:00:00+00'::timestamptz;
+SET timezone = -7.5;
+SELECT '2020-01-01 00:00:00'::timestamptz, '2020-01-01 00:00:00+00'::timestamptz;
+SET timezone = 'UTC+3';
+SELECT '2020-01-01 00:00:00'::timestamptz, '2020-01-01 00:00:00+00'::timestamptz;
+SET timezone = '<+03>-3';
+SELECT '2020-01-01 00:00:00'::timestamptz, '2020-01-01 00:00:00+00'::timestamptz;
+SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE;
+SHOW timezone;
+SELECT '2020-01-01 00:00:00'::timestamptz, '2020-01-01 00:00:00+00'::timestamptz;
+SET timezone = '200';
+SET timezone = 'UTC';
+SELECT format('%99999999999s', 'x');
+SELECT format('%2147483647s', 'x');
+CREATE TABLE composite (a date, b timestamptz, c numeric(10,2), d text, e int[]);
+INSERT INTO composite VALUES ('2020-02-03', '2020-02-03 04:05:06+00', 1.5, 'x y', '{1,2}'), (NULL, NULL, NULL, '', '{}');
+SELECT composite, composite::text, row(a, b), to_json(composite), row_to_json(composite) FROM composite ORDER BY d;
+SELECT array_agg(composite ORDER BY d) FROM composite;
+SELECT x FROM (SELECT a, c FROM composite) x ORDER BY c;
+DROP TABLE composite;
+SELECT pg_sleep(0.001), pg_sleep(0.001), i FROM generate_series(1, 2) i;
+SELECT * FROM pg_sleep(0.001);
+SELECT pg_sleep_for('1 millisecond'), pg_sleep_until(now()), pg_sleep(NULL), pg_sleep(-1);
+VALUES (pg_sleep(0.001)), (pg_sleep(0.001));
+SELECT count(pg_sleep(0.001)) FROM generate_series(1, 3);
