@@ -70,13 +70,13 @@ export async function readMark(disk: Disk, directory: string): Promise<MarkRead 
   if (!(await disk.exists(path))) return null;
   const file = await disk.open(path, 'read');
   try {
-    const slots = [await file.read(0, slotBytes), await file.read(slotBytes, slotBytes)].map((bytes) =>
-      decodeSlot(bytes, path),
-    );
+    const slots = [await file.read(0, slotBytes), await file.read(slotBytes, slotBytes)];
     let newest: MarkRead | null = null;
-    for (const slot of slots) {
+    for (const bytes of slots) {
+      const slot = decodeSlot(bytes, path);
       if (slot !== null && (newest === null || slot.generation > newest.generation)) newest = slot;
     }
+    if (newest === null) for (const bytes of slots) refuseNewer(bytes, path);
     return newest;
   } finally {
     await file.close();
@@ -133,13 +133,7 @@ function decodeSlot(slot: Uint8Array, path: string): MarkRead | null {
   if (!isOurs || length > slot.length - frameBytes) return null;
   const payload = slot.subarray(frameBytes, frameBytes + length);
   if (stored !== crc32c(payload, crc32c(slot.subarray(0, 12)))) return null;
-  if (version !== formatVersion) {
-    throw new AlopexError(
-      'feature_not_supported',
-      `${path} has log format version ${version}, and this version of Alopex DB reads ${formatVersion}`,
-      { hint: 'Open it with the version that wrote it, or a newer one.' },
-    );
-  }
+  if (version !== formatVersion) throw otherVersion(version, path);
   const reader = new ByteReader(payload);
   const generation = whole(reader.int64(), path);
   const mark = {
@@ -153,6 +147,23 @@ function decodeSlot(slot: Uint8Array, path: string): MarkRead | null {
     return [whole(reader.int64(), path), offset(whole(reader.int64(), path))];
   });
   return { generation, mark: { ...mark, undecided } };
+}
+
+/** Where no slot is whole by our checksum, another one of a newer version may be why. */
+function refuseNewer(slot: Uint8Array, path: string): void {
+  if (slot.length < frameBytes) return;
+  const frame = new ByteReader(slot);
+  if (frame.uint32() !== magic) return;
+  const version = frame.uint32();
+  if (version > formatVersion) throw otherVersion(version, path);
+}
+
+function otherVersion(version: number, path: string): AlopexError {
+  return new AlopexError(
+    'feature_not_supported',
+    `${path} has log format version ${version}, and this version of Alopex DB reads ${formatVersion}`,
+    { hint: 'Open it with the version that wrote it, or a newer one.' },
+  );
 }
 
 function whole(value: number | bigint, path: string): number {

@@ -75,12 +75,21 @@ function checksumOf(versionAndLength: Uint8Array, body: Uint8Array): number {
   return crc32c(body, crc32c(versionAndLength));
 }
 
-/** Throws data_corrupted, or feature_not_supported for a newer version, naming the file. */
+/**
+ * Throws data_corrupted, or feature_not_supported for a newer version, naming the file. The version is looked at before
+ * the checksum: a newer version may have another one.
+ */
 export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   if (bytes.length < headerBytes) throw corrupted(path, bytes.length, 'it ends within its header');
   const reader = new ByteReader(bytes);
   if (reader.utf8(magic.length) !== magic) throw corrupted(path, 0, 'it is no manifest');
   const version = reader.uint32();
+  if (version > formatVersion) {
+    throw new AlopexError(
+      'feature_not_supported',
+      `${path} has format version ${version}; this program reads up to version ${formatVersion}`,
+    );
+  }
   const length = reader.uint32();
   const checksum = reader.uint32();
   const body = bytes.subarray(headerBytes);
@@ -89,12 +98,6 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
     checksumOf(bytes.subarray(magic.length, headerBytes - 4), body) !== checksum
   ) {
     throw corrupted(path, headerBytes, 'checksum mismatch');
-  }
-  if (version > formatVersion) {
-    throw new AlopexError(
-      'feature_not_supported',
-      `${path} has format version ${version}; this program reads up to version ${formatVersion}`,
-    );
   }
   return JSON.parse(utf8ToString(body)) as Manifest;
 }

@@ -6,7 +6,6 @@ import { expect } from 'chai';
 import { Database } from '../../api/open.ts';
 import { crc32c } from '../../base/bytes/crc32c.ts';
 import { AlopexError } from '../../base/errors.ts';
-import { encodeManifest } from '../../materializers/manifest/manifest.ts';
 import { fileKind } from './file-kind.ts';
 
 const open = new URL('../../api/open.ts', import.meta.url).href;
@@ -70,7 +69,7 @@ describe('directories of a database', () => {
       kind: string,
       change: (bytes: Buffer) => Uint8Array,
     ): Promise<readonly [string, string]> {
-      const copy = join(root, `newer-${kind}`);
+      const copy = await mkdtemp(join(root, `newer-${kind}-`));
       await cp(path, copy, { recursive: true });
       for (const name of await readdir(copy, { recursive: true })) {
         if (fileKind(name) !== kind) continue;
@@ -81,10 +80,11 @@ describe('directories of a database', () => {
       throw new Error(`no file is a ${kind}`);
     }
 
-    it('a manifest is refused by name', async () => {
-      const [copy, file] = await changed('manifest', (bytes) =>
-        encodeManifest(JSON.parse(bytes.subarray(20).toString('utf8')), 99),
-      );
+    it('a manifest is refused by name, whatever its checksum', async () => {
+      const [copy, file] = await changed('manifest', (bytes) => {
+        bytes.writeUInt32BE(99, 8);
+        return bytes;
+      });
       expect(await refusalOf(copy)).to.match(
         new RegExp(`^feature_not_supported: ${file} has format version 99`),
       );
@@ -107,6 +107,16 @@ describe('directories of a database', () => {
           const payload = slot.subarray(16, 16 + slot.readUInt32BE(8));
           slot.writeUInt32BE(crc32c(payload, crc32c(slot.subarray(0, 12))), 12);
         }
+        return bytes;
+      });
+      expect(await refusalOf(copy)).to.match(
+        new RegExp(`^feature_not_supported: ${file} has log format version 99`),
+      );
+    });
+
+    it('a mark with another checksum, too', async () => {
+      const [copy, file] = await changed('mark', (bytes) => {
+        for (const at of [0, 32 * 1024]) if (bytes.readUInt32BE(at) !== 0) bytes.writeUInt32BE(99, at + 4);
         return bytes;
       });
       expect(await refusalOf(copy)).to.match(
