@@ -45,6 +45,9 @@ export type EngineLimits = {
   readonly indexSortBytesMax?: number;
 };
 
+/** Rows that are written again, for a new index, in less time than its states take. */
+const smallTableRows = 1000;
+
 /** One open database: its log, its folds, its transactions, its sessions. */
 export class Engine implements SessionHost {
   readonly env: Env;
@@ -56,7 +59,7 @@ export class Engine implements SessionHost {
   readonly catalogs: CatalogHistory;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
-  readonly limits: EngineLimits;
+  readonly limits: EngineLimits & Required<Pick<EngineLimits, 'smallTableRows'>>;
   readonly indexBuilds: IndexBuilds;
   readonly #options: EngineOptions;
   readonly #lock: DirectoryLock;
@@ -78,7 +81,7 @@ export class Engine implements SessionHost {
     this.#lock = lock;
     this.env = options.env;
     this.settings = options.settings;
-    this.limits = options.limits ?? {};
+    this.limits = { smallTableRows, ...options.limits };
     this.indexBuilds = new IndexBuilds(this, options.onProblem);
     this.log = log;
     this.rows = rows;

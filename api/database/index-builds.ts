@@ -1,6 +1,6 @@
 import type { Timer } from '../../base/env/env.ts';
 import { type AlopexError, asAlopexError } from '../../base/errors.ts';
-import { indexId, type StorageId } from '../../base/ids.ts';
+import { type IndexId, indexId, type StorageId } from '../../base/ids.ts';
 import { keptIndex, unfinishedIndexes, withoutIndex } from '../../query/catalog/index-state.ts';
 import type { Engine } from './engine.ts';
 
@@ -72,6 +72,16 @@ export class IndexBuilds {
       throw error;
     }
     await rows.dropIndexFiles(storage, indexId(index));
+  }
+
+  /** As `drop`, of an index that no committed catalog knows: its transaction was rolled back. */
+  dropFiles(storage: StorageId, index: IndexId): Promise<void> {
+    const { rows } = this.#engine;
+    const dropping = rows.dropIndexFiles(storage, index).catch((error: unknown) => {
+      const problem = asAlopexError(error);
+      if (problem.condition !== 'admin_shutdown') this.#onProblem(problem);
+    });
+    return this.track(dropping);
   }
 
   #dropLater(storage: StorageId, index: number): void {

@@ -24,6 +24,16 @@ export type Manifest = {
   /** Versions of a storage below its horizon may be gone. */
   readonly horizons: readonly (readonly [storage: number, horizon: number])[];
   readonly dropped: readonly DroppedStorage[];
+  /** Left out where there are none. */
+  readonly droppedIndexes?: readonly DroppedIndex[];
+};
+
+/** An index that its table does not have any more, or never had. Its entries are kept as long as the table's history. */
+export type DroppedIndex = {
+  readonly storage: number;
+  readonly index: number;
+  /** A timestamp at which that was so. */
+  readonly since: number;
 };
 
 /** A storage that no table has any more. Its rows are kept as long as its history, for readers of the past. */

@@ -29,6 +29,7 @@ import {
   planFullCompaction,
 } from './compaction-plan.ts';
 import type { Applied, RowReader, Scan } from './contract.ts';
+import { droppedIndexes } from './dropped-indexes.ts';
 import { type LiveFile, LiveFiles } from './files.ts';
 import { buildIndex, dropIndexFiles, type IndexBuildHost, indexSortBytesMax } from './index-build.ts';
 import { Layouts } from './layouts.ts';
@@ -81,6 +82,8 @@ export class Rows {
   #isFlushDue = false;
   /** The newest memtable of the flush that runs or has failed. */
   #cutMemtable: Trees | null = null;
+  /** Their entries are in files, and the transactions that make them have not ended. */
+  readonly #newIndexes = new Set<IndexId>();
   #isClosed = false;
 
   private constructor(options: RowsOptions, cache: PageCache, files: LiveFiles, layouts: Layouts) {
@@ -254,8 +257,9 @@ export class Rows {
       layouts: this.#flushedLayouts,
       fileNumber: manifest.nextFile,
     });
+    const { droppedIndexes: _, ...before } = manifest;
     await this.#install({
-      ...manifest,
+      ...before,
       applied: point.applied.offset,
       timestamp: point.applied.timestamp,
       replayFrom: point.replayFrom,
@@ -265,6 +269,13 @@ export class Rows {
           ? manifest.files
           : [...manifest.files, { ...file, level: 0, order: point.applied.offset }],
       ...this.#histories(manifest, point.applied.timestamp),
+      ...droppedIndexes(
+        manifest,
+        this.#files.files,
+        Layouts.fromJson(point.layouts),
+        (index) => this.#newIndexes.has(index),
+        point.applied.timestamp,
+      ),
     });
     this.#flushedLayouts = point.layouts;
     const { memtables } = this.#store.state;
@@ -377,6 +388,7 @@ export class Rows {
       now: Math.min(manifest.timestamp, oldestView?.() ?? manifest.timestamp),
       layouts: layouts.toJson(),
       dropped: manifest.dropped,
+      droppedIndexes: manifest.droppedIndexes ?? [],
     });
     await this.#install(afterCompaction(manifest, plan, output));
   }
@@ -386,6 +398,19 @@ export class Rows {
   /** Puts the entries of the rows that are there into files, beside all that goes on. See `buildIndex`. */
   buildIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
     return buildIndex(this.#indexBuildHost(), layout, index, check);
+  }
+
+  /**
+   * The same for an index that only the transaction knows which makes it, and which keeps everybody from writing to the
+   * table. `endNewIndex` when the transaction has ended.
+   */
+  async buildNewIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
+    this.#newIndexes.add(index.id);
+    await this.buildIndex(layout, index, check);
+  }
+
+  endNewIndex(index: IndexId): void {
+    this.#newIndexes.delete(index);
   }
 
   /** Takes away what a build left that did not end well. */

@@ -132,6 +132,7 @@ function merge(host: IndexBuildHost, runs: readonly WrittenFile[], level: number
     now: manifest.timestamp,
     layouts: layouts.toJson(),
     dropped: [],
+    droppedIndexes: [],
   });
 }
 

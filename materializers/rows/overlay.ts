@@ -233,6 +233,11 @@ export class Overlay implements PendingRows {
     this.#journal ??= [];
   }
 
+  /** Whether rows of a storage were written, and perhaps taken back. */
+  hasRows(storage: StorageId): boolean {
+    return this.layers(Number.POSITIVE_INFINITY).some(({ trees }) => trees.get(storage, primary) !== null);
+  }
+
   /** Forgets what this command and later ones wrote; the journal was begun before. */
   rollbackTo(command: number): void {
     const journal = this.#journal;

@@ -4,7 +4,7 @@ import type { ColumnId, IndexId, StorageId, Timestamp } from '../../base/ids.ts'
 import type { Datum } from '../../base/values/datum.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
-import type { Manifest } from '../manifest/manifest.ts';
+import type { DroppedIndex, Manifest } from '../manifest/manifest.ts';
 import type { CompactionOutput, CompactionPlan } from '../rows/compaction-plan.ts';
 import { Layouts, missingValues } from '../rows/layouts.ts';
 import type { SectionColumn } from '../rows/sstable/format.ts';
@@ -20,6 +20,7 @@ export type CompactInput = {
   readonly now: number;
   readonly layouts: JsonObject;
   readonly dropped: Manifest['dropped'];
+  readonly droppedIndexes: readonly DroppedIndex[];
 };
 
 export const compactTask: WorkerTask<CompactInput, CompactionOutput> = {
@@ -72,8 +73,7 @@ class Compaction {
       for (const sections of bySpace(this.#sections)) {
         const { storage, index } = sections[0]!;
         const horizon = this.#horizonOf(storage);
-        const droppedSince = this.#dropped.get(storage);
-        const isGone = droppedSince !== undefined && droppedSince < horizon;
+        const isGone = this.#droppedSince(storage, index) < horizon;
         const keepsAll = !isGone && (await this.#mergeSpace(storage, index, sections, horizon));
         if (!keepsAll) this.#horizons.set(storage, horizon);
       }
@@ -83,6 +83,13 @@ class Compaction {
       throw error;
     }
     return { files: this.#files, nextFile: this.#nextFile, horizons: [...this.#horizons] };
+  }
+
+  /** Since when no table has it; infinite where one has. */
+  #droppedSince(storage: StorageId, index: IndexId): number {
+    const { droppedIndexes } = this.#input;
+    const dropped = droppedIndexes.find((each) => each.storage === storage && each.index === index);
+    return dropped?.since ?? this.#dropped.get(storage) ?? Number.POSITIVE_INFINITY;
   }
 
   #horizonOf(storage: StorageId): number {

@@ -13,9 +13,6 @@ import { applyEffect } from './ddl-effects.ts';
 import { bindDefault } from './defaults.ts';
 import { buildOnline, type IndexBackfill, onlineBackfill } from './online-index.ts';
 
-/** Rows that are written again, for a new index, in less time than its states take. */
-const smallTableRows = 1000;
-
 export function isDdlStatement(statement: ParsedStatement): boolean {
   return isDdl(statement.kind);
 }
@@ -69,9 +66,7 @@ function isDoneAtOnce(
   const { transactions, limits } = engine;
   const definition = transactions.catalogOf(transaction).byId(table);
   if (concurrently || definition?.kind !== 'table') return false;
-  if (engine.reader.estimate(definition.layout.storage).rows > (limits.smallTableRows ?? smallTableRows)) {
-    return false;
-  }
+  if (engine.reader.estimate(definition.layout.storage).rows > limits.smallTableRows) return false;
   try {
     return transactions.lock(transaction, tableLockKey(table), mode, true) === null;
   } catch (error) {

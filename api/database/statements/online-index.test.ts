@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { Simulation } from '../../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../../base/errors.ts';
+import { indexId } from '../../../base/ids.ts';
+import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import { unfinishedIndexes } from '../../../query/catalog/index-state.ts';
 import { loadParser } from '../../../query/sql/parse.ts';
 import { checkIndexes } from '../../../test/sim/check.ts';
@@ -334,5 +336,82 @@ describe('an index of a table with rows', () => {
       await database.query('CREATE INDEX CONCURRENTLY IF NOT EXISTS t_n ON t (n)');
       await database.query('CREATE INDEX CONCURRENTLY IF NOT EXISTS t_n ON t (n)');
       expect(await stateOf(scene, 't_n')).to.equal('valid');
+    }));
+
+  it('is built in files in a block too, where others wait to write', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const { log } = database.engine;
+      const before = log.endOffset;
+      let isWritten = false;
+      let writing: Promise<unknown> = Promise.resolve();
+      await database.transaction(async (queries) => {
+        await queries.query('CREATE INDEX t_n ON t (n)');
+        expect(log.endOffset - before).to.be.below(5);
+        await queries.query('UPDATE t SET n = 1000 WHERE n = 8');
+        const { rows } = await queries.query('SELECT count(*)::int AS n FROM t WHERE n IN (7, 8, 1000)');
+        expect(rows).to.deep.equal([{ n: 10 }]);
+        writing = database.query('UPDATE t SET n = 7 WHERE n = 1000').then(() => {
+          isWritten = true;
+        });
+        await pause(20);
+        expect(isWritten).to.equal(false);
+      });
+      await writing;
+      expect(await rowsOf(scene, 'SELECT count(*)::int AS n FROM t WHERE n = 7')).to.deep.equal([{ n: 10 }]);
+    }));
+
+  it('has what its transaction wrote before it, and goes back to a savepoint', () =>
+    withTable(async (scene) => {
+      const { database } = scene;
+      await database.transaction(async (queries) => {
+        await queries.query('SAVEPOINT s');
+        await queries.query('CREATE INDEX t_n ON t (n)');
+        await queries.query('ROLLBACK TO s');
+        await queries.query('UPDATE t SET n = 2000 WHERE id <= 3');
+        await queries.query('CREATE INDEX t_n ON t (n)');
+        const { rows } = await queries.query('SELECT id FROM t WHERE n = 2000 ORDER BY id');
+        expect(rows).to.deep.equal([{ id: 1 }, { id: 2 }, { id: 3 }]);
+      });
+      expect(await planOf(scene, 'SELECT * FROM t WHERE n = 7')).to.contain('t_n');
+    }));
+
+  it('fails in a block as outside', () =>
+    withTable(async (scene) => {
+      const { database } = scene;
+      const error = await errorOf(
+        database.transaction((queries) => queries.query('ALTER TABLE t ADD CONSTRAINT t_n UNIQUE (n)')),
+      );
+      expect([error?.code, error?.detail]).to.deep.equal(['23505', 'Key (n)=(0) is duplicated.']);
+      await expectNothingLeft(scene, 't_n');
+    }));
+
+  it('leaves the files once nobody can ask for it any more', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const { engine } = database;
+      await database.query(`ALTER TABLE t SET (alopex.history = '1ms')`);
+      await database.query('CREATE INDEX t_n ON t (n)');
+      await database.query('UPDATE t SET n = n + 1');
+      const index = [...engine.transactions.catalog.all()].find((each) => each.kind === 'index')!;
+      const { layout } = engine.transactions.catalog.byId(index.table) as RelationDefinition;
+      const entries = async (): Promise<number> => {
+        const scan = engine.rows.indexEntries(layout, indexId(index.id), engine.transactions.visible);
+        for (let count = 0; ; ) {
+          const batch = scan.next();
+          if (batch === null) return count;
+          if (batch instanceof Promise) await batch;
+          else count += batch.selection?.length ?? batch.rowCount;
+        }
+      };
+      await engine.checkpoint();
+      expect(await entries()).to.equal(500);
+      await database.query('DROP INDEX t_n');
+      await database.query('DELETE FROM t WHERE id = 1');
+      await engine.compact();
+      await pause(100);
+      await database.query('DELETE FROM t WHERE id = 2');
+      await engine.compact();
+      expect(await entries()).to.equal(0);
     }));
 });

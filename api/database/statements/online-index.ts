@@ -1,11 +1,8 @@
-import { equalBytes } from '../../../base/bytes/compare.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import type { StorageId } from '../../../base/ids.ts';
-import { datumAt } from '../../../base/values/column.ts';
 import type { IndexState } from '../../../log/events/layout.ts';
-import { decodeKey, primaryKeyOfEntry } from '../../../materializers/rows/key.ts';
 import type { DdlEffect, DdlResult } from '../../../query/catalog/ddl/context.ts';
-import type { CatalogSnapshot, RelationDefinition } from '../../../query/catalog/definition.ts';
+import type { CatalogSnapshot } from '../../../query/catalog/definition.ts';
 import {
   differInIndexesOnly,
   type KeptIndex,
@@ -16,7 +13,7 @@ import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
-import { duplicateKey } from './duplicate-key.ts';
+import { requireUniqueEntries } from './unique-entries.ts';
 
 export type IndexBackfill = Extract<DdlEffect, { readonly kind: 'backfill-index' }>;
 
@@ -102,7 +99,9 @@ class OnlineBuild {
     await rows.buildIndex(built.table.layout, built.layout, () => this.#check());
     if (built.layout.unique) {
       await this.#writersEnd();
-      await this.#requireUnique();
+      const whole = this.#kept();
+      if (whole === null) return;
+      await requireUniqueEntries(this.#session, this.#run, whole.table, whole.layout);
     }
     await this.#advance('public');
   }
@@ -139,54 +138,5 @@ class OnlineBuild {
   #check(): void {
     this.#run.checkCancelled();
     this.#kept();
-  }
-
-  /** 23505 where two rows have the same key. */
-  async #requireUnique(): Promise<void> {
-    const kept = this.#kept();
-    if (kept === null) return;
-    const { rows, transactions } = this.#session.engine;
-    const { table, layout: index } = kept;
-    const scan = rows.indexEntries(table.layout, index.id, transactions.visible);
-    let previous: Uint8Array | null = null;
-    try {
-      for (;;) {
-        const batch = scan.next();
-        if (batch === null) return;
-        if (batch instanceof Promise) {
-          await batch;
-          continue;
-        }
-        const count = batch.selection?.length ?? batch.rowCount;
-        for (let place = 0; place < count; place++) {
-          const entry = datumAt(batch.columns[0]!, batch.selection?.[place] ?? place) as Uint8Array;
-          const key = primaryKeyOfEntry(index, entry);
-          const prefix = entry.subarray(0, entry.length - key.length);
-          const isSame = previous !== null && equalBytes(previous, prefix);
-          if (isSame && !(index.nullsDistinct && decodeKey(index.columns, prefix).includes(null))) {
-            throw await this.#duplicate(table, kept, key);
-          }
-          previous = prefix;
-        }
-        this.#check();
-        const slice = this.#run.slice();
-        if (slice !== null) await slice;
-      }
-    } finally {
-      scan.close();
-    }
-  }
-
-  async #duplicate(table: RelationDefinition, { layout: index }: KeptIndex, key: Uint8Array): Promise<Error> {
-    const { reader, transactions } = this.#session.engine;
-    const view = { at: transactions.visible, pending: null };
-    const found = await reader.get(
-      table.layout,
-      key,
-      view,
-      table.layout.columns.map(({ id }) => id),
-    );
-    const row = found?.values ?? table.layout.columns.map(() => null);
-    return duplicateKey(this.#session, table, index, row);
   }
 }

@@ -14,6 +14,9 @@ export function* dumpManifest(manifest: Manifest): Generator<string> {
   for (const { storage, since } of manifest.dropped) {
     yield `storage ${storage}: dropped by ${timeText(since)}`;
   }
+  for (const { storage, index, since } of manifest.droppedIndexes ?? []) {
+    yield `index ${index} of storage ${storage}: dropped by ${timeText(since)}`;
+  }
 }
 
 function timeText(at: number): string {
