@@ -85,6 +85,7 @@ export const tableColumns = `
   int2, prorettype oid, proargtypes oidvector, proallargtypes _oid, proargmodes _char, proargnames _text,
   proargdefaults pg_node_tree, protrftypes _oid, prosrc text, probin text, prosqlbody pg_node_tree,
   proconfig _text, proacl _aclitem
+6243 pg_parameter_acl: oid oid, parname text, paracl _aclitem
 6104 pg_publication: oid oid, pubname name, pubowner oid, puballtables bool, pubinsert bool, pubupdate
   bool, pubdelete bool, pubtruncate bool, pubviaroot bool
 6237 pg_publication_namespace: oid oid, pnpubid oid, pnnspid oid

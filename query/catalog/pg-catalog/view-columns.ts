@@ -100,4 +100,5 @@ export const viewColumns = `
 12014 pg_user: usename name, usesysid oid, usecreatedb bool, usesuper bool, userepl bool, usebypassrls
   bool, passwd text, valuntil timestamptz, useconfig _text
 12028 pg_views: schemaname name, viewname name, viewowner name, definition text
+12327 pg_user_mappings: umid oid, srvid oid, srvname name, umuser oid, usename name, umoptions _text
 `;

@@ -15,6 +15,13 @@ import {
   type ScopeRelation,
 } from './scope.ts';
 
+/** The system column that says which table a row is of. */
+const tableOid = 'tableoid';
+
+function oidConstant(value: number): Expression {
+  return { kind: 'constant', type: typeOf(oids.oid), value };
+}
+
 /** A column's value, `level` queries out. */
 export function columnAt(level: number, column: ScopeColumn): Expression {
   const { type, index } = column;
@@ -72,6 +79,10 @@ function bindName(scope: Scope, name: string, location: number): Expression {
   if (column !== null) return columnAt(column.level, column.column);
   const relation = findRelation(scope, null, name, location);
   if (relation !== null) return wholeRow(relation.level, relation.relation);
+  const [only, ...others] = scope.relations;
+  if (name === tableOid && only !== undefined && others.length === 0 && only.oid !== undefined) {
+    return oidConstant(only.oid);
+  }
   throw missingColumn(scope, null, name, location);
 }
 
@@ -90,5 +101,6 @@ function bindQualified(
     throw new AlopexError('ambiguous_column', `column reference "${name}" is ambiguous`, place(location));
   }
   if (columns[0] !== undefined) return located(environment, columnAt(found.level, columns[0]), location);
+  if (name === tableOid && found.relation.oid !== undefined) return oidConstant(found.relation.oid);
   throw missingColumn(scope, qualifier, name, location);
 }

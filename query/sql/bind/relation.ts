@@ -149,7 +149,7 @@ function virtualItem(
     asOf,
   };
   const offered = plan.columns.map((column, index) => ({ ...column, index }));
-  return itemOf(plan, relationOf(reference, schema, null, offered, null));
+  return itemOf(plan, { ...relationOf(reference, schema, null, offered, null), oid: relation.oid });
 }
 
 function relationOf(
@@ -164,6 +164,7 @@ function relationOf(
     alias,
     schema: reference.alias === null ? schema : null,
     table,
+    ...(table === null ? {} : { oid: table.id }),
     columns: renameColumns(columns, reference.columnAliases, alias),
     keyIndex,
   };

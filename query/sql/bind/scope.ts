@@ -24,6 +24,8 @@ export type ScopeRelation = {
   readonly schema: string | null;
   /** The base table, for functional dependence and locking. */
   readonly table: RelationDefinition | null;
+  /** What `tableoid` answers, where there is such a column. */
+  readonly oid?: number;
   readonly columns: readonly ScopeColumn[];
   /** Of a table that is scanned with key and version: where the key stands in the item's row. */
   readonly keyIndex: number | null;

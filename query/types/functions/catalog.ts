@@ -12,7 +12,7 @@ import { invalidParameter } from '../problems.ts';
 import { findType } from '../registry.ts';
 import { oids } from '../type.ts';
 import type { ArgumentTypes, Evaluate, Implementations } from './define.ts';
-import { contextual, pure, typedContextual } from './define.ts';
+import { contextual, pure, rows, typedContextual } from './define.ts';
 
 /** Functions over the catalog, which psql and other tools call. Whatever asks for a privilege has it. */
 const privilegeNames = [
@@ -96,6 +96,12 @@ function finder(typeName: RegTypeName): Evaluate {
 const nothing: Evaluate = () => null;
 const yes: Evaluate = () => true;
 
+/** `name=value` of reloptions. */
+function optionOf(text: string): readonly Datum[] {
+  const at = text.indexOf('=');
+  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
+}
+
 function columnSize([type]: ArgumentTypes): Evaluate {
   const { length } = findType(type!.oid) ?? { length: -1 };
   const codec = codecOf(type!.oid);
@@ -142,6 +148,10 @@ export const catalogFunctions: Implementations = {
     pg_ts_dict_is_visible: yes,
     pg_ts_parser_is_visible: yes,
     pg_ts_template_is_visible: yes,
+    pg_statistics_obj_is_visible: nothing,
+    pg_describe_object: nothing,
+    pg_tablespace_size_oid: () => 0,
+    pg_tablespace_size_name: () => 0,
     pg_relation_is_publishable: yes,
     pg_relation_is_updatable: () => 28,
     pg_column_is_updatable: yes,
@@ -190,6 +200,12 @@ export const catalogFunctions: Implementations = {
     to_regprocedure: finder('regprocedure'),
     to_regnamespace: finder('regnamespace'),
     to_regrole: finder('regrole'),
+  }),
+  ...rows({
+    // No table is partitioned.
+    pg_partition_tree: () => [],
+    pg_options_to_table: (_context, options: SqlArray) =>
+      options.items.map((option) => optionOf(String(option))),
   }),
   ...typedContextual({ pg_column_size: columnSize }),
 };

@@ -142,6 +142,10 @@ export const proceduresFromJ = `
 3034 pg_relation_filepath(regclass) text /s; 6121 pg_relation_is_publishable(regclass) bool /s;
 3842 pg_relation_is_updatable(regclass, bool) int4 /s; 2325 pg_relation_size(regclass) int8 /v;
 2332 pg_relation_size(regclass, text) int8 /v; 4032 pg_sequence_last_value(regclass) int8 /v;
+3537 pg_describe_object(oid, oid, int4) text /s; 3403 pg_statistics_obj_is_visible(oid) bool /s;
+2322 pg_tablespace_size(oid) int8 /v =pg_tablespace_size_oid; 2323 pg_tablespace_size(name) int8 /v =pg_tablespace_size_name;
+2289 pg_options_to_table(_text) setof (option_name text, option_value text);
+3423 pg_partition_tree(regclass) setof (relid regclass, parentrelid regclass, isleaf bool, level int4);
 2626 pg_sleep(float8) void /v; 3935 pg_sleep_for(interval) void /v; 3936 pg_sleep_until(timestamptz) void /v;
 3334 pg_size_bytes(text) int8; 2288 pg_size_pretty(int8) text; 3166 pg_size_pretty(numeric) text;
 2079 pg_table_is_visible(oid) bool /s; 2997 pg_table_size(regclass) int8 /v;

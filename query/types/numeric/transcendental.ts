@@ -89,7 +89,7 @@ function expFixed(argument: bigint, digits: number): bigint {
     8 + Math.max(0, bitLength(argument) - bitLength(unit)) + Math.floor(Math.sqrt(digits * bitsPerDigit));
   const precision = Math.ceil(digits * bitsPerDigit) + halvings + 16;
   const bits = BigInt(precision);
-  const reduced = (argument << bits) / unit >> BigInt(halvings);
+  const reduced = ((argument << bits) / unit) >> BigInt(halvings);
   const one = 1n << bits;
   let term = one;
   let sum = one;
