@@ -236,8 +236,9 @@ class SegmentLog implements SegmentedLog {
 
   async #flushAll(): Promise<void> {
     try {
+      await this.#gathering.gather(() => this.endOffset);
+      // What was appended during a flush has waited long enough: it is flushed while the others are answered.
       while (!this.#queue.isEmpty) {
-        await this.#gathering.gather(() => this.endOffset);
         const flush = this.#queue.begin();
         if (flush !== null) await this.#flush(flush);
       }
