@@ -5,7 +5,7 @@ import type { Transaction } from '../../query/txn/transaction.ts';
 import type { EngineSession } from './session.ts';
 
 /** How long a statement may hold the event loop before it lets others run. */
-const sliceMs = 5;
+const sliceMsMax = 5;
 /** Timers take no longer delays. */
 const timerMsMax = 2 ** 31 - 1;
 
@@ -75,9 +75,13 @@ export class StatementRun {
     if (this.#reason !== null) throw this.#reason;
   }
 
+  sliceMs(): number {
+    return this.#session.engine.env.clock.monotonicMs() - this.#sliceStartMs;
+  }
+
   slice(): Promise<void> | null {
+    if (this.sliceMs() < sliceMsMax) return null;
     const { clock } = this.#session.engine.env;
-    if (clock.monotonicMs() - this.#sliceStartMs < sliceMs) return null;
     return new Promise((resolve) => {
       clock.setTimer(0, () => {
         this.#sliceStartMs = clock.monotonicMs();

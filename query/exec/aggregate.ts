@@ -179,14 +179,11 @@ class AggregatePass {
     const hasKeys = this.#plan.keys.length > 0;
     const size = hasKeys ? this.#table.size : 1;
     for (const accumulator of this.#accumulators) yield* accumulator.finish?.() ?? [];
-    const keys = hasKeys ? this.#table.keys() : [];
     for (let from = 0; from < size; from += batchRowsMax) {
       const pause = this.#runtime.pause();
       if (pause !== null) yield pause;
       const rowCount = Math.min(batchRowsMax, size - from);
-      const columns = keys.map((key) =>
-        datumVector((key.kind === 'datum' ? key.values : []).slice(from, from + rowCount)),
-      );
+      const columns = hasKeys ? this.#table.keys(from, from + rowCount) : [];
       for (const accumulator of this.#accumulators) {
         const values = new Array<Datum>(rowCount);
         for (let row = 0; row < rowCount; row++) values[row] = accumulator.result(from + row);

@@ -16,6 +16,8 @@ export type ExecutionContext = {
   checkCancelled(): void;
   /** Yields to the event loop when the slice (5 ms) is used up: null, or a promise to await. */
   slice(): Promise<void> | null;
+  /** How long the slice has lasted, in milliseconds with a fraction. */
+  sliceMs(): number;
   /** What sorts, hash tables and kept rows may hold together. */
   readonly workMemoryBytes: number;
   /** Accounts for what they hold; exec itself keeps it within `workMemoryBytes`. */

@@ -71,7 +71,7 @@ describe('KeyTable', () => {
           return expected.get(key)!;
         });
         expect([...ids]).to.deep.equal(wanted);
-        const keys = table.keys();
+        const keys = table.keys(0, table.size);
         expect([...expected.keys()]).to.deep.equal(
           [...expected.values()].map((id) => JSON.stringify(keys.map((key) => datumAt(key, id)))),
         );

@@ -38,22 +38,22 @@ export class PairJoin {
     return keepsLeft.has(this.#kind) ? new Uint8Array(batch.rowCount) : null;
   }
 
-  /** The output of one left batch; `isWhole`: no partners of it will come any more. */
+  /** The output of one left batch, null where a chunk gave none; `isWhole`: no partners of it will come any more. */
   *join(
     batch: ColumnBatch,
     chunks: Iterable<PairChunk>,
     matched: Uint8Array | null,
     isWhole: boolean,
-  ): Generator<ColumnBatch> {
+  ): Generator<ColumnBatch | null> {
     const kind = this.#kind;
     for (const chunk of chunks) {
       if (kind === 'semi' || kind === 'anti') {
         this.#markLeft(batch, chunk, matched!);
+        yield null;
         continue;
       }
       const joined = this.#joined(batch, chunk);
-      if (joined === null) continue;
-      this.#mark(joined.selection, chunk, matched);
+      if (joined !== null) this.#mark(joined.selection, chunk, matched);
       yield joined;
     }
     if (!isWhole) return;

@@ -55,7 +55,7 @@ export class KeptJoinOperator implements Operator {
   #matches: (Uint8Array | null)[] = [];
   #leftBatches = 0;
   #matchBytes = 0;
-  #output: Iterator<ColumnBatch> | null = null;
+  #output: Iterator<ColumnBatch | null> | null = null;
 
   constructor(
     kind: KeptJoin,
@@ -87,7 +87,10 @@ export class KeptJoinOperator implements Operator {
       const pause = this.#output === null ? null : this.#runtime.pause();
       if (pause !== null) return pause;
       const step = this.#output?.next();
-      if (step !== undefined && step.done !== true) return step.value;
+      if (step !== undefined && step.done !== true) {
+        if (step.value !== null) return step.value;
+        continue;
+      }
       this.#output = null;
       if (this.#isLeftRead) {
         if (this.#isRightRead) return null;

@@ -324,18 +324,17 @@ export class KeyTable {
     }
   }
 
-  /** The key values of groups [0, size): one vector a key column. */
-  keys(): ColumnVector[] {
-    const size = this.size;
-    const results: Datum[][] = this.#columns.map(() => new Array<Datum>(size));
-    for (let group = 0; group < size; group++) {
+  /** The key values of groups [from, to): one vector a key column. */
+  keys(from: number, to: number): ColumnVector[] {
+    const results: Datum[][] = this.#columns.map(() => new Array<Datum>(to - from));
+    for (let group = from; group < to; group++) {
       let id = group;
       for (let column = this.#columns.length - 1; column > 0; column--) {
         const pair = this.#pairs[column - 1]!.keyOf(id);
-        results[column]![group] = this.#columns[column]!.values[pair % pairBase]!;
+        results[column]![group - from] = this.#columns[column]!.values[pair % pairBase]!;
         id = Math.floor(pair / pairBase);
       }
-      if (this.#columns.length > 0) results[0]![group] = this.#columns[0]!.values[id]!;
+      if (this.#columns.length > 0) results[0]![group - from] = this.#columns[0]!.values[id]!;
     }
     return results.map(datumVector);
   }

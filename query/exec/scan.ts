@@ -9,6 +9,7 @@ import { BatchFilter } from './batch-expressions.ts';
 import { keyRangesOf, pointKeyOf, zonesOf } from './key-ranges.ts';
 import { lazily } from './lazy-operator.ts';
 import type { Environment, Operator, Runtime } from './operator.ts';
+import { Pacer } from './pacer.ts';
 import { RowOperator } from './pipeline.ts';
 import { compileRow } from './row-compiler.ts';
 import { batchesOfRows, batchOfRows } from './vectors.ts';
@@ -20,6 +21,7 @@ export class TableScanOperator implements Operator {
   readonly #row: readonly Datum[];
   readonly #filter: BatchFilter | null;
   readonly #view: ReadView;
+  readonly #pacer: Pacer;
   #scan: Scan | null = null;
   #isDone = false;
 
@@ -30,6 +32,7 @@ export class TableScanOperator implements Operator {
     this.#runtime = runtime;
     this.#filter = plan.filter === null ? null : new BatchFilter(plan.filter, runtime.environment);
     this.#view = viewOf(plan, runtime);
+    this.#pacer = new Pacer(runtime);
   }
 
   next(): ColumnBatch | null | Promise<void> {
@@ -37,16 +40,21 @@ export class TableScanOperator implements Operator {
     this.#scan ??= this.#open();
     const scan = this.#scan;
     for (;;) {
-      const pause = this.#runtime.pause();
+      const pause = this.#pacer.pause();
       if (pause !== null) return pause;
-      const batch = scan.next();
-      if (batch instanceof Promise) return batch;
-      if (batch === null) {
+      const batch = this.#pacer.take();
+      if (batch !== null) {
+        const kept = this.#filter === null ? batch : this.#filter.apply(batch);
+        if (kept !== null && kept.rowCount > 0) return kept;
+        continue;
+      }
+      const pulled = scan.next();
+      if (pulled instanceof Promise) return pulled;
+      if (pulled === null) {
         this.close();
         return null;
       }
-      const kept = this.#filter === null ? batch : this.#filter.apply(batch);
-      if (kept !== null && kept.rowCount > 0) return kept;
+      this.#pacer.put(pulled);
     }
   }
 
@@ -135,13 +143,13 @@ class PointScan implements Scan {
 
 /** Batches from an iterator, with the cancellation check of every source. */
 class IteratorOperator implements Operator {
-  readonly #runtime: Runtime;
+  readonly #pacer: Pacer;
   readonly #filter: BatchFilter | null;
   #batches: Iterator<ColumnBatch> | null = null;
   #open: (() => Iterable<ColumnBatch>) | null;
 
   constructor(runtime: Runtime, filter: BatchFilter | null, open: () => Iterable<ColumnBatch>) {
-    this.#runtime = runtime;
+    this.#pacer = new Pacer(runtime);
     this.#filter = filter;
     this.#open = open;
   }
@@ -150,15 +158,20 @@ class IteratorOperator implements Operator {
     if (this.#open === null) return null;
     this.#batches ??= this.#open()[Symbol.iterator]();
     for (;;) {
-      const pause = this.#runtime.pause();
+      const pause = this.#pacer.pause();
       if (pause !== null) return pause;
+      const batch = this.#pacer.take();
+      if (batch !== null) {
+        const kept = this.#filter === null ? batch : this.#filter.apply(batch);
+        if (kept !== null) return kept;
+        continue;
+      }
       const step = this.#batches.next();
       if (step.done === true) {
         this.#open = null;
         return null;
       }
-      const kept = this.#filter === null ? step.value : this.#filter.apply(step.value);
-      if (kept !== null) return kept;
+      this.#pacer.put(step.value);
     }
   }
 

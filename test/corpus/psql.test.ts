@@ -46,6 +46,7 @@ async function rowsOfStatement({ catalog }: Script, statement: ParsedStatement):
     parameters: [],
     checkCancelled: () => undefined,
     slice: () => null,
+    sliceMs: () => 0,
     workMemoryBytes: Number.POSITIVE_INFINITY,
     reserve: () => undefined,
     release: () => undefined,

@@ -98,6 +98,7 @@ export function executionContext(
     parameters,
     checkCancelled: () => run.checkCancelled(),
     slice: () => run.slice(),
+    sliceMs: () => run.sliceMs(),
     workMemoryBytes: session.settings.workMemoryBytes,
     reserve: (bytes) => run.reserve(bytes),
     release: (bytes) => run.release(bytes),

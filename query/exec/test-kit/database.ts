@@ -97,6 +97,7 @@ export class MemoryDatabase {
       parameters,
       checkCancelled: () => undefined,
       slice: () => null,
+      sliceMs: () => 0,
       workMemoryBytes: this.memoryMax,
       reserve: (bytes) => {
         this.reserved += bytes;
