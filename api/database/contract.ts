@@ -103,6 +103,8 @@ export type CopyOutPortal = {
   readonly columnCount: number;
   /** Whole lines (or tuples), or null at the end. */
   read(): Promise<Uint8Array | null>;
+  /** It may wait for ever for what it reads next: what it has read is sent meanwhile. */
+  readonly isEndless?: true;
   /** Where each line of what was read last ends in it; the header and the trailer of the binary format count as lines. */
   readonly lineEnds: readonly number[];
   readonly tag: string;

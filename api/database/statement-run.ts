@@ -71,6 +71,17 @@ export class StatementRun {
     });
   }
 
+  /** What `work` gives, or the error of the cancellation, whichever is first. */
+  cancellable<Result>(work: Promise<Result>): Promise<Result> {
+    if (this.#reason !== null) return Promise.reject(this.#reason);
+    return new Promise((resolve, reject) => {
+      this.#wake = (error) => {
+        if (error !== null) reject(error);
+      };
+      work.then(resolve, reject);
+    });
+  }
+
   checkCancelled(): void {
     if (this.#reason !== null) throw this.#reason;
   }

@@ -1,6 +1,7 @@
 import { AlopexError } from '../../base/errors.ts';
 import { msOfTimestamp } from '../../base/hlc.ts';
 import { offset, type SchemaId, type Timestamp, timestamp } from '../../base/ids.ts';
+import type { Datum } from '../../base/values/datum.ts';
 import type { RowEvent } from '../../log/events/event.ts';
 import type { EventSchema } from '../../log/events/layout.ts';
 import { rowCodec } from '../../log/events/row.ts';
@@ -9,7 +10,11 @@ import { objectsTable, sequencesTable } from '../../log/events/system.ts';
 import { decodeControl } from '../../log/record/control.ts';
 import { verifyBatch } from '../../log/record/header.ts';
 import { RecordReader } from '../../log/record/record-reader.ts';
-import type { CatalogSnapshot, RelationDefinition } from '../../query/catalog/definition.ts';
+import type {
+  CatalogSnapshot,
+  ColumnDefinition,
+  RelationDefinition,
+} from '../../query/catalog/definition.ts';
 import type { FunctionContext } from '../../query/types/function.ts';
 import type { Change, Row, TailOptions } from './database.ts';
 import { databaseName, type Engine } from './engine.ts';
@@ -18,16 +23,51 @@ import { type Value, valueReader } from './values.ts';
 /** Bytes of the log that are read at a time. */
 const readBytes = 1024 * 1024;
 
+/** A row as it was before or after a change, with the columns that the table had. */
+export type ChangedRow = { readonly columns: readonly ColumnDefinition[]; readonly values: readonly Datum[] };
+/** A change, before its values take a protocol's form. */
+export type RowChange = Omit<Change, 'before' | 'after'> & {
+  readonly before: ChangedRow | null;
+  readonly after: ChangedRow | null;
+};
+
 /** Committed changes of one table, or of all, in the order of the log; goes on until it is stopped. */
 export async function* tailChanges(engine: Engine, options: TailOptions): AsyncIterable<Change> {
-  const { log } = engine;
   const session = engine.connect({
     user: 'alopex',
     database: databaseName,
     settings: {},
     clientAddress: null,
   });
-  const decoder = new ChangeDecoder(engine, session.functions, options.table ?? null);
+  const rowOf = (row: ChangedRow | null): Row | null =>
+    row === null ? null : valuesOf(row, session.functions);
+  try {
+    for await (const changes of tailBatches(engine, options)) {
+      for (const change of changes) {
+        if (options.signal?.aborted === true) return;
+        yield { ...change, before: rowOf(change.before), after: rowOf(change.after) };
+      }
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+function valuesOf({ columns, values }: ChangedRow, functions: FunctionContext): Row {
+  const row: Record<string, Value> = {};
+  for (const [place, { name, type }] of columns.entries())
+    row[name] = valueReader(type)(values[place]!, functions);
+  return row;
+}
+
+/** The same, as many at a time as were read together, for whoever gives values a form of its own. */
+export async function* tailBatches(
+  engine: Engine,
+  options: TailOptions,
+): AsyncGenerator<readonly RowChange[], void, undefined> {
+  const { log } = engine;
+  if (options.table !== undefined) requireTable(engine.transactions.catalog, options.table);
+  const decoder = new ChangeDecoder(engine, options.table ?? null);
   const stopped = stopSignal(options.signal);
   let at = options.from === undefined ? log.highWatermark : offset(options.from);
   if (at < log.startOffset) {
@@ -37,20 +77,17 @@ export async function* tailChanges(engine: Engine, options: TailOptions): AsyncI
     );
   }
   const from = at;
-  try {
-    while (options.signal?.aborted !== true) {
-      if (at >= log.lastStableOffset) {
-        await Promise.race([log.waitPast(log.lastStableOffset), stopped]);
-        continue;
-      }
-      for (const batch of await log.read(at, readBytes)) {
-        const header = verifyBatch(batch);
-        for (const change of decoder.decode(batch)) if (change.offset >= from) yield change;
-        at = offset(header.lastOffset + 1);
-      }
+  while (options.signal?.aborted !== true) {
+    if (at >= log.lastStableOffset) {
+      await Promise.race([log.waitPast(log.lastStableOffset), stopped]);
+      continue;
     }
-  } finally {
-    await session.close();
+    for (const batch of await log.read(at, readBytes)) {
+      const header = verifyBatch(batch);
+      const changes = decoder.decode(batch).filter((change) => change.offset >= from);
+      if (changes.length > 0) yield changes;
+      at = offset(header.lastOffset + 1);
+    }
   }
 }
 
@@ -63,17 +100,15 @@ function stopSignal(signal: AbortSignal | undefined): Promise<void> {
 /** Turns batches into changes; holds back transactions larger than a batch until their marker. */
 class ChangeDecoder {
   readonly #engine: Engine;
-  readonly #functions: FunctionContext;
   readonly #table: string | null;
   readonly #undecided = new Map<number, RowEvent[]>();
 
-  constructor(engine: Engine, functions: FunctionContext, table: string | null) {
+  constructor(engine: Engine, table: string | null) {
     this.#engine = engine;
-    this.#functions = functions;
     this.#table = table;
   }
 
-  decode(batch: Uint8Array): readonly Change[] {
+  decode(batch: Uint8Array): readonly RowChange[] {
     const header = verifyBatch(batch);
     if (!header.isControl) {
       const events = [...readEvents(batch, header)];
@@ -90,19 +125,18 @@ class ChangeDecoder {
     return control.kind === 'commit' ? this.#changes(events, timestamp(control.timestamp)) : [];
   }
 
-  #changes(events: readonly RowEvent[], commit: Timestamp | null): readonly Change[] {
+  #changes(events: readonly RowEvent[], commit: Timestamp | null): readonly RowChange[] {
     return events.flatMap((event) => this.#change(event, commit ?? event.timestamp) ?? []);
   }
 
-  #change(event: RowEvent, commit: Timestamp): Change | null {
+  #change(event: RowEvent, commit: Timestamp): RowChange | null {
     const { catalog } = this.#engine.transactions;
     const schema = this.#schema(event.schema);
     if (schema === null || schema.table === objectsTable || schema.table === sequencesTable) return null;
     const table = catalog.byId(schema.table);
     if (table?.kind !== 'table') return null;
     const namespace = namespaceName(catalog, table);
-    if (this.#table !== null && this.#table !== table.name && this.#table !== `${namespace}.${table.name}`)
-      return null;
+    if (this.#table !== null && !isNamed(catalog, table, this.#table)) return null;
     const { before, row } = event;
     return {
       schema: namespace,
@@ -121,21 +155,28 @@ class ChangeDecoder {
     return object?.kind === 'schema' ? object.event : null;
   }
 
-  #row(table: RelationDefinition, schema: EventSchema | null, bytes: Uint8Array): Row {
-    const row: Record<string, Value> = {};
-    if (schema === null) return row;
-    const columns = schema.fields.map((field) => ({ id: field.column, type: field.type, missing: null }));
-    const values = rowCodec(schema).projection(columns)(bytes);
-    for (const [index, field] of schema.fields.entries()) {
+  #row(table: RelationDefinition, schema: EventSchema | null, bytes: Uint8Array): ChangedRow {
+    if (schema === null) return { columns: [], values: [] };
+    const shown = schema.fields.flatMap((field) => {
       const column = table.columns[field.column - 1];
-      if (column === undefined || column.isHidden || column.isDropped) continue;
-      row[column.name] = valueReader(column.type)(values[index]!, this.#functions);
-    }
-    return row;
+      return column === undefined || column.isHidden || column.isDropped ? [] : [{ field, column }];
+    });
+    const read = shown.map(({ field }) => ({ id: field.column, type: field.type, missing: null }));
+    return { columns: shown.map(({ column }) => column), values: rowCodec(schema).projection(read)(bytes) };
   }
 }
 
 function namespaceName(catalog: CatalogSnapshot, table: RelationDefinition): string {
   const namespace = catalog.byId(table.namespace);
   return namespace?.kind === 'namespace' ? namespace.name : 'public';
+}
+
+/** By its name alone, or with its schema's. */
+function isNamed(catalog: CatalogSnapshot, table: RelationDefinition, name: string): boolean {
+  return name === table.name || name === `${namespaceName(catalog, table)}.${table.name}`;
+}
+
+function requireTable(catalog: CatalogSnapshot, name: string): void {
+  for (const object of catalog.all()) if (object.kind === 'table' && isNamed(catalog, object, name)) return;
+  throw new AlopexError('undefined_table', `relation "${name}" does not exist`);
 }

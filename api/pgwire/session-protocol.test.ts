@@ -458,5 +458,21 @@ describe('the query protocols', () => {
       expect(await other.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
       other.close();
     });
+
+    it('of changes sends them as they come, and ends only when it is cancelled', async () => {
+      client.send(query("SET statement_timeout = '100ms'; COPY t TO STDOUT (FORMAT changes, FROM 0)"));
+      const answers = await client.until('ReadyForQuery');
+      const lines = answers.filter((answer) => answer.startsWith('CopyData')).map((line) => line.slice(9));
+      const last = JSON.parse(JSON.parse(lines.at(-1)!)) as Record<string, unknown>;
+      expect(last).to.deep.include({ schema: 'public', table: 't', operation: 'c', before: null });
+      expect(last).to.deep.include({ types: { id: 23, name: 25 }, after: { id: '3', name: null } });
+      expect(answers.at(-2)).to.equal(
+        'ErrorResponse ERROR 57014 canceling statement due to statement timeout',
+      );
+      expect(answers).not.to.include('CopyDone');
+      expect(await client.ask(query('COPY t TO STDOUT (FORMAT changes, SINCE 3)'))).to.include(
+        'ErrorResponse ERROR 42601 option "since" not recognized',
+      );
+    });
   });
 });

@@ -443,7 +443,11 @@ export class SessionProtocol {
   async #sendCopy(portal: CopyOutPortal): Promise<string> {
     const { writer } = this.#outbox;
     writer.copyResponse('out', portal.format === 'binary', portal.columnCount);
-    for (let data = await portal.read(); data !== null; data = await portal.read()) {
+    const read = (): Promise<Uint8Array | null> => {
+      if (portal.isEndless === true) this.#outbox.flush();
+      return portal.read();
+    };
+    for (let data = await read(); data !== null; data = await read()) {
       // One message a line: clients rely on it (55.7, CopyData).
       let start = 0;
       for (const end of portal.lineEnds) {

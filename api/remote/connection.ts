@@ -2,8 +2,9 @@ import { serialize } from 'pg-protocol';
 import type { ParameterDescriptionMessage } from 'pg-protocol/dist/messages.js';
 import { AlopexError } from '../../base/errors.ts';
 import type { FunctionContext } from '../../query/types/function.ts';
-import type { QueryResult } from '../database/database.ts';
+import { type Change, closed, type QueryResult, type TailOptions } from '../database/database.ts';
 import { parameterText, type Value } from '../database/values.ts';
+import { ChangeArrivals, tailText } from './changes.ts';
 import { clientContext } from './client-context.ts';
 import { ResultReader } from './result.ts';
 import { type StatementText, statementText } from './statement-text.ts';
@@ -205,6 +206,27 @@ export class ServerConnection {
       }
     } finally {
       if (this.isOpen) await this.#exclusive(() => this.#closePortal(name));
+    }
+  }
+
+  // ---- changes
+
+  /** Committed changes, for ever: the connection is of no other use, and ends with it. */
+  async *tail(options: TailOptions): AsyncGenerator<Change> {
+    const arrivals = new ChangeArrivals(this.#wire, this.#context);
+    const stop = (): void => this.destroy(closed());
+    options.signal?.addEventListener('abort', stop, { once: true });
+    try {
+      if (options.signal?.aborted === true) return;
+      for await (const change of arrivals.changes(tailText(options))) {
+        yield change;
+        if (options.signal?.aborted) return;
+      }
+    } catch (error) {
+      if (options.signal?.aborted !== true) throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', stop);
+      stop();
     }
   }
 

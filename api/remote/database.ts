@@ -1,13 +1,13 @@
-import { AlopexError, asAlopexError, unsupported } from '../../base/errors.ts';
-import {
-  type Change,
-  closed,
-  type Database,
-  type Queryable,
-  type QueryResult,
-  type Row,
-  type Statement,
-  type TransactionOptions,
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import type {
+  Change,
+  Database,
+  Queryable,
+  QueryResult,
+  Row,
+  Statement,
+  TailOptions,
+  TransactionOptions,
 } from '../database/database.ts';
 import type { Value } from '../database/values.ts';
 import { connect } from './connect.ts';
@@ -24,7 +24,6 @@ export type RemoteOptions = { readonly url: string; readonly connectionsMax: num
  */
 export class RemoteDatabase implements Database {
   readonly #pool: ConnectionPool;
-  #isClosed = false;
 
   private constructor(pool: ConnectionPool) {
     this.#pool = pool;
@@ -94,13 +93,17 @@ export class RemoteDatabase implements Database {
     });
   }
 
-  tail(): AsyncIterable<Change> {
-    if (this.#isClosed) throw closed();
-    throw unsupported('tail of a database that is opened by url');
+  /** It has a connection of its own, of the `connectionsMax`, for as long as it goes on. */
+  async *tail(options: TailOptions = {}): AsyncIterable<Change> {
+    const connection = await this.#pool.borrow();
+    try {
+      yield* connection.tail(options);
+    } finally {
+      this.#pool.giveBack(connection);
+    }
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
     await this.#pool.close();
   }
 

@@ -123,6 +123,14 @@ export class Wire {
     this.onClosed();
   }
 
+  /** Nothing more is read until `resume`: the server's sockets fill, and it waits. */
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Whether this wire keeps the process alive. */
   keepsAlive(keeps: boolean): void {
     if (keeps) this.#socket.ref();

@@ -196,11 +196,17 @@ describe('Database by url, its connections', () => {
     await rejects(db.query('SELECT 1; SELECT $1::int'), '42P02');
   });
 
-  it('says that it has no tail', async () => {
+  it('a tail whose connection is lost says so, after what came before', async () => {
     await using db = await Database.open({ url: urlOf([proxy.port]) });
-    expect(() => db.tail())
-      .to.throw()
-      .with.property('code', '0A000');
+    await db.query('CREATE TABLE tailed (id int); INSERT INTO tailed VALUES (1), (2)');
+    const seen: unknown[] = [];
+    const tail = async (): Promise<void> => {
+      for await (const { after } of db.tail({ table: 'tailed', from: 0 })) {
+        if (seen.push(after) === 2) await proxy.cutAll();
+      }
+    };
+    await rejects(tail(), '08006');
+    expect(seen).to.deep.equal([{ id: 1 }, { id: 2 }]);
   });
 
   describe('with a password', () => {

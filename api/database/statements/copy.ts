@@ -13,6 +13,7 @@ import { codecOf } from '../../../query/types/codec/codec.ts';
 import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { CopyInPortal, CopyOutPortal, Portal, RowsPortal } from '../contract.ts';
 import { writeBinaryHeader, writeBinaryTrailer, writeBinaryTuple } from '../copy/binary.ts';
+import { copyChanges, isChangesFormat } from '../copy/changes.ts';
 import { encodeCopyLine } from '../copy/encode.ts';
 import { type CopyOptions, copyOptions } from '../copy/options.ts';
 import { CopyTarget } from '../copy/target.ts';
@@ -39,7 +40,11 @@ export async function runCopy(
     );
   }
   if (node.whereClause !== undefined) throw unsupported('COPY FROM … WHERE');
-  const options = copyOptions(optionsOf(node.options) as readonly Option[]);
+  const sources = optionsOf(node.options) as readonly Option[];
+  if (isChangesFormat(sources) && node.is_from !== true && node.relation !== undefined) {
+    return copyChanges(session, statement, rangeVarOf(node.relation), sources);
+  }
+  const options = copyOptions(sources);
   return node.is_from === true
     ? copyIn(session, statement, node, options)
     : copyOut(session, statement, node, options);
