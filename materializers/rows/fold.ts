@@ -1,18 +1,8 @@
 import type { Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
-import {
-  type IndexId,
-  indexId,
-  type Offset,
-  offset,
-  type StorageId,
-  type Timestamp,
-  timestamp,
-} from '../../base/ids.ts';
-import { invariant } from '../../base/unreachable.ts';
-import { datumAt } from '../../base/values/column.ts';
+import type { IndexId, Offset, StorageId, Timestamp } from '../../base/ids.ts';
 import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
-import { type JsonObject, tableLayoutFromJson, tableLayoutToJson } from '../../log/events/layout-json.ts';
+import { type JsonObject, tableLayoutToJson } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
@@ -38,6 +28,7 @@ import { Trees } from './memtable.ts';
 import type { Overlay, SpilledRun } from './overlay.ts';
 import { PageCache } from './sstable/cache.ts';
 import { RowStore } from './store.ts';
+import { storedLayouts } from './stored-layouts.ts';
 
 export type RowsOptions = {
   readonly env: Env;
@@ -117,7 +108,7 @@ export class Rows {
     const cache = new PageCache(options.cacheBytes);
     const opened = await Promise.all(manifest.files.map((record) => openFile(options, record, cache)));
     const files = new LiveFiles(manifest, opened, (file) => retire(options, file));
-    const rows = new Rows(options, cache, files, await layoutsOf(files));
+    const rows = new Rows(options, cache, files, await storedLayouts(files));
     await rows.#replay();
     return rows;
   }
@@ -475,42 +466,4 @@ async function removeGarbage({ env, directory }: RowsOptions, manifest: Manifest
     const path = `${directory}/${name}`;
     if (kind === 'file' && name.endsWith('.sst') && !named.has(path)) await env.disk.remove(path);
   }
-}
-
-/** Layouts as the catalog's rows in the files say, and those of storages that were dropped. */
-async function layoutsOf(files: LiveFiles): Promise<Layouts> {
-  const layouts = new Layouts();
-  const store = new RowStore({ memtables: [], files });
-  const scan = store.scan({
-    layout: objectsLayout,
-    index: indexId(0),
-    ranges: [{ from: null, to: null }],
-    reverse: false,
-    view: { at: timestamp(Number.MAX_SAFE_INTEGER), pending: null },
-    columns: objectsLayout.columns.map(({ id }) => id),
-    zones: [],
-    rowsWanted: null,
-  });
-  for (;;) {
-    const batch = scan.next();
-    if (batch === null) break;
-    if (batch instanceof Promise) {
-      await batch;
-      continue;
-    }
-    const count = batch.selection?.length ?? batch.rowCount;
-    for (let place = 0; place < count; place++) {
-      const row = batch.selection === null ? place : batch.selection[place]!;
-      layouts.foldRow(
-        batch.columns.map((column) => datumAt(column, row)),
-        offset(0),
-      );
-    }
-  }
-  scan.close();
-  for (const { layout } of files.manifest.dropped) {
-    if (layout !== null) layouts.restore(tableLayoutFromJson(layout));
-  }
-  invariant(layouts.tables.size > 0, 'the system tables have layouts');
-  return layouts;
 }

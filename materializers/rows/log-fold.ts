@@ -26,7 +26,7 @@ type Undecided = { readonly batches: UndecidedBatch[]; run: UndecidedRun | null 
 
 /**
  * What an undecided transaction wrote, folded as its batches came, so that its commit is no long pause. It is void
- * where the layouts have changed since.
+ * where a table that it wrote to has been laid out anew since.
  */
 type UndecidedRun = {
   readonly trees: Trees;
@@ -35,7 +35,8 @@ type UndecidedRun = {
   /** The fold's layouts, of `layoutsVersion`, and the transaction's own changes of them. */
   layouts: Layouts;
   layoutsVersion: number;
-  readonly baseVersion: number;
+  /** The fold's layouts when it began. */
+  readonly base: Layouts;
   readonly objectEvents: RowEvent[];
 };
 
@@ -147,13 +148,18 @@ export class LogFold {
   }
 
   #commit({ batches, run }: Undecided, at: Timestamp): void {
-    if (run === null || this.#onRun === null || run.baseVersion !== this.layouts.version) {
+    if (run === null || this.#onRun === null || !this.#isValid(run)) {
       for (const each of batches) this.#applyEvents(each.batch, each.header, at);
       return;
     }
     for (const event of run.objectEvents) this.layouts.fold(event);
     run.trees.stamp(at);
     this.#onRun(run.trees);
+  }
+
+  /** Whether every table that it wrote to is laid out as when it began. */
+  #isValid({ trees, base }: UndecidedRun): boolean {
+    return trees.all().every(({ storage }) => base.tables.get(storage) === this.layouts.tables.get(storage));
   }
 
   /** `onRun`: null where a transaction that begins here is not folded before its end. */
@@ -179,13 +185,13 @@ export class LogFold {
   }
 
   #newRun(): UndecidedRun {
-    const { version } = this.layouts;
+    const base = this.layouts.fork();
     return {
       trees: new Trees(),
       newest: undecidedBase,
-      layouts: this.layouts.fork(),
-      layoutsVersion: version,
-      baseVersion: version,
+      layouts: base.fork(),
+      layoutsVersion: this.layouts.version,
+      base,
       objectEvents: [],
     };
   }
