@@ -17,6 +17,7 @@ import { SessionFunctions } from './function-context.ts';
 import { sessionSequences } from './sequences.ts';
 import { SessionSettings } from './session-settings.ts';
 import { StatementRun } from './statement-run.ts';
+import { Cursors } from './statements/cursors.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
@@ -38,6 +39,7 @@ export class EngineSession implements Session {
   readonly settings: SessionSettings;
   readonly functions: SessionFunctions;
   readonly named = new Map<string, Prepared | null>();
+  readonly cursors = new Cursors(this);
   onSettingReported: (name: string, value: string) => void = () => {};
   onNotice: (notice: Notice) => void = () => {};
   #block: 'none' | 'explicit' | 'failed' = 'none';
@@ -273,6 +275,11 @@ export class EngineSession implements Session {
     this.functions.statementMicros = this.functions.clockMicros();
     this.#run = new StatementRun(this, transaction, statementTimeoutMs);
     return this.#run;
+  }
+
+  /** What runs is a cursor's, to go on when it is fetched from. */
+  pauseCurrentRun(): void {
+    if (this.#run !== null) this.pauseRun(this.#run);
   }
 
   /** A portal has rows left, and its client may do something else first. */

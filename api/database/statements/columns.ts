@@ -13,5 +13,7 @@ export function utilityColumns(
   if ('VariableShowStmt' in node) return showColumns(node.VariableShowStmt);
   if ('ExplainStmt' in node) return explainColumns;
   if ('ExecuteStmt' in node) return session.named.get(node.ExecuteStmt.name ?? '')?.columns ?? null;
+  if ('FetchStmt' in node && node.FetchStmt.ismove !== true)
+    return session.cursors.columnsOf(node.FetchStmt.portalname ?? '');
   return null;
 }

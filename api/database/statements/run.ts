@@ -3,6 +3,7 @@ import type { Datum } from '../../../base/values/datum.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { runCopy } from './copy.ts';
+import { runFetch } from './cursors.ts';
 import { isDdlStatement, runDdl } from './ddl.ts';
 import { runExplain } from './explain.ts';
 import { listPortal } from './list-portal.ts';
@@ -34,6 +35,10 @@ export async function runStatement(
   if ('PrepareStmt' in node) return done(await runPrepare(session, statement, node.PrepareStmt));
   if ('ExecuteStmt' in node) return runExecute(session, node.ExecuteStmt, runStatement);
   if ('DeallocateStmt' in node) return done(runDeallocate(session, node.DeallocateStmt));
+  if ('DeclareCursorStmt' in node)
+    return done(await session.cursors.declare(statement, node.DeclareCursorStmt));
+  if ('FetchStmt' in node) return runFetch(session, node.FetchStmt);
+  if ('ClosePortalStmt' in node) return done(session.cursors.close(node.ClosePortalStmt));
   if ('DiscardStmt' in node) return done(runDiscard(session, node.DiscardStmt));
   if ('VacuumStmt' in node) return done(await runVacuum(session, node.VacuumStmt));
   if ('LockStmt' in node) return done(await runLock(session, node.LockStmt));
