@@ -22,7 +22,7 @@ type Scene = {
 };
 
 /** A table of 500 rows in a new database, in which every index is built online. */
-function withTable(work: (scene: Scene) => Promise<void>): Promise<void> {
+function withTable(work: (scene: Scene) => Promise<void>, limits: EngineLimits = small): Promise<void> {
   return new Simulation(1).machine('a').run(async (env) => {
     const engine = await Engine.open({
       env,
@@ -30,7 +30,7 @@ function withTable(work: (scene: Scene) => Promise<void>): Promise<void> {
       cacheBytes: 1 << 20,
       connectionsMax: 20,
       settings: {},
-      limits: small,
+      limits,
       onProblem: (problem) => {
         throw problem;
       },
@@ -91,6 +91,10 @@ async function planOf({ database }: Scene, sql: string): Promise<string> {
 }
 
 const rowsOf = async ({ database }: Scene, sql: string) => (await database.query(sql)).rows;
+
+function stateInLayout({ transactions }: Engine): string | undefined {
+  return [...unfinishedIndexes(transactions.catalog)][0]?.layout.state;
+}
 
 /** Of a build that did not end well there is no object, no file, and the next one may have its name. */
 async function expectNothingLeft(scene: Scene, name: string): Promise<void> {
@@ -166,6 +170,58 @@ describe('an index of a table with rows', () => {
       await checkIndexes(database.engine);
       await database.engine.compact();
       expect([await stateOf(scene, 't_n'), await stateOf(scene, 't_both')]).to.deep.equal(['valid', 'valid']);
+    }));
+
+  it('has rows whose key went and came back in its first state', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const end = await scene.begun('UPDATE t SET n = 1 WHERE id = 1');
+      const building = database.query('CREATE INDEX t_n ON t (n)');
+      await pause(20);
+      expect(await stateOf(scene, 't_n')).to.equal('not ready');
+      await database.query('UPDATE t SET n = 5000 WHERE id = 2');
+      await database.query('UPDATE t SET n = 2 WHERE id = 2');
+      await end();
+      await building;
+      expect(await rowsOf(scene, 'SELECT id FROM t WHERE n = 2 AND id < 100')).to.deep.equal([{ id: 2 }]);
+    }));
+
+  it('keeps deletions that are newer than its snapshot until it is whole', () =>
+    withTable(
+      async (scene) => {
+        const { database, pause } = scene;
+        const { engine } = database;
+        await database.query(`ALTER TABLE t SET (alopex.history = '1ms')`);
+        const building = database.query('CREATE INDEX t_n ON t (n)');
+        while (stateInLayout(engine) !== 'backfill') await pause(0.1);
+        await engine.checkpoint();
+        await database.query('DELETE FROM t WHERE id <= 200');
+        await pause(5);
+        await database.query('DELETE FROM t WHERE id = 201');
+        await engine.compact();
+        expect(stateInLayout(engine), 'the build takes longer').to.equal('backfill');
+        await building;
+        await checkIndexes(engine);
+      },
+      { ...small, indexSortBytesMax: 256 },
+    ));
+
+  it('waits for who looked for duplicates before the entries of older rows were there', () =>
+    withTable(async (scene) => {
+      const { database, pause } = scene;
+      const { rows } = database.engine;
+      const build = rows.buildIndex.bind(rows);
+      let end: () => Promise<void> = () => Promise.resolve();
+      rows.buildIndex = async (...options) => {
+        end = await scene.begun(`INSERT INTO t VALUES (600, 1, 'body 7')`);
+        await build(...options);
+      };
+      const building = errorOf(database.query('CREATE UNIQUE INDEX t_body ON t (body)'));
+      await pause(500);
+      expect(await stateOf(scene, 't_body')).to.equal('ready');
+      await end();
+      expect((await building)?.detail).to.equal('Key (body)=(body 7) is duplicated.');
+      await expectNothingLeft(scene, 't_body');
     }));
 
   it('holds those to its keys who write later', () =>
