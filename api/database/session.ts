@@ -297,6 +297,7 @@ export class EngineSession implements Session {
       this.#pause(run);
       throw busy();
     }
+    run.beginSlice();
     this.#run = run;
   }
 

@@ -15,6 +15,8 @@ export class StatementRun {
   transaction: Transaction;
   readonly #session: EngineSession;
   readonly #timer: Timer | null;
+  /** Looked at too, for a timer waits for its turn of the loop. */
+  readonly #deadlineMs: number;
   #reason: AlopexError | null = null;
   #sliceStartMs: number;
   #memoryBytes = 0;
@@ -34,12 +36,8 @@ export class StatementRun {
     );
     const { clock } = session.engine.env;
     this.#sliceStartMs = clock.monotonicMs();
-    this.#timer =
-      timeoutMs === 0
-        ? null
-        : clock.setTimer(timeoutMs, () =>
-            this.cancel(new AlopexError('query_canceled', 'canceling statement due to statement timeout')),
-          );
+    this.#deadlineMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#sliceStartMs + timeoutMs;
+    this.#timer = timeoutMs === 0 ? null : clock.setTimer(timeoutMs, () => this.cancel(timedOut()));
   }
 
   cancel(reason: AlopexError): void {
@@ -83,7 +81,14 @@ export class StatementRun {
   }
 
   checkCancelled(): void {
+    if (this.#reason === null && this.#session.engine.env.clock.monotonicMs() > this.#deadlineMs)
+      this.cancel(timedOut());
     if (this.#reason !== null) throw this.#reason;
+  }
+
+  /** The statement goes on after it has waited for its client. */
+  beginSlice(): void {
+    this.#sliceStartMs = this.#session.engine.env.clock.monotonicMs();
   }
 
   sliceMs(): number {
@@ -114,4 +119,8 @@ export class StatementRun {
     this.#timer?.cancel();
     this.onEnd();
   }
+}
+
+function timedOut(): AlopexError {
+  return new AlopexError('query_canceled', 'canceling statement due to statement timeout');
 }

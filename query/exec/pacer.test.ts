@@ -44,13 +44,13 @@ describe('Pacer', () => {
   it('gives whole batches where the work is quick, once it knows', () => {
     const { rows, sizes } = paced(() => 0.0001);
     expect(rows).to.deep.equal(expected);
-    expect(sizes).to.deep.equal([256, 1024, 2816, 2048, 4096]);
+    expect(sizes).to.deep.equal([128, 512, 2048, 1408, 2048, 4096]);
   });
 
   it('gives a few rows at a time where the work is slow, and more when it is no longer', () => {
     const { rows, sizes } = paced((row) => (row < 3000 ? 1 : 0));
     expect(rows).to.deep.equal(expected);
-    expect(sizes.slice(0, 3)).to.deep.equal([256, 8, 8]);
+    expect(sizes.slice(0, 3)).to.deep.equal([128, 8, 8]);
     expect(Math.max(...sizes)).to.be.greaterThan(500);
   });
 });

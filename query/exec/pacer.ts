@@ -8,7 +8,7 @@ const workMsWanted = 2;
 const workMsMax = 4;
 
 /** An expression may take a nanosecond a row or ten milliseconds: the first batch is a small one. */
-const firstRows = 256;
+const firstRows = 128;
 const rowsMin = 8;
 
 /**

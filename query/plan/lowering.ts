@@ -3,9 +3,10 @@ import type { SqlType } from '../types/type.ts';
 import type { Expression } from './expression.ts';
 import { foldNode } from './fold.ts';
 import type { LogicalPlan } from './logical.ts';
+import { mapOperands } from './operands.ts';
 import type { Binding, PhysicalPlan, PlannedSubplan } from './physical.ts';
 import type { PlanningContext } from './planner.ts';
-import { columnAt, isVolatile, mapOperands, substitute } from './rewrite.ts';
+import { columnAt, isVolatile, substitute } from './rewrite.ts';
 
 /** A row that a nested plan refers to: each of its columns that is used gets a slot. */
 type Scope = {

@@ -12,9 +12,11 @@ export function planWith(
   request: Request,
 ): Planned {
   const kept: CommonTablePlan[] = [];
-  const readers = [logical.input, ...logical.definitions.map((definition) => definition.plan)];
+  const readers = new Map<number, Readers>();
+  for (const reader of [logical.input, ...logical.definitions.map((definition) => definition.plan)])
+    countScans(reader, false, readers);
   for (const definition of logical.definitions) {
-    const isInlined = isInlinable(definition, readers);
+    const isInlined = isInlinable(definition, readers.get(definition.id));
     const depth = planner.lowering.depth;
     if (isInlined) {
       planner.ctes.set(definition.id, { definition, isInlined, depth, rows: 0 });
@@ -62,12 +64,13 @@ function recursiveEstimate(plan: PhysicalPlan, step: PhysicalPlan): PhysicalPlan
   );
 }
 
+/** Scans of a WITH query: those of the same query, and those in subqueries and on lateral sides. */
+type Readers = { direct: number; nested: number };
+
 /** Read once, by a scan that stands in the same query, and without effects: PostgreSQL's rule since version 12. */
-function isInlinable(definition: CteDefinition, readers: readonly LogicalPlan[]): boolean {
+function isInlinable(definition: CteDefinition, readers: Readers | undefined): boolean {
   if (definition.recursive !== null || hasEffects(definition.plan)) return false;
-  const counts = { direct: 0, nested: 0 };
-  for (const reader of readers) countScans(reader, definition.id, false, counts);
-  return counts.direct === 1 && counts.nested === 0;
+  return readers?.direct === 1 && readers.nested === 0;
 }
 
 function hasEffects(plan: LogicalPlan): boolean {
@@ -77,25 +80,21 @@ function hasEffects(plan: LogicalPlan): boolean {
   return isVolatilePlan(plan as unknown as PhysicalPlan);
 }
 
-/** Scans of a WITH query: those of the same query, and those in subqueries and on lateral sides. */
-function countScans(
-  part: unknown,
-  id: number,
-  isNested: boolean,
-  counts: { direct: number; nested: number },
-): void {
+/** Adds the scans in a plan, by the query that they read. */
+function countScans(part: unknown, isNested: boolean, readers: Map<number, Readers>): void {
   if (typeof part !== 'object' || part === null) return;
   if (Array.isArray(part)) {
-    for (const item of part) countScans(item, id, isNested, counts);
+    for (const item of part) countScans(item, isNested, readers);
     return;
   }
   if (Object.getPrototypeOf(part) !== Object.prototype || 'layout' in part || 'evaluate' in part) return;
-  if ('kind' in part && part.kind === 'cte-scan' && 'id' in part && part.id === id) {
-    if (isNested) counts.nested++;
-    else counts.direct++;
+  if ('kind' in part && part.kind === 'cte-scan' && 'id' in part && typeof part.id === 'number') {
+    const counts = readers.get(part.id) ?? { direct: 0, nested: 0 };
+    counts[isNested ? 'nested' : 'direct']++;
+    readers.set(part.id, counts);
     return;
   }
   const opensScope =
     ('kind' in part && part.kind === 'subquery') || ('isLateral' in part && part.isLateral === true);
-  for (const value of Object.values(part)) countScans(value, id, isNested || opensScope, counts);
+  for (const value of Object.values(part)) countScans(value, isNested || opensScope, readers);
 }

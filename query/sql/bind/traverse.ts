@@ -1,6 +1,7 @@
 import { unreachable } from '../../../base/unreachable.ts';
-import type { AggregateCall, Expression, SortKey, SubqueryForm, Subscript } from '../../plan/expression.ts';
+import type { AggregateCall, Expression, SortKey } from '../../plan/expression.ts';
 import type { LogicalPlan, Modification, ProjectSetItem } from '../../plan/logical.ts';
+import { mapOperands } from '../../plan/operands.ts';
 
 /**
  * Called for each expression from the outside in, with the number of subplans and lateral sides around it. What
@@ -12,71 +13,10 @@ export type Replacement = (expression: Expression, depth: number) => Expression 
 export function mapExpression(expression: Expression, replace: Replacement, depth = 0): Expression {
   const replaced = replace(expression, depth);
   if (replaced !== null) return replaced;
-  const map = (part: Expression): Expression => mapExpression(part, replace, depth);
-  const mapAll = (parts: readonly Expression[]): readonly Expression[] => parts.map(map);
-  switch (expression.kind) {
-    case 'constant':
-    case 'column':
-    case 'outer-column':
-    case 'parameter':
-      return expression;
-    case 'call':
-      return { ...expression, arguments: mapAll(expression.arguments) };
-    case 'cast':
-    case 'not':
-    case 'is-null':
-    case 'boolean-test':
-    case 'field':
-      return { ...expression, operand: map(expression.operand) };
-    case 'and':
-    case 'or':
-    case 'coalesce':
-    case 'extremum':
-      return { ...expression, operands: mapAll(expression.operands) };
-    case 'is-distinct':
-    case 'nullif':
-      return { ...expression, left: map(expression.left), right: map(expression.right) };
-    case 'case': {
-      const branches = expression.branches.map(({ when, result }) => ({
-        when: map(when),
-        result: map(result),
-      }));
-      return {
-        ...expression,
-        branches,
-        otherwise: expression.otherwise === null ? null : map(expression.otherwise),
-      };
-    }
-    case 'list-comparison':
-      return { ...expression, left: map(expression.left), list: mapAll(expression.list) };
-    case 'array-comparison':
-      return { ...expression, left: map(expression.left), array: map(expression.array) };
-    case 'array':
-      return { ...expression, elements: mapAll(expression.elements) };
-    case 'row':
-      return { ...expression, fields: mapAll(expression.fields) };
-    case 'subscript': {
-      const subscripts = expression.subscripts.map((subscript) => mapSubscript(subscript, map));
-      return { ...expression, operand: map(expression.operand), subscripts };
-    }
-    case 'subquery': {
-      const plan = mapPlan(expression.subplan.plan, replace, depth + 1);
-      const form = mapForm(expression.form, map);
-      return { ...expression, form, subplan: { ...expression.subplan, plan } };
-    }
-    default:
-      return unreachable(expression);
-  }
-}
-
-function mapSubscript(subscript: Subscript, map: (part: Expression) => Expression): Subscript {
-  if (subscript.kind === 'index') return { kind: 'index', index: map(subscript.index) };
-  const { from, to } = subscript;
-  return { kind: 'slice', from: from === null ? null : map(from), to: to === null ? null : map(to) };
-}
-
-function mapForm(form: SubqueryForm, map: (part: Expression) => Expression): SubqueryForm {
-  return form.kind === 'quantified' ? { ...form, left: form.left.map(map) } : form;
+  const mapped = mapOperands(expression, (part) => mapExpression(part, replace, depth));
+  if (mapped.kind !== 'subquery') return mapped;
+  const plan = mapPlan(mapped.subplan.plan, replace, depth + 1);
+  return { ...mapped, subplan: { ...mapped.subplan, plan } };
 }
 
 export function mapAggregate(call: AggregateCall, map: (part: Expression) => Expression): AggregateCall {
