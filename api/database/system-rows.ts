@@ -1,6 +1,5 @@
 import type { Datum } from '../../base/values/datum.ts';
 import { SqlArray } from '../../base/values/datum.ts';
-import { databaseName } from './engine.ts';
 import type { EngineSession } from './session.ts';
 import { settingInfo } from './settings.ts';
 
@@ -50,7 +49,7 @@ function* activityRows(session: EngineSession): Iterable<SystemRow> {
   for (const other of session.engine.sessions) {
     yield {
       datid: 5,
-      datname: databaseName,
+      datname: other.database,
       pid: other.id,
       usesysid: session.catalog.role(other.user)?.id ?? null,
       usename: other.user,
