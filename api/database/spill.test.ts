@@ -4,11 +4,11 @@ import { SimulatedCrash } from '../../base/env/simulated/incarnation.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { EmbeddedDatabase } from './embedded.ts';
-import { Engine } from './engine.ts';
+import { Engine, type EngineLimits } from './engine.ts';
 
 const table = 'CREATE TABLE t (id int8 PRIMARY KEY, name text UNIQUE, n int4)';
 
-async function open(env: Env): Promise<EmbeddedDatabase> {
+async function open(env: Env, log: EngineLimits['log'] = {}): Promise<EmbeddedDatabase> {
   const engine = await Engine.open({
     env,
     path: '/db',
@@ -16,7 +16,7 @@ async function open(env: Env): Promise<EmbeddedDatabase> {
     connectionsMax: 10,
     settings: {},
     onProblem: () => {},
-    limits: { commit: { largeCommitBytes: 1024, batchBytesMax: 1024, spillBytes: 2048 } },
+    limits: { log, commit: { largeCommitBytes: 1024, batchBytesMax: 1024, spillBytes: 2048 } },
   });
   return new EmbeddedDatabase(engine);
 }
@@ -120,6 +120,35 @@ describe('a transaction larger than memory may be', () => {
       const { rows } = await database.query('SELECT count(*)::int4 AS rows FROM later');
       expect(rows).to.deep.equal([{ rows: 1000 }]);
     }));
+
+  it('whose end the disk had no room for is ended when there is room', async () => {
+    const machine = new Simulation(5).machine('a');
+    const { disk } = machine;
+    let fullFrom = Number.POSITIVE_INFINITY;
+    const capacity = (): number => (disk.boundaries < fullFrom ? Number.MAX_SAFE_INTEGER : disk.usedBytes);
+    Object.defineProperty(disk, 'capacityBytes', { get: capacity });
+    await machine.run(async (env) => {
+      const database = await open(env, { segmentBytesMax: 4096 });
+      const { rows, log } = database.engine;
+      await database.query(table);
+      let undecided = 0;
+      for (let wait = 0; wait < 40; wait++) {
+        fullFrom = disk.boundaries + wait;
+        const refused = await failure(database.query(fill(1, 60)));
+        if (refused !== null) expect(refused).to.equal('53100');
+        await failure(log.committed(log.endOffset));
+        if (log.lastStableOffset < log.highWatermark) undecided++;
+        fullFrom = Number.POSITIVE_INFINITY;
+        await database.query('INSERT INTO t VALUES (0, NULL, 0)');
+        await database.query('DELETE FROM t');
+        await new Promise<void>((resolve) => env.clock.setTimer(100, resolve));
+        expect(rows.undecidedProducers, `full after ${wait}`).to.deep.equal([]);
+        expect(log.lastStableOffset).to.equal(log.highWatermark);
+      }
+      expect(undecided).to.be.greaterThan(0);
+      await database.close();
+    });
+  }).timeout(30_000);
 
   it('is never there by half after a crash, and leaves nothing undecided', async () => {
     const boundaries = await crashAt(null);

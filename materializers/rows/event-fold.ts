@@ -8,13 +8,21 @@ import { encodeKeyDatums, indexKeyOf } from './key.ts';
 import type { Layouts } from './layouts.ts';
 import type { Trees } from './memtable.ts';
 
+/** Where versions go. */
+export type VersionSink = Pick<Trees, 'put'>;
+
 const primary = indexId(0);
 
 /**
  * Folds one event into a memtable: the row's version, and the index entries that come and go with it. Reads
  * nothing but the event and the layouts.
  */
-export function foldEvent(event: RowEvent, timestamp: Timestamp, layouts: Layouts, memtable: Trees): void {
+export function foldEvent(
+  event: RowEvent,
+  timestamp: Timestamp,
+  layouts: Layouts,
+  memtable: VersionSink,
+): void {
   const schema = layouts.schema(event.schema);
   const { storage } = schema;
   if (storage === objectsLayout.storage) layouts.fold(event);
@@ -39,7 +47,7 @@ function foldIndexes(
   timestamp: Timestamp,
   layout: TableLayout,
   layouts: Layouts,
-  memtable: Trees,
+  memtable: VersionSink,
 ): void {
   const row =
     event.row === null ? null : rowCodec(layouts.schema(event.schema)).projection(layout.columns)(event.row);

@@ -137,6 +137,11 @@ export class Rows {
     return this.#fold.undecidedRun(producer);
   }
 
+  /** Throws where `applyCommit` would, before the log has the batch. */
+  check(batch: Uint8Array): void {
+    this.#fold.check(batch);
+  }
+
   /** Applies a whole batch, which the log has at `applied.offset`: rows, a part of a transaction, or a control batch. */
   applyCommit(batch: Uint8Array, header?: BatchHeader): void {
     this.#settle();
@@ -165,7 +170,7 @@ export class Rows {
 
   #settle(): void {
     const { highWatermark } = this.#options.log;
-    this.#fold.layouts.settle(highWatermark);
+    this.#fold.settle(highWatermark);
     const steps = this.#steps;
     let settled = 0;
     while (settled < steps.length && steps[settled]!.offset < highWatermark) settled++;

@@ -8,7 +8,7 @@ import { decodeHeader } from '../../log/record/header.ts';
 import type { BatchHeader, ControlRecord } from '../../log/record/record.ts';
 import { RecordReader } from '../../log/record/record-reader.ts';
 import type { Applied } from './contract.ts';
-import { foldEvent } from './event-fold.ts';
+import { foldEvent, type VersionSink } from './event-fold.ts';
 import type { Layouts } from './layouts.ts';
 import { Trees } from './memtable.ts';
 import type { Overlay } from './overlay.ts';
@@ -40,6 +40,11 @@ type UndecidedRun = {
   readonly objectEvents: RowEvent[];
 };
 
+/** A transaction whose marker the log may yet lose. */
+type Ended = { readonly producer: number; readonly marker: Offset; readonly undecided: Undecided };
+
+const nowhere: VersionSink = { put: () => {} };
+
 /**
  * Folds the batches of a log into a memtable: the one fold of rows, in the process that serves reads and in the
  * workers that make files.
@@ -51,6 +56,8 @@ export class LogFold {
   #applied: Applied;
   /** By producer. */
   readonly #undecided = new Map<number, Undecided>();
+  /** Ended above the high watermark. */
+  #ended: Ended[] = [];
   readonly #onRun: ((run: Trees) => void) | null;
 
   /**
@@ -100,10 +107,27 @@ export class LogFold {
    */
   replayBatch(batch: Uint8Array): Offset {
     const header = decodeHeader(batch);
-    if (header.baseOffset >= this.#applied.offset) this.applyBatch(batch, header);
-    else if (header.isControl) this.#undecided.delete(header.producerId);
+    if (header.baseOffset >= this.#applied.offset) {
+      this.applyBatch(batch, header);
+      this.#ended = [];
+    } else if (header.isControl) this.#undecided.delete(header.producerId);
     else if (header.isTransactional) this.#remember({ batch, header }, null);
     return offset(header.lastOffset + 1);
+  }
+
+  /** Throws where `applyBatch` would: then the log must not get the batch, for every later opening would fail at it. */
+  check(batch: Uint8Array): void {
+    const header = decodeHeader(batch);
+    if (header.isControl) return;
+    const run = this.#undecided.get(header.producerId)?.run ?? null;
+    if (run !== null) this.#refreshLayouts(run);
+    const known = run?.layouts ?? this.layouts;
+    let layouts = known;
+    for (const event of readEvents(batch, header)) {
+      const changesLayouts = layouts.schema(event.schema).storage === objectsLayout.storage;
+      if (changesLayouts && layouts === known) layouts = known.fork();
+      foldEvent(event, event.timestamp, layouts, nowhere);
+    }
   }
 
   /** Applies the batch at `applied.offset`: rows, a part of a transaction, or a control batch. */
@@ -141,6 +165,8 @@ export class LogFold {
     if (control.kind !== 'commit' && control.kind !== 'abort') return this.#applied.timestamp;
     const undecided = this.#undecided.get(header.producerId);
     this.#undecided.delete(header.producerId);
+    if (undecided !== undefined)
+      this.#ended.push({ producer: header.producerId, marker: header.baseOffset, undecided });
     if (control.kind === 'abort') return this.#applied.timestamp;
     const at = timestamp(control.timestamp);
     if (undecided !== undefined) this.#commit(undecided, at);
@@ -196,9 +222,19 @@ export class LogFold {
     };
   }
 
+  /** What lies below it can no longer be truncated. */
+  settle(highWatermark: Offset): void {
+    this.layouts.settle(highWatermark);
+    if (this.#ended.length > 0) this.#ended = this.#ended.filter(({ marker }) => marker >= highWatermark);
+  }
+
   /** Forgets what was applied from `to` on; `applied` is where the fold then stands. */
   truncateTo(to: Offset, applied: Applied): void {
     this.layouts.truncateTo(to);
+    for (const { producer, marker, undecided } of this.#ended) {
+      if (marker >= to) this.#undecided.set(producer, { batches: undecided.batches, run: null });
+    }
+    this.#ended = this.#ended.filter(({ marker }) => marker < to);
     for (const [producer, { batches, run }] of this.#undecided) {
       const kept = batches.filter(({ header }) => header.baseOffset < to);
       if (kept.length === 0) this.#undecided.delete(producer);

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
-import type { Timestamp } from '../../base/ids.ts';
+import type { Offset, Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Log } from '../../log/log.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
@@ -40,6 +40,8 @@ export class Spill {
   readonly #rows: Rows;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
+  /** Transactions that end with an ABORT which is not durable yet: where it ends, or null while it has no place. */
+  readonly #aborts = new Map<number, Offset | null>();
 
   constructor(log: Log, rows: Rows, clock: Clock, limits: CommitLimits) {
     this.#log = log;
@@ -99,6 +101,7 @@ export class Spill {
   }
 
   place(batch: Uint8Array): void {
+    this.#rows.check(batch);
     this.#rows.applyCommit(batch, this.#log.append(batch));
   }
 
@@ -107,12 +110,38 @@ export class Spill {
     this.place(encodeMarker(this.#log, transaction.id, wallMs, at));
   }
 
-  /** Best effort: without its marker the transaction is undecided, and aborted at the next start. */
+  /** Ends what a transaction has in the log. Where the disk has no room for the marker now, it is written later. */
   abort(producer: number): void {
+    this.#aborts.set(producer, null);
+    this.#placeAbort(producer);
+  }
+
+  #placeAbort(producer: number): void {
     try {
       this.place(encodeMarker(this.#log, producer, this.#clock.wallMs(), null));
+      this.#aborts.set(producer, this.#log.endOffset);
     } catch (error) {
       if (!(error instanceof AlopexError)) throw error;
     }
+  }
+
+  /** The disk refused what lies from `offset` on: markers too, and those of `lost` transactions, which then never end. */
+  onRefused(offset: Offset, lost: readonly Transaction[]): void {
+    for (const [producer, end] of this.#aborts)
+      if (end !== null && end > offset) this.#aborts.set(producer, null);
+    for (const { id, recordsLogged } of lost) if (recordsLogged > 0) this.#aborts.set(id, null);
+  }
+
+  /** There was room for something: now markers that had none are written. */
+  onCommitted(highWatermark: Offset): void {
+    if (this.#aborts.size === 0) return;
+    for (const [producer, end] of this.#aborts) {
+      if (end === null) queueMicrotask(() => this.#retryAbort(producer));
+      else if (end <= highWatermark) this.#aborts.delete(producer);
+    }
+  }
+
+  #retryAbort(producer: number): void {
+    if (this.#aborts.get(producer) === null) this.#placeAbort(producer);
   }
 }

@@ -517,13 +517,19 @@ export class Transactions {
       this.#end(commit.transaction, 'committed');
       commit.resolve();
     }
+    this.#spill.onCommitted(highWatermark);
   }
 
   /** The disk was full: these commits are not in the log, and nothing of them stays. */
   onRefused(offset: Offset, error: Error): void {
     this.#rows.truncateTo(offset);
+    const isLost = (commit: Undecided): boolean => commit.end > offset;
+    this.#spill.onRefused(
+      offset,
+      this.#undecided.filter(isLost).map(({ transaction }) => transaction),
+    );
     this.#fail(
-      (commit) => commit.end > offset,
+      isLost,
       () => new AlopexError('disk_full', `could not write the log: ${error.message}`, { cause: error }),
     );
   }
