@@ -2,7 +2,12 @@ import { expect } from 'chai';
 import type { Env } from '../../base/env/env.ts';
 import { SimulatedCrash } from '../../base/env/simulated/incarnation.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
+import { timestamp } from '../../base/ids.ts';
+import { EventWriter } from '../../log/events/row-event.ts';
+import { objectsSchema } from '../../log/events/system.ts';
+import { BatchBuilder } from '../../log/record/batch-builder.ts';
 import { loadParser } from '../../query/sql/parse.ts';
+import { defaultCommitLimits, Spill } from '../../query/txn/spill.ts';
 import { EmbeddedDatabase } from './embedded.ts';
 import { Engine, type EngineLimits } from './engine.ts';
 
@@ -149,6 +154,28 @@ describe('a transaction larger than memory may be', () => {
       await database.close();
     });
   }).timeout(30_000);
+
+  it('appends nothing that a later opening could not fold', async () => {
+    const machine = new Simulation(1).machine('a');
+    await machine.run(async (env) => {
+      const database = await open(env);
+      await database.query(table);
+      const { log, rows } = database.engine;
+      const builder = new BatchBuilder();
+      const strange = { ...objectsSchema, id: 4711 as typeof objectsSchema.id };
+      new EventWriter(builder, timestamp(1), 1).add('d', strange, null, [9, null, null, null]);
+      const { endOffset, epoch } = log;
+      const batch = builder.finish({ baseOffset: endOffset, epoch, timestampMs: 0 });
+      const spill = new Spill(log, rows, env.clock, defaultCommitLimits);
+      expect(() => spill.place(batch)).to.throw('schema 4711');
+      expect(log.endOffset).to.equal(endOffset);
+      await database.query(fill(1, 10));
+      await database.close();
+      const again = await open(env);
+      expect(await totals(again)).to.deep.equal({ rows: 10, sum: 0 });
+      await again.close();
+    });
+  });
 
   it('is never there by half after a crash, and leaves nothing undecided', async () => {
     const boundaries = await crashAt(null);

@@ -7,6 +7,7 @@ import { objectsLayout } from '../../log/events/system.ts';
 import { encodeKeyDatums, indexKeyOf } from './key.ts';
 import type { Layouts } from './layouts.ts';
 import type { Trees } from './memtable.ts';
+import { encodedVersion } from './version.ts';
 
 /** Where versions go. */
 export type VersionSink = Pick<Trees, 'put'>;
@@ -33,7 +34,7 @@ export function foldEvent(
   if (row === null) {
     memtable.put(storage, primary, key, { timestamp, older: null, kind: 'deleted' }, 0);
   } else {
-    memtable.put(storage, primary, key, { timestamp, older: null, kind: 'encoded', schema, row }, row.length);
+    memtable.put(storage, primary, key, encodedVersion(schema, row, timestamp), row.length);
   }
   if (layout.indexes.length > 0) foldIndexes(event, timestamp, layout, layouts, memtable);
 }
