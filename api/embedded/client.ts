@@ -6,6 +6,7 @@ import type { Prepared } from '../database/statements/prepare.ts';
 import { Emitter } from './emitter.ts';
 import { clientParameter } from './parameter.ts';
 import { type ClientResult, clientRowReader, commandResult, rowsResult, type TypeParsers } from './result.ts';
+import { type Submittable, SubmittedConnection, tellError } from './submitted.ts';
 
 export type QueryConfig = {
   readonly text: string;
@@ -16,8 +17,6 @@ export type QueryConfig = {
   readonly types?: TypeParsers | undefined;
 };
 export type QueryCallback = (error: Error | null, result: ClientResult | undefined) => void;
-/** A cursor or query stream of node-postgres: it speaks to the wire itself, so it is refused here (0A000). */
-export type Submittable = { submit(connection: unknown): void };
 
 /** Statements that wait on one client for those before them. */
 const queuedMax = 10_000;
@@ -62,11 +61,20 @@ export class PoolClient extends Emitter {
     last?: QueryCallback,
     // biome-ignore lint/suspicious/noExplicitAny: the overloads give the types.
   ): any {
+    if (isSubmittable(query)) {
+      this.#enqueue(() => new SubmittedConnection(this.#session, query, this.#types).run()).catch((error) =>
+        tellError(query, error),
+      );
+      return query;
+    }
     const { config, callback } = queryOf(query, valuesOrCallback, last);
-    return settle(this.#enqueue(config), callback);
+    return settle(
+      this.#enqueue(() => this.#run(config)),
+      callback,
+    );
   }
 
-  async #enqueue(config: QueryConfig): Promise<ClientResult> {
+  async #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#queued >= queuedMax) {
       throw new AlopexError(
         'configuration_limit_exceeded',
@@ -74,7 +82,7 @@ export class PoolClient extends Emitter {
       );
     }
     this.#queued++;
-    const run = this.#last.then(() => this.#run(config));
+    const run = this.#last.then(work);
     this.#last = run.catch(() => {});
     try {
       return await run;
@@ -204,13 +212,17 @@ export class PoolClient extends Emitter {
   }
 }
 
+function isSubmittable(query: string | QueryConfig | Submittable): query is Submittable {
+  return typeof query === 'object' && 'submit' in query;
+}
+
 /** The forms of node-postgres's arguments as one. */
 export function queryOf(
   query: string | QueryConfig | Submittable,
   valuesOrCallback: readonly unknown[] | QueryCallback | undefined,
   last: QueryCallback | undefined,
 ): { readonly config: QueryConfig; readonly callback: QueryCallback | undefined } {
-  if (typeof query === 'object' && 'submit' in query) throw unsupported('a query object with submit()');
+  if (isSubmittable(query)) throw unsupported('a query object with submit(), but on a client of the pool');
   const callback = typeof valuesOrCallback === 'function' ? valuesOrCallback : last;
   const values = typeof valuesOrCallback === 'function' ? undefined : valuesOrCallback;
   const config = typeof query === 'string' ? { text: query } : query;

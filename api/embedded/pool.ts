@@ -2,16 +2,10 @@ import { AlopexError } from '../../base/errors.ts';
 import { closed, type Database } from '../database/database.ts';
 import { EmbeddedDatabase } from '../database/embedded.ts';
 import { databaseName, type Engine } from '../database/engine.ts';
-import {
-  PoolClient,
-  type QueryCallback,
-  type QueryConfig,
-  queryOf,
-  type Submittable,
-  settle,
-} from './client.ts';
+import { PoolClient, type QueryCallback, type QueryConfig, queryOf, settle } from './client.ts';
 import { Emitter } from './emitter.ts';
 import { type ClientResult, defaultTypes, type TypeParsers } from './result.ts';
+import type { Submittable } from './submitted.ts';
 
 export type PoolOptions = {
   /** Opened by path: the database in this process. */

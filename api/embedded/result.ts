@@ -59,7 +59,7 @@ function parsedTag(tag: string): Pick<ClientResult, 'command' | 'rowCount' | 'oi
   };
 }
 
-function fieldDef({ name, type }: OutputColumn): FieldDef {
+export function fieldDef({ name, type }: OutputColumn): FieldDef {
   return {
     name,
     tableID: 0,
