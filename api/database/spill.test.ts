@@ -163,7 +163,7 @@ describe('a transaction larger than memory may be', () => {
       const { log, rows } = database.engine;
       const builder = new BatchBuilder();
       const strange = { ...objectsSchema, id: 4711 as typeof objectsSchema.id };
-      new EventWriter(builder, timestamp(1), 1).add('c', strange, [9, 'table', 'x', '{}'], null);
+      new EventWriter(builder, timestamp(1), 1).add('c', strange, [9, 'table', null, '{}'], null);
       const { endOffset, epoch } = log;
       const batch = builder.finish({ baseOffset: endOffset, epoch, timestampMs: 0 });
       const spill = new Spill(log, rows, env.clock, defaultCommitLimits);

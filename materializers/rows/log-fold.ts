@@ -126,6 +126,10 @@ export class LogFold {
     for (const event of readEvents(batch, header)) {
       const changesLayouts = layouts.schema(event.schema).storage === objectsLayout.storage;
       if (changesLayouts && layouts === known) layouts = known.fork();
+      invariant(
+        header.isTransactional || event.timestamp >= this.#applied.timestamp,
+        'timestamps rise in the order of the log',
+      );
       foldEvent(event, event.timestamp, layouts, nowhere);
     }
   }
