@@ -13,29 +13,36 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Blanks between pairs are skipped. */
 export function fromHex(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (let at = 0; at < text.length; at++) {
-    const high = text[at]!;
-    if (/[ \n\t\r]/.test(high)) continue;
-    const low = text[at + 1];
-    if (low === undefined) checkHex(high);
-    if (low === undefined) {
+  const bytes = new Uint8Array(text.length >> 1);
+  let length = 0;
+  for (let at = 0; at < text.length; at += 2) {
+    while (isBlank(text.charCodeAt(at))) at++;
+    if (at >= text.length) break;
+    const high = hexDigit(text, at);
+    if (at + 1 === text.length) {
       throw new AlopexError('invalid_parameter_value', 'invalid hexadecimal data: odd number of digits');
     }
-    bytes.push(checkHex(high) * 16 + checkHex(low));
-    at++;
+    bytes[length++] = high * 16 + hexDigit(text, at + 1);
   }
-  return Uint8Array.from(bytes);
+  return bytes.subarray(0, length);
 }
 
-function checkHex(digit: string): number {
-  const value = hexDigits.indexOf(digit.toLowerCase());
-  if (value < 0) throw new AlopexError('invalid_parameter_value', `invalid hexadecimal digit: "${digit}"`);
-  return value;
+function isBlank(code: number): boolean {
+  return code === 32 || code === 10 || code === 9 || code === 13;
+}
+
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  if (code >= 48 && code <= 57) return code - 48;
+  const letter = code | 32;
+  if (letter >= 97 && letter <= 102) return letter - 87;
+  const digit = String.fromCodePoint(text.codePointAt(at)!);
+  throw new AlopexError('invalid_parameter_value', `invalid hexadecimal digit: "${digit}"`);
 }
 
 /** `\\` and `\ooo`; other characters are their UTF-8 bytes. */
 export function fromEscape(text: string): Uint8Array {
+  if (!text.includes('\\')) return stringToUtf8(text);
   const bytes: number[] = [];
   for (let at = 0; at < text.length; ) {
     if (text[at] !== '\\') {
