@@ -1,6 +1,7 @@
 import { AlopexError } from '../../base/errors.ts';
 import { narrow } from '../../base/values/numeric.ts';
 import type { CatalogSnapshot, SequenceDefinition } from '../../query/catalog/definition.ts';
+import type { Privilege } from '../../query/catalog/privileges.ts';
 import type { SequenceAccess } from '../../query/types/function.ts';
 
 /** Numbers taken from the log at once, so that not each nextval writes; those unused at a crash are skipped. */
@@ -187,12 +188,16 @@ export function sessionSequences(
   sequences: Sequences,
   catalog: () => CatalogSnapshot,
   onDrawn: (id: number) => void,
+  requireOneOf: (sequence: SequenceDefinition, privileges: readonly Privilege[]) => void,
 ): SequenceAccess {
   const drawn = new Map<number, number | bigint>();
   let latest: number | null = null;
-  const definitionOf = (id: number): SequenceDefinition => {
+  const definitionOf = (id: number, ...privileges: readonly Privilege[]): SequenceDefinition => {
     const object = catalog().byId(id);
-    if (object?.kind === 'sequence') return object;
+    if (object?.kind === 'sequence') {
+      requireOneOf(object, privileges);
+      return object;
+    }
     if (object !== undefined && 'name' in object) {
       throw new AlopexError('wrong_object_type', `"${object.name}" is not a sequence`);
     }
@@ -200,14 +205,14 @@ export function sessionSequences(
   };
   return {
     nextValue(id) {
-      const value = sequences.next(definitionOf(id));
+      const value = sequences.next(definitionOf(id, 'USAGE', 'UPDATE'));
       onDrawn(id);
       drawn.set(id, value);
       latest = id;
       return value;
     },
     currentValue(id) {
-      const definition = definitionOf(id);
+      const definition = definitionOf(id, 'USAGE', 'SELECT');
       const value = drawn.get(id);
       if (value !== undefined) return value;
       throw new AlopexError(
@@ -221,7 +226,7 @@ export function sessionSequences(
       throw new AlopexError('object_not_in_prerequisite_state', 'lastval is not yet defined in this session');
     },
     setValue(id, value, isCalled) {
-      sequences.set(definitionOf(id), value, isCalled);
+      sequences.set(definitionOf(id, 'UPDATE'), value, isCalled);
       onDrawn(id);
       if (isCalled) drawn.set(id, value);
       latest = id;

@@ -10,6 +10,7 @@ import { tableLockKey } from '../../query/txn/locks.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import { TableWriter } from '../../query/txn/writer.ts';
 import type { TypeOid } from '../../query/types/type.ts';
+import { requireSequence } from './access.ts';
 import { type Moment, noMoments } from './catalog-history.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
@@ -70,8 +71,9 @@ export class EngineSession implements Session {
     for (const [name, value] of Object.entries(options.settings)) this.settings.set(name, value);
     const sequences = sessionSequences(
       engine.sequences,
-      () => this.#presentCatalog,
+      () => this.presentCatalog,
       (id) => this.#drawn.add(id),
+      (sequence, privilege) => requireSequence(this, sequence, privilege),
     );
     this.functions = new SessionFunctions({
       clock: engine.env.clock,
@@ -97,15 +99,16 @@ export class EngineSession implements Session {
   get transaction(): Transaction | null {
     return this.#transaction;
   }
-  /** The catalog as the open transaction, or else everybody, sees it. */
+  /** What statements are bound by: the present, or the moment that `alopex.as_of` names. */
   get catalog(): CatalogSnapshot {
-    return this.moment?.catalog ?? this.#presentCatalog;
+    return this.moment?.catalog ?? this.presentCatalog;
   }
   /** With `alopex.as_of` set: what the session's statements read. */
   get moment(): Moment | null {
     return this.#moment === null || this.settings.lookUps.readsPresent ? null : this.#moment;
   }
-  get #presentCatalog(): CatalogSnapshot {
+  /** The catalog as the open transaction, or else everybody, sees it, whatever `alopex.as_of` says. */
+  get presentCatalog(): CatalogSnapshot {
     const { transactions } = this.engine;
     return this.#transaction === null ? transactions.catalog : transactions.catalogOf(this.#transaction);
   }

@@ -20,6 +20,17 @@ export type NamespaceDefinition = {
   readonly id: number;
   readonly name: string;
   readonly owner: number;
+  readonly acl?: readonly AclEntry[];
+};
+
+/** What a role was granted; letters of PostgreSQL's aclitem. An object without entries has its owner's rights alone. */
+export type AclEntry = {
+  /** 0: PUBLIC. */
+  readonly grantee: number;
+  readonly grantor: number;
+  readonly privileges: string;
+  /** Those of them that the grantee may grant to others. */
+  readonly grantable: string;
 };
 
 export type RelationDefinition = {
@@ -28,6 +39,7 @@ export type RelationDefinition = {
   readonly namespace: number;
   readonly name: string;
   readonly owner: number;
+  readonly acl?: readonly AclEntry[];
   /** Every column that the table ever had, by attribute number from 1; a hidden row id is among them. */
   readonly columns: readonly ColumnDefinition[];
   /** The primary key that SQL declared, or null: then `layout.key` is the hidden row id. */
@@ -37,6 +49,9 @@ export type RelationDefinition = {
   readonly comment: string | null;
   readonly layout: TableLayout;
 };
+
+/** What has an owner, and privileges that are granted. */
+export type Grantable = RelationDefinition | SequenceDefinition | NamespaceDefinition;
 
 /** `id`: the oid of the constraint's index in pg_class; its constraint's oid in pg_constraint is `constraint`. */
 export type ConstraintName = { readonly id: number; readonly name: string; readonly constraint: number };
@@ -83,6 +98,7 @@ export type SequenceDefinition = {
   readonly namespace: number;
   readonly name: string;
   readonly owner: number;
+  readonly acl?: readonly AclEntry[];
   readonly type: number;
   /** Decimal text: bounds may be unsafe integers. */
   readonly start: string;
@@ -101,6 +117,8 @@ export type RoleDefinition = {
   readonly canLogin: boolean;
   /** `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, as PostgreSQL keeps it, or null. */
   readonly passwordVerifier: string | null;
+  /** Roles that it is a member of: it may do what they may. */
+  readonly memberOf?: readonly number[];
 };
 
 export type SettingDefinition = {

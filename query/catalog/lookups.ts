@@ -12,6 +12,7 @@ import {
 } from './definition-text.ts';
 import { allSequences } from './pg-catalog/relation-rows.ts';
 import { allTypeFunctions } from './pg-catalog/type-functions.ts';
+import { answerPrivilege } from './privilege-question.ts';
 import { quoteQualified } from './qualified-name.ts';
 import { shapeNamed, shapeOf } from './shape.ts';
 
@@ -36,6 +37,7 @@ export function catalogLookups(
       const namespace = catalog.byId(oid);
       return namespace?.kind === 'namespace' ? namespace.name : null;
     },
+    hasPrivilege: (question) => answerPrivilege(catalog, path, question),
     roleOid: (name) => catalog.role(name)?.id ?? null,
     roleName: (oid) => {
       const role = catalog.byId(oid);

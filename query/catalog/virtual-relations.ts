@@ -13,6 +13,7 @@ const pgCatalogRows: Readonly<Record<string, RowsOf>> = {
   pg_am: cluster.accessMethodRows,
   pg_attrdef: relations.defaultRows,
   pg_attribute: relations.attributeRows,
+  pg_auth_members: cluster.memberRows,
   pg_authid: cluster.roleRows,
   pg_cast: types.castRows,
   pg_class: relations.classRows,

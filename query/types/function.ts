@@ -47,6 +47,8 @@ export type CatalogLookups = {
   typeName(oid: number): string | null;
   namespaceOid(name: string): number | null;
   namespaceName(oid: number): string | null;
+  /** Whether a role has one of the privileges (42704 …); null where there is no such object. */
+  hasPrivilege?(question: PrivilegeQuestion): boolean | null;
   roleOid(name: string): number | null;
   roleName(oid: number): string | null;
   functionOid(name: string): number | null;
@@ -60,6 +62,15 @@ export type CatalogLookups = {
   relationSizeBytes(oid: number): number | null;
   /** COMMENT ON: of a relation or an index (column 0), or of a column. */
   description?(oid: number, column: number): string | null;
+};
+
+/** What has_table_privilege and its kin ask. `role`: null is the current user's. `privileges`: 'SELECT, INSERT'. */
+export type PrivilegeQuestion = {
+  readonly kind: 'table' | 'sequence' | 'schema' | 'role';
+  readonly user: string;
+  readonly role: number | string | null;
+  readonly object: number | string;
+  readonly privileges: string;
 };
 
 /** Nextval is not undone by a rollback. */

@@ -8,6 +8,7 @@ import type { Modification } from '../../../query/plan/logical.ts';
 import { parse } from '../../../query/sql/parse.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import { quoteIdentifier } from '../../../query/types/identifier.ts';
+import { requireAccess } from '../access.ts';
 import { noMoments } from '../catalog-history.ts';
 import type { EngineSession } from '../session.ts';
 import { bindQuery } from '../statements/prepare.ts';
@@ -62,12 +63,13 @@ export class CopyTarget {
     const insert = parse(
       `INSERT INTO ${qualifiedName(session, table)} (${names}) OVERRIDING SYSTEM VALUE VALUES (${values})`,
     )[0]!;
-    const { plan } = bindQuery(
+    const { plan, accesses } = bindQuery(
       session,
       insert,
       columns.map(({ type }) => type.oid),
       noMoments,
     );
+    requireAccess(session, accesses);
     if (plan.kind !== 'modify' || plan.modification.kind !== 'insert') {
       throw new AlopexError('internal_error', 'COPY did not bind to an insert');
     }

@@ -41,7 +41,7 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
     bindDefault: (expression, type, column) => bindDefault(session, expression, type, column),
     passwordVerifier,
   });
-  const mode: TableLockMode = statement.kind === 'IndexStmt' ? 'table share' : 'access exclusive';
+  const mode = lockModeOf(statement);
   const backfill = onlineBackfill(session, statement, before, result);
   const isOnline = backfill !== null && !isDoneAtOnce(session, transaction, backfill, mode);
   for (const table of changedTables(result.changes)) {
@@ -54,6 +54,12 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
   sendNotices(session, result);
   session.endRun(run);
   return result.tag;
+}
+
+/** Building an index keeps writers out; what is granted, nobody. */
+function lockModeOf({ kind }: ParsedStatement): TableLockMode {
+  if (kind === 'IndexStmt') return 'table share';
+  return kind === 'GrantStmt' ? 'access share' : 'access exclusive';
 }
 
 /** A small table that nobody writes to is locked for the moment that it takes to write its rows' entries. */

@@ -4,11 +4,13 @@ import { type RowInsert, rowInsert } from '../../../query/exec/row-insert.ts';
 import type { LogicalPlan } from '../../../query/plan/logical.ts';
 import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
+import type { TableAccess } from '../../../query/sql/bind/environment.ts';
 import { type BoundStatement, bindStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
+import { requireAccess } from '../access.ts';
 import type { Moments } from '../catalog-history.ts';
 import type { PreparedStatement } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
@@ -34,6 +36,8 @@ export type PreparedQuery = {
   readonly givenTypes: readonly TypeOid[];
   /** Tables that it writes or locks rows of: locked before the plan is relied on. */
   readonly writtenTables: readonly number[];
+  /** What its user needs privileges for. */
+  readonly accesses: readonly TableAccess[];
   /** The plan holds while these are what they were. */
   readonly catalogVersion: number;
   readonly searchPath: string;
@@ -108,8 +112,12 @@ export function prepareQuery(
   // A transaction that changed the catalog has a catalog of its own: its plans are not for others.
   const isShared = session.transaction?.catalog == null && !clockLiteral.test(statement.source);
   const cached = isShared ? plans.get(key) : undefined;
-  if (cached?.query?.catalogVersion === catalog.version) return cached;
+  if (cached?.query?.catalogVersion === catalog.version) {
+    requireAccess(session, cached.query.accesses);
+    return cached;
+  }
   const bound = bindQuery(session, statement, givenTypes, moments);
+  requireAccess(session, bound.accesses);
   const plan = planQuery(bound.plan, {
     catalog,
     reader: session.engine.reader,
@@ -126,6 +134,7 @@ export function prepareQuery(
       insert: rowInsert(plan),
       writtenTables: [...writtenTables(bound.plan)],
       command: bound.command,
+      accesses: bound.accesses,
       givenTypes,
       catalogVersion: catalog.version,
       searchPath,

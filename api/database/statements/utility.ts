@@ -1,9 +1,11 @@
 import type { LockStmt, VacuumStmt } from 'libpg-query';
 import { AlopexError } from '../../../base/errors.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
+import type { Privilege } from '../../../query/catalog/privileges.ts';
 import { rangeVarOf } from '../../../query/sql/ast.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
+import { requireAnyPrivilege } from '../access.ts';
 import type { EngineSession } from '../session.ts';
 import { optionsOf } from './ast-values.ts';
 import { requireTable } from './tables.ts';
@@ -31,12 +33,16 @@ const tableModes: readonly TableLockMode[] = [
   ...(['table share', 'share row exclusive', 'exclusive', 'access exclusive'] as const),
 ];
 
+const writers: readonly Privilege[] = ['UPDATE', 'DELETE', 'TRUNCATE'];
+const readers: readonly Privilege[] = ['SELECT', ...writers];
+
 export async function runLock(session: EngineSession, node: LockStmt): Promise<string> {
   const transaction = session.requireBlock('LOCK TABLE');
   const mode = tableModes[(node.mode ?? 8) - 1]!;
   for (const relation of node.relations ?? []) {
     if (!('RangeVar' in relation)) continue;
     const table: RelationDefinition = requireTable(session, rangeVarOf(relation.RangeVar));
+    requireAnyPrivilege(session, table, mode === 'access share' ? readers : writers);
     await lockTable(session, transaction, table, mode, node.nowait === true);
   }
   return 'LOCK TABLE';

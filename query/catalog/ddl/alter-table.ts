@@ -24,7 +24,7 @@ import {
   parameterName,
   storageParameters,
 } from './options.ts';
-import { newOwner } from './owner.ts';
+import { newOwner, withOwner } from './owner.ts';
 
 export function alterTable(editor: CatalogEditor, statement: AlterTableStmt): DdlResult {
   const tag = `ALTER ${(statement.objtype ?? 'OBJECT_TABLE').replace('OBJECT_', '').replaceAll('_', ' ')}`;
@@ -96,7 +96,7 @@ function alter(editor: CatalogEditor, table: RelationDefinition, command: AlterT
       setParameters(editor, table, command);
       break;
     case 'AT_ChangeOwner':
-      editor.put({ ...table, owner: newOwner(editor, command.newowner) });
+      editor.put(withOwner(table, newOwner(editor, command.newowner)));
       break;
     case 'AT_SetStatistics':
     case 'AT_SetOptions':
@@ -127,7 +127,7 @@ function shownCommand(subtype: AlterTableType | undefined): string {
 
 function alterOther(editor: CatalogEditor, relation: Relation, command: AlterTableCmd): void {
   if (command.subtype === 'AT_ChangeOwner' && relation.kind === 'sequence') {
-    editor.put({ ...relation, owner: newOwner(editor, command.newowner) });
+    editor.put(withOwner(relation, newOwner(editor, command.newowner)));
     return;
   }
   if (relation.kind === 'index' && command.subtype === 'AT_SetRelOptions') {

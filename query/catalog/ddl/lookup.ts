@@ -10,6 +10,7 @@ import type {
   RoleDefinition,
   SequenceDefinition,
 } from '../definition.ts';
+import { hasPrivilege, isOwner } from '../privileges.ts';
 import { isSystemNamespace, namespacesOf, searchedNamespaces } from '../search-path.ts';
 import type { CatalogEditor } from './editor.ts';
 
@@ -59,7 +60,7 @@ export function findNamespace(editor: CatalogEditor, name: string): NamespaceDef
 export function creationNamespace(editor: CatalogEditor, name: QualifiedName): NamespaceDefinition {
   const namespace = name.schema === null ? firstOfPath(editor) : findNamespace(editor, name.schema);
   requireUserNamespace(namespace);
-  if (!editor.user.isSuperuser && namespace.owner !== editor.user.id) {
+  if (!hasPrivilege(editor.catalog, editor.user, namespace, 'CREATE')) {
     throw new AlopexError('insufficient_privilege', `permission denied for schema ${namespace.name}`);
   }
   return namespace;
@@ -94,7 +95,7 @@ export function requireOwner(
     );
   }
   const owner = object.kind === 'index' ? editor.table(object.table).owner : object.owner;
-  if (editor.user.isSuperuser || owner === editor.user.id) return;
+  if (isOwner(editor.catalog, editor.user, owner)) return;
   throw new AlopexError(
     'insufficient_privilege',
     `must be owner of ${ownedKinds[object.kind]} ${object.name}`,

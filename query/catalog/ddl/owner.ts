@@ -1,6 +1,8 @@
 import type { RoleSpec } from 'libpg-query';
 import { AlopexError } from '../../../base/errors.ts';
 import { place } from '../../sql/ast.ts';
+import type { Grantable } from '../definition.ts';
+import { aclForOwner, isOwner } from '../privileges.ts';
 import type { CatalogEditor } from './editor.ts';
 import { findRole } from './lookup.ts';
 
@@ -18,10 +20,16 @@ export function roleNameOf(editor: CatalogEditor, role: RoleSpec | undefined): s
   }
 }
 
+/** The object with another owner, who has what the old one had by being that. */
+export function withOwner<Object extends Grantable>(object: Object, owner: number): Object {
+  const acl = aclForOwner(object, owner);
+  return { ...object, owner, ...(acl === undefined ? {} : { acl }) };
+}
+
 /** OWNER TO: only superusers give away to another. */
 export function newOwner(editor: CatalogEditor, role: RoleSpec | undefined): number {
   const { id, name } = findRole(editor, roleNameOf(editor, role));
-  if (!editor.user.isSuperuser && id !== editor.user.id) {
+  if (!isOwner(editor.catalog, editor.user, id)) {
     throw new AlopexError('insufficient_privilege', `must be member of role "${name}"`);
   }
   return id;

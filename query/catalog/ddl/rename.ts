@@ -18,7 +18,7 @@ import {
   requireUserNamespace,
   undefinedRelation,
 } from './lookup.ts';
-import { newOwner } from './owner.ts';
+import { newOwner, withOwner } from './owner.ts';
 import { requireNotIdentity } from './sequence.ts';
 
 export function rename(editor: CatalogEditor, statement: RenameStmt): DdlResult {
@@ -234,6 +234,6 @@ export function alterOwner(editor: CatalogEditor, statement: AlterOwnerStmt): Dd
   const namespace = findNamespace(editor, name);
   requireUserNamespace(namespace);
   requireOwner(editor, namespace);
-  editor.put({ ...namespace, owner: newOwner(editor, statement.newowner) });
+  editor.put(withOwner(namespace, newOwner(editor, statement.newowner)));
   return editor.finish('ALTER SCHEMA');
 }

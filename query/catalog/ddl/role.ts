@@ -1,12 +1,4 @@
-import type {
-  AlterRoleStmt,
-  CreateRoleStmt,
-  DefElem,
-  DropRoleStmt,
-  GrantRoleStmt,
-  GrantStmt,
-  Node,
-} from 'libpg-query';
+import type { AlterRoleStmt, CreateRoleStmt, DefElem, DropRoleStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { place } from '../../sql/ast.ts';
 import type { RoleDefinition } from '../definition.ts';
@@ -87,7 +79,7 @@ function withOptions(
         if (optionFlag(option)) granted.push(option);
         break;
       case 'inherit':
-        // Roles have no members, so there is nothing to inherit.
+        if (!optionFlag(option)) throw unsupportedOption('NOINHERIT', option);
         break;
       case 'connectionlimit':
         if (optionText(option) !== '-1') throw unsupportedOption('CONNECTION LIMIT', option);
@@ -125,12 +117,22 @@ export function dropRole(editor: CatalogEditor, statement: DropRoleStmt): DdlRes
   for (const node of statement.roles ?? []) {
     const name = roleNameOf(editor, 'RoleSpec' in node ? node.RoleSpec : undefined);
     const role = editor.catalog.role(name);
-    if (role !== undefined) requireUnused(editor, role);
-    if (role !== undefined) editor.remove(role);
-    else if (statement.missing_ok === true) editor.notice(`role "${name}" does not exist, skipping`);
+    if (role !== undefined) {
+      requireUnused(editor, role);
+      leaveGroups(editor, role);
+      editor.remove(role);
+    } else if (statement.missing_ok === true) editor.notice(`role "${name}" does not exist, skipping`);
     else findRole(editor, name);
   }
   return editor.finish('DROP ROLE');
+}
+
+/** Members of a role that is dropped are that no longer. */
+function leaveGroups(editor: CatalogEditor, role: RoleDefinition): void {
+  for (const object of [...editor.catalog.all()]) {
+    if (object.kind !== 'role' || object.memberOf?.includes(role.id) !== true) continue;
+    editor.put({ ...object, memberOf: object.memberOf.filter((id) => id !== role.id) });
+  }
 }
 
 function requireUnused(editor: CatalogEditor, role: RoleDefinition): void {
@@ -146,7 +148,9 @@ function requireUnused(editor: CatalogEditor, role: RoleDefinition): void {
   const owned: string[] = [];
   for (const object of editor.catalog.all()) {
     if ('owner' in object && object.owner === role.id) {
-      owned.push(`owner of ${object.kind === 'namespace' ? 'schema' : object.kind} ${object.name}`);
+      owned.push(`owner of ${shownKind(object.kind)} ${object.name}`);
+    } else if ('acl' in object && object.acl?.some(({ grantee }) => grantee === role.id) === true) {
+      owned.push(`privileges for ${shownKind(object.kind)} ${object.name}`);
     }
   }
   if (owned.length === 0) return;
@@ -157,29 +161,6 @@ function requireUnused(editor: CatalogEditor, role: RoleDefinition): void {
   );
 }
 
-/**
- * Privileges are not kept: superusers may do everything, owners what they like with their own. To grant to a
- * superuser, or to revoke from one, changes nothing in PostgreSQL either; all else is 0A000.
- */
-export function grant(editor: CatalogEditor, statement: GrantStmt): DdlResult {
-  requireSuperuserGrantees(editor, statement.grantees ?? [], statement.is_grant === true);
-  return editor.finish(statement.is_grant === true ? 'GRANT' : 'REVOKE');
-}
-
-export function grantRole(editor: CatalogEditor, statement: GrantRoleStmt): DdlResult {
-  requireSuperuserGrantees(editor, statement.grantee_roles ?? [], statement.is_grant === true);
-  for (const node of statement.granted_roles ?? []) {
-    if ('AccessPriv' in node) findRole(editor, node.AccessPriv.priv_name ?? '');
-  }
-  return editor.finish(statement.is_grant === true ? 'GRANT ROLE' : 'REVOKE ROLE');
-}
-
-function requireSuperuserGrantees(editor: CatalogEditor, grantees: readonly Node[], isGrant: boolean): void {
-  const construct = `${isGrant ? 'GRANT to' : 'REVOKE from'} a role that is no superuser`;
-  for (const node of grantees) {
-    const role = 'RoleSpec' in node ? node.RoleSpec : {};
-    const { position } = place(role.location);
-    if (role.roletype === 'ROLESPEC_PUBLIC') throw unsupported(construct, position);
-    if (!findRole(editor, roleNameOf(editor, role)).isSuperuser) throw unsupported(construct, position);
-  }
+function shownKind(kind: string): string {
+  return kind === 'namespace' ? 'schema' : kind;
 }

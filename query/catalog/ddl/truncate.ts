@@ -1,4 +1,5 @@
 import type { TruncateStmt } from 'libpg-query';
+import { hasPrivilege, permissionDenied } from '../privileges.ts';
 import type { DdlResult } from './context.ts';
 import { ownedSequences } from './drop.ts';
 import type { CatalogEditor } from './editor.ts';
@@ -14,7 +15,8 @@ export function truncate(editor: CatalogEditor, statement: TruncateStmt): DdlRes
     const relation = findRelation(editor, name);
     if (relation === undefined) throw undefinedRelation(name);
     const table = requireKind(relation, 'table');
-    requireOwner(editor, table);
+    if (!hasPrivilege(editor.catalog, editor.user, table, 'TRUNCATE')) throw permissionDenied(table);
+    if (editor.user.isSuperuser) requireOwner(editor, table);
     ids.add(table.id);
   }
   for (const id of ids) {

@@ -7,6 +7,7 @@ import {
   nullsAreDistinct,
 } from '../definition-text.ts';
 import { allSequences, allTables } from '../pg-catalog/relation-rows.ts';
+import { aclOf, privilegeOfLetter, publicRole } from '../privileges.ts';
 import { type NamedRow, type RowsOf, shapes } from '../shape.ts';
 import { typeFacts } from './type-facts.ts';
 
@@ -270,6 +271,30 @@ const characterSets: RowsOf = (catalog) => [
 ];
 
 /** Rows of the views that have some; the others are empty. */
+const tablePrivileges: RowsOf = function* (catalog) {
+  const table_catalog = databaseName(catalog);
+  const roleName = (id: number): string => {
+    const role = catalog.byId(id);
+    return id === publicRole ? 'PUBLIC' : role?.kind === 'role' ? role.name : String(id);
+  };
+  for (const table of allTables(catalog)) {
+    for (const { grantee, grantor, privileges, grantable } of aclOf(table)) {
+      for (const letter of privileges) {
+        yield {
+          grantor: roleName(grantor),
+          grantee: roleName(grantee),
+          table_catalog,
+          table_schema: namespaceName(catalog, table.namespace),
+          table_name: table.name,
+          privilege_type: privilegeOfLetter(letter),
+          is_grantable: yesNo(grantee === table.owner || grantable.includes(letter)),
+          with_hierarchy: yesNo(letter === 'r'),
+        };
+      }
+    }
+  }
+};
+
 export const informationSchemaRows: Readonly<Record<string, RowsOf>> = {
   character_sets: characterSets,
   check_constraints: checkConstraints,
@@ -281,7 +306,9 @@ export const informationSchemaRows: Readonly<Record<string, RowsOf>> = {
   key_column_usage: keyColumnUsage,
   schemata,
   sequences,
+  role_table_grants: tablePrivileges,
   table_constraints: tableConstraints,
+  table_privileges: tablePrivileges,
   tables,
   views,
 };

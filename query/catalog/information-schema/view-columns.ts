@@ -84,6 +84,8 @@ export const viewColumns = `
 13411 table_constraints: constraint_catalog name, constraint_schema name, constraint_name name,
   table_catalog name, table_schema name, table_name name, constraint_type varchar, is_deferrable varchar,
   initially_deferred varchar, enforced varchar, nulls_distinct varchar
+13421 role_table_grants: grantor name, grantee name, table_catalog name, table_schema name, table_name
+  name, privilege_type varchar, is_grantable varchar, with_hierarchy varchar
 13416 table_privileges: grantor name, grantee name, table_catalog name, table_schema name, table_name
   name, privilege_type varchar, is_grantable varchar, with_hierarchy varchar
 13425 tables: table_catalog name, table_schema name, table_name name, table_type varchar,

@@ -1,4 +1,5 @@
 import type { CatalogSnapshot, RoleDefinition } from '../definition.ts';
+import { aclArray } from '../privileges.ts';
 import type { NamedRow, RowsOf } from '../shape.ts';
 import { wellKnown } from '../well-known.ts';
 
@@ -27,7 +28,9 @@ const defaultTablespace = 1663;
 
 export const namespaceRows: RowsOf = function* (catalog) {
   for (const object of catalog.all()) {
-    if (object.kind === 'namespace') yield { oid: object.id, nspname: object.name, nspowner: object.owner };
+    if (object.kind !== 'namespace') continue;
+    const nspacl = aclArray(catalog, object);
+    yield { oid: object.id, nspname: object.name, nspowner: object.owner, nspacl };
   }
 };
 
@@ -51,6 +54,13 @@ export const roleRows: RowsOf = function* (catalog) {
       rolpassword: role.passwordVerifier === null ? null : hiddenPassword,
       rolbypassrls: role.isSuperuser,
     };
+  }
+};
+
+/** pg_auth_members. */
+export const memberRows: RowsOf = function* (catalog) {
+  for (const { id, memberOf = [] } of allRoles(catalog)) {
+    for (const group of memberOf) yield { roleid: group, member: id, grantor: wellKnown.role };
   }
 };
 

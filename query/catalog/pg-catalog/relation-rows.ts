@@ -9,6 +9,7 @@ import type {
 } from '../definition.ts';
 import { columnDefaultText, keyConstraints, nullsAreDistinct, tableOf } from '../definition-text.ts';
 import { primaryKeyIndex } from '../primary-key.ts';
+import { aclArray } from '../privileges.ts';
 import { sequencesOf } from '../sequence-default.ts';
 import { type NamedRow, type RowsOf, type Shape, shapes } from '../shape.ts';
 import { wellKnown } from '../well-known.ts';
@@ -55,6 +56,7 @@ export const classRows: RowsOf = function* (catalog) {
       relhasindex: hasIndex,
       relreplident: 'd',
       reloptions: options.length === 0 ? null : SqlArray.of(options),
+      relacl: aclArray(catalog, table),
     };
   }
   for (const index of allIndexes(catalog)) {
@@ -71,6 +73,7 @@ export const classRows: RowsOf = function* (catalog) {
       ...relationClass(sequence.id, sequence.name, sequence.namespace, sequence.owner, 'S'),
       relfilenode: sequence.id,
       relnatts: sequenceColumns.length,
+      relacl: aclArray(catalog, sequence),
       reltuples: 1,
       relpages: 1,
     };

@@ -1,6 +1,7 @@
 import type { Node } from 'libpg-query';
 import { AlopexError } from '../../../base/errors.ts';
-import type { CatalogSnapshot } from '../../catalog/definition.ts';
+import type { CatalogSnapshot, RelationDefinition } from '../../catalog/definition.ts';
+import type { Privilege } from '../../catalog/privileges.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan, VirtualRelation } from '../../plan/logical.ts';
 import { formatType } from '../../types/format-type.ts';
@@ -38,10 +39,15 @@ export type Surroundings = {
   readonly resolvesUnknowns: boolean;
 };
 
+/** What a statement does with a table: what its user needs the privilege for. */
+export type TableAccess = { readonly table: RelationDefinition; readonly privilege: Privilege };
+
 /** What the whole binding of one statement shares. */
 export type Environment = BindOptions & {
   readonly systemTimes: ReadonlyMap<number, SystemTime>;
   readonly parameters: ParameterTypes;
+  /** Gathered as tables are found. */
+  readonly accesses: TableAccess[];
   /** Where an expression stands in the text, from 0; -1 or nothing where unknown. */
   readonly locations: WeakMap<Expression, number>;
   readonly nextCteId: () => number;
@@ -59,6 +65,7 @@ export function newEnvironment(
     ...options,
     systemTimes,
     parameters: new ParameterTypes(options.parameterTypes),
+    accesses: [],
     locations: new WeakMap(),
     bindQuery,
     nextCteId: () => {

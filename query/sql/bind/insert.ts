@@ -30,7 +30,7 @@ type InsertShape = {
 export function bindInsert(environment: Environment, node: InsertStmt): LogicalPlan {
   const bound = bindWith(environment, node.withClause, null, null);
   const reference = rangeVarOf(node.relation);
-  const { table, schema } = findTarget(environment, reference);
+  const { table, schema } = findTarget(environment, reference, 'INSERT');
   const shape = shapeOf(environment, table, node);
   const input = bindSource(environment, shape, node.selectStmt, bound.ctes);
   const alias = reference.alias ?? reference.name;
@@ -38,6 +38,10 @@ export function bindInsert(environment: Environment, node: InsertStmt): LogicalP
     node.onConflictClause === undefined
       ? null
       : bindOnConflict(environment, table, alias, node.onConflictClause, bound.ctes);
+  if (node.returningClause !== undefined || onConflict?.action.kind === 'update') {
+    environment.accesses.push({ table, privilege: 'SELECT' });
+  }
+  if (onConflict?.action.kind === 'update') environment.accesses.push({ table, privilege: 'UPDATE' });
   const columns = layoutScope(table, 0);
   const relation = {
     alias,

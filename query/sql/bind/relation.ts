@@ -1,6 +1,7 @@
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { keyPseudoColumn, versionPseudoColumn } from '../../../materializers/rows/contract.ts';
 import type { ColumnDefinition, RelationDefinition } from '../../catalog/definition.ts';
+import type { Privilege } from '../../catalog/privileges.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { AsOf, LogicalPlan, OutputColumn, VirtualRelation } from '../../plan/logical.ts';
 import { hasSubquery } from '../../plan/rewrite.ts';
@@ -48,12 +49,16 @@ export function findTable(
 export function findTarget(
   environment: Environment,
   reference: TableReference,
+  privilege: Privilege,
 ): FoundTable & { kind: 'table' } {
   if (environment.systemTimes.has(reference.location)) {
     throw unsupported('changing the past: FOR SYSTEM_TIME here', place(reference.location).position);
   }
   const found = findTable(environment, reference, reference.location);
-  if (found.kind === 'table') return found;
+  if (found.kind === 'table') {
+    environment.accesses.push({ table: found.table, privilege });
+    return found;
+  }
   throw new AlopexError(
     'insufficient_privilege',
     `permission denied: "${reference.name}" is a system catalog`,
@@ -100,6 +105,8 @@ export function tableItem(
   const found = findTable(environment, reference, reference.location);
   const asOf = asOfOf(environment, reference);
   if (found.kind === 'virtual') return virtualItem(found.relation, found.schema, reference, asOf);
+  environment.accesses.push({ table: found.table, privilege: 'SELECT' });
+  if (withVersions) environment.accesses.push({ table: found.table, privilege: 'UPDATE' });
   if (withVersions && asOf === null) return versionedItem(found, reference);
   const columns = visibleColumns(found.table);
   const plan: LogicalPlan = {

@@ -6,7 +6,7 @@ import type { SqlType, TypeOid } from '../../types/type.ts';
 import { constructName } from '../ast.ts';
 import type { ParsedStatement, StatementKind, SystemTime } from '../parse.ts';
 import { bindNewDefault, bindValue } from './default.ts';
-import { type BindOptions, type Environment, newEnvironment } from './environment.ts';
+import { type BindOptions, type Environment, newEnvironment, type TableAccess } from './environment.ts';
 import { bindInsert } from './insert.ts';
 import { bindQuery } from './query.ts';
 import { bindMoment } from './relation.ts';
@@ -18,6 +18,7 @@ export type BoundStatement = {
   readonly parameterTypes: readonly TypeOid[];
   /** What the command tag begins with. */
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+  readonly accesses: readonly TableAccess[];
   /** A query, or a statement with RETURNING. */
   readonly returnsRows: boolean;
 };
@@ -38,7 +39,8 @@ export function bindStatement(statement: ParsedStatement, options: BindOptions):
   const { plan, command } = withinStack(() => bindNode(environment, statement.node));
   const body = plan.kind === 'with' ? plan.input : plan;
   const returnsRows = body.kind !== 'modify' || body.modification.returning !== null;
-  return { plan, command, returnsRows, parameterTypes: environment.parameters.finish() };
+  const { accesses, parameters } = environment;
+  return { plan, command, returnsRows, accesses, parameterTypes: parameters.finish() };
 }
 
 /** The binder recurses as deep as the tree: an overflow of the stack is the statement's fault, 54001. */

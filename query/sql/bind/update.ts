@@ -1,6 +1,7 @@
 import type { DeleteStmt, Node, UpdateStmt } from 'libpg-query';
 import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan, Modification } from '../../plan/logical.ts';
+import { some } from '../../plan/rewrite.ts';
 import { rangeVarOf } from '../ast.ts';
 import { bindAssignments } from './assignment.ts';
 import type { Environment } from './environment.ts';
@@ -25,9 +26,13 @@ function bindSource(
   bound: BoundWith,
   node: UpdateStmt | DeleteStmt,
   others: readonly Node[],
+  privilege: 'UPDATE' | 'DELETE',
 ): Source {
   const reference = rangeVarOf(node.relation);
-  const found = findTarget(environment, reference);
+  const found = findTarget(environment, reference, privilege);
+  if (node.whereClause !== undefined || node.returningClause !== undefined) {
+    environment.accesses.push({ table: found.table, privilege: 'SELECT' });
+  }
   const from = joinFrom(environment, versionedItem(found, reference), others, bound.ctes);
   const scope = newScope(from, null, bound.ctes);
   if (node.whereClause === undefined) return { scope, found, input: from.plan, recheck: null };
@@ -39,9 +44,18 @@ function bindSource(
 
 export function bindUpdate(environment: Environment, node: UpdateStmt): LogicalPlan {
   const bound = bindWith(environment, node.withClause, null, null);
-  const { scope, found, input, recheck } = bindSource(environment, bound, node, node.fromClause ?? []);
+  const { scope, found, input, recheck } = bindSource(
+    environment,
+    bound,
+    node,
+    node.fromClause ?? [],
+    'UPDATE',
+  );
   const { table } = found;
   const assignments = bindAssignments(contextOf(environment, scope, 'UPDATE'), table, node.targetList ?? []);
+  if (assignments.some(({ value }) => some(value, ({ kind }) => kind === 'column'))) {
+    environment.accesses.push({ table, privilege: 'SELECT' });
+  }
   const returning = bindReturning(environment, scope, node.returningClause);
   const modification: Modification = {
     kind: 'update',
@@ -56,7 +70,13 @@ export function bindUpdate(environment: Environment, node: UpdateStmt): LogicalP
 
 export function bindDelete(environment: Environment, node: DeleteStmt): LogicalPlan {
   const bound = bindWith(environment, node.withClause, null, null);
-  const { scope, found, input, recheck } = bindSource(environment, bound, node, node.usingClause ?? []);
+  const { scope, found, input, recheck } = bindSource(
+    environment,
+    bound,
+    node,
+    node.usingClause ?? [],
+    'DELETE',
+  );
   const returning = bindReturning(environment, scope, node.returningClause);
   const modification: Modification = {
     kind: 'delete',

@@ -5,7 +5,7 @@ import { codecOf } from '../codec/codec.ts';
 import type { RegTypeName } from '../codec/reg.ts';
 import { regLookups } from '../codec/reg.ts';
 import { formatType } from '../format-type.ts';
-import type { CatalogLookups, FunctionContext } from '../function.ts';
+import type { CatalogLookups, FunctionContext, PrivilegeQuestion } from '../function.ts';
 import { multiplyNumeric, roundNumeric } from '../numeric/arithmetic.ts';
 import { parseNumericText } from '../numeric/text.ts';
 import { invalidParameter } from '../problems.ts';
@@ -14,14 +14,10 @@ import { oids } from '../type.ts';
 import type { ArgumentTypes, Evaluate, Implementations } from './define.ts';
 import { contextual, pure, rows, typedContextual } from './define.ts';
 
-/** Functions over the catalog, which psql and other tools call. Whatever asks for a privilege has it. */
+/** Functions over the catalog, which psql and other tools call. Whatever asks for a privilege that is not kept has it. */
 const privilegeNames = [
-  'table',
-  'any_column',
-  'schema',
   'database',
   'function',
-  'sequence',
   'language',
   'type',
   'tablespace',
@@ -45,7 +41,26 @@ function privileges(): Record<string, Evaluate> {
   for (const identity of [...columnIdentities, ...ownColumnIdentities]) {
     functions[`has_column_privilege_${identity}`] = granted;
   }
-  for (const identity of identities) functions[`pg_has_role_${identity}`] = granted;
+  return functions;
+}
+
+/** Those whose answers differ: (object, privileges) of the current role, or (role, object, privileges). */
+function askedPrivileges(): Record<string, Evaluate> {
+  const functions: Record<string, Evaluate> = {};
+  const ask =
+    (kind: PrivilegeQuestion['kind']): Evaluate =>
+    (context: FunctionContext, ...operands: (number | string)[]) => {
+      const [role, object, privileges] = operands.length === 2 ? [null, ...operands] : operands;
+      const { user } = context;
+      const question = { kind, user, role: role!, object: object!, privileges: String(privileges) };
+      return context.catalog.hasPrivilege?.(question) ?? null;
+    };
+  const kinds = { table: 'table', any_column: 'table', sequence: 'sequence', schema: 'schema' } as const;
+  for (const identity of identities) {
+    for (const [name, kind] of Object.entries(kinds))
+      functions[`has_${name}_privilege_${identity}`] = ask(kind);
+    functions[`pg_has_role_${identity}`] = ask('role');
+  }
   return functions;
 }
 
@@ -169,6 +184,7 @@ export const catalogFunctions: Implementations = {
     pg_advisory_unlock_all: () => '',
   }),
   ...contextual({
+    ...askedPrivileges(),
     format_type: formatTypeOf,
     pg_get_userbyid: (context, oid: number) => context.catalog.roleName(oid) ?? `unknown (OID=${oid})`,
     'obj_description(oid,name)': (context, oid: number, catalog: string) =>
