@@ -392,8 +392,9 @@ export class Rows {
   // ---- indexes of tables with rows
 
   /** Puts the entries of the rows that are there into files, beside all that goes on. See `buildIndex`. */
-  buildIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
-    return buildIndex(this.#indexBuildHost(), layout, index, check);
+  async buildIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
+    await buildIndex(this.#indexBuildHost(), layout, index, check);
+    this.#compactWhereDue();
   }
 
   /**

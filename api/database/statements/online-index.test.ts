@@ -1,107 +1,28 @@
 import { expect } from 'chai';
+import { SimulatedCrash } from '../../../base/env/simulated/incarnation.ts';
 import { Simulation } from '../../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { indexId } from '../../../base/ids.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
-import { unfinishedIndexes } from '../../../query/catalog/index-state.ts';
 import { loadParser } from '../../../query/sql/parse.ts';
 import { checkIndexes } from '../../../test/sim/check.ts';
-import type { Database, Queryable } from '../database.ts';
 import { EmbeddedDatabase } from '../embedded.ts';
-import { Engine, type EngineLimits } from '../engine.ts';
+import {
+  begun,
+  errorOf,
+  expectNothingLeft,
+  open,
+  planOf,
+  rowsOf,
+  sceneOf,
+  small,
+  stateInLayout,
+  stateOf,
+  tableScript,
+  withTable,
+} from './online-index.fixture.ts';
 
 before(loadParser);
-
-const small: EngineLimits = { smallTableRows: 0, memtableBytesMax: 64 * 1024, indexSortBytesMax: 4096 };
-
-type Scene = {
-  readonly database: EmbeddedDatabase;
-  /** An open transaction that has run these statements; the answer ends it. */
-  readonly begun: (...statements: readonly string[]) => Promise<() => Promise<void>>;
-  readonly pause: (delayMs: number) => Promise<void>;
-};
-
-/** A table of 500 rows in a new database, in which every index is built online. */
-function withTable(work: (scene: Scene) => Promise<void>, limits: EngineLimits = small): Promise<void> {
-  return new Simulation(1).machine('a').run(async (env) => {
-    const engine = await Engine.open({
-      env,
-      path: '/db',
-      cacheBytes: 1 << 20,
-      connectionsMax: 20,
-      settings: {},
-      limits,
-      onProblem: (problem) => {
-        throw problem;
-      },
-    });
-    const database = new EmbeddedDatabase(engine);
-    await database.query('CREATE TABLE t (id int PRIMARY KEY, n int, body text)');
-    await database.query(`INSERT INTO t SELECT i, i % 100, 'body ' || i FROM generate_series(1, 500) AS i`);
-    const pause = (delayMs: number) =>
-      new Promise<void>((resolve) => void env.clock.setTimer(delayMs, resolve));
-    await work({ database, begun: (...statements) => begun(database, statements), pause });
-    await checkIndexes(engine);
-    await database.close();
-  });
-}
-
-async function begun(database: Database, statements: readonly string[]): Promise<() => Promise<void>> {
-  let end: () => void = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  let transaction: Promise<void> = Promise.resolve();
-  await new Promise<void>((resolve, reject) => {
-    transaction = database.transaction(async (queries: Queryable) => {
-      for (const statement of statements) await queries.query(statement);
-      resolve();
-      await ended;
-    });
-    transaction.catch(reject);
-  });
-  return () => {
-    end();
-    return transaction;
-  };
-}
-
-async function errorOf(work: Promise<unknown>): Promise<AlopexError | null> {
-  try {
-    await work;
-    return null;
-  } catch (error) {
-    if (error instanceof AlopexError) return error;
-    throw error;
-  }
-}
-
-async function stateOf({ database }: Scene, name: string): Promise<string> {
-  const { rows } = await database.query<{ ready: boolean; valid: boolean }>(
-    `SELECT indisready AS ready, indisvalid AS valid FROM pg_index WHERE indexrelid = (SELECT oid FROM pg_class WHERE relname = '${name}')`,
-  );
-  const [row] = rows;
-  if (row === undefined) return 'none';
-  return row.valid ? 'valid' : row.ready ? 'ready' : 'not ready';
-}
-
-async function planOf({ database }: Scene, sql: string): Promise<string> {
-  const { rows } = await database.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`);
-  return rows.map((row) => row['QUERY PLAN']).join('\n');
-}
-
-const rowsOf = async ({ database }: Scene, sql: string) => (await database.query(sql)).rows;
-
-function stateInLayout({ transactions }: Engine): string | undefined {
-  return [...unfinishedIndexes(transactions.catalog)][0]?.layout.state;
-}
-
-/** Of a build that did not end well there is no object, no file, and the next one may have its name. */
-async function expectNothingLeft(scene: Scene, name: string): Promise<void> {
-  const { engine } = scene.database;
-  expect(await stateOf(scene, name)).to.equal('none');
-  expect([...unfinishedIndexes(engine.transactions.catalog)]).to.deep.equal([]);
-}
 
 describe('an index of a table with rows', () => {
   it('has the rows that are there, and nothing of them goes into the log', () =>
@@ -357,6 +278,65 @@ describe('an index of a table with rows', () => {
         expect(await rowsOf(scene, 'SELECT count(*)::int AS n FROM t')).to.deep.equal([{ n: count }]);
       }));
   }
+
+  it('ends with the table while its files are written', () =>
+    withTable(async (scene) => {
+      const { database } = scene;
+      const { rows } = database.engine;
+      const build = rows.buildIndex.bind(rows);
+      rows.buildIndex = async (...options) => {
+        await database.query('DROP TABLE t');
+        await build(...options);
+      };
+      const error = await errorOf(database.query('CREATE INDEX t_n ON t (n)'));
+      expect([error?.code, error?.message]).to.deep.equal([
+        '42704',
+        'index "t_n" was dropped while it was being built',
+      ]);
+      await expectNothingLeft(scene, 't_n');
+    }));
+
+  it('is gone after a crash while it was built, and can be made again', async () => {
+    const machine = new Simulation(1).machine('a');
+    await machine
+      .run(async (env) => {
+        const database = new EmbeddedDatabase(await open(env, small));
+        await database.query(tableScript);
+        const { rows } = database.engine;
+        const build = rows.buildIndex.bind(rows);
+        rows.buildIndex = async (...options) => {
+          await build(...options);
+          machine.crash();
+        };
+        await database.query('CREATE INDEX t_n ON t (n)');
+      })
+      .catch((error: unknown) => expect(error).to.be.instanceOf(SimulatedCrash));
+    machine.restart();
+    await machine.run(async (env) => {
+      const database = new EmbeddedDatabase(await open(env, small));
+      const scene = sceneOf(env, database);
+      await expectNothingLeft(scene, 't_n');
+      await database.query('CREATE INDEX t_n ON t (n)');
+      await checkIndexes(database.engine);
+      expect(await stateOf(scene, 't_n')).to.equal('valid');
+      await database.close();
+    });
+  });
+
+  it('ends when the database is closed, and is not there when it is opened again', () =>
+    new Simulation(1).machine('a').run(async (env) => {
+      const database = new EmbeddedDatabase(await open(env, small));
+      await database.query(tableScript);
+      const end = await begun(database, ['UPDATE t SET n = 1 WHERE id = 1']);
+      const building = errorOf(database.query('CREATE INDEX t_n ON t (n)'));
+      await sceneOf(env, database).pause(20);
+      await database.close();
+      expect((await building)?.code).to.equal('57P01');
+      await errorOf(end());
+      const again = new EmbeddedDatabase(await open(env, small));
+      await expectNothingLeft(sceneOf(env, again), 't_n');
+      await again.close();
+    }));
 
   it('goes on while the table gets a column and another name', () =>
     withTable(async (scene) => {
