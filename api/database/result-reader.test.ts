@@ -18,8 +18,8 @@ const columns = [
 ].map(([name, oid]) => ({
   name: name as string,
   type: { oid: oid as TypeOid, modifier: -1 },
-  table: null,
-  attribute: null,
+  table: 0,
+  attribute: 0,
 }));
 
 /** The values as the vector that has their kind: typed ones for numbers, with or without nulls. */
