@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,6 +59,14 @@ describe('alopex-cli', () => {
     expect(status).to.equal(1);
   });
 
+  it('data_of_a_copy_that_failed_is_not_run', () => {
+    const script = 'COPY t FROM stdin;\n3\tthree\nx\tx\nSELECT 8;\n\\.\nSELECT 9;\n';
+    const { stdout, stderr, status } = sql(script, '--keep-going', '-t');
+    expect(stdout).to.equal(' 9\n');
+    expect(stderr).to.match(/^ERROR: {2}22P02: [^\n]*\n(?!ERROR)/);
+    expect(status).to.equal(1);
+  });
+
   it('dump_reads_events_by_the_schemas_of_the_log', () => {
     const { stdout, status } = cli(['dump', join(directory, 'db')]);
     expect(status).to.equal(0);
@@ -79,5 +87,29 @@ describe('alopex-cli', () => {
     const refused = cli(['dump', join(root, 'package.json')]);
     expect(refused.stderr).to.contain('is no file of a database');
     expect(refused.status).to.equal(1);
+  });
+
+  it('dump_of_damaged_files_names_them_and_goes_on', () => {
+    const copy = join(directory, 'damaged');
+    cpSync(join(directory, 'db'), copy, { recursive: true });
+    for (const folder of ['log', 'rows']) {
+      for (const name of readdirSync(join(copy, folder))) {
+        const path = join(copy, folder, name);
+        const bytes = readFileSync(path);
+        bytes.fill(0xa5, 100, Math.min(bytes.length, 200));
+        bytes.fill(0xa5, bytes.length - 8);
+        writeFileSync(path, bytes);
+      }
+    }
+    const { stdout, stderr, status } = cli(['dump', copy]);
+    expect(status).to.equal(1);
+    expect(stderr).to.equal('');
+    for (const problem of [
+      /\.log\ndamage at byte \d+: CRC-32C/,
+      /MANIFEST\ncannot go on: .* is corrupt/,
+      /\.sst\ncannot go on: .* is corrupt/,
+    ]) {
+      expect(stdout).to.match(problem);
+    }
   });
 });

@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { Disk } from '../../../base/env/env.ts';
 import { realEnv } from '../../../base/env/real/env.ts';
-import { AlopexError } from '../../../base/errors.ts';
+import { AlopexError, asAlopexError } from '../../../base/errors.ts';
 import { dumpLogFile } from '../../../log/segment/dump.ts';
 import { nameOfPath } from '../../../log/segment/name.ts';
 import { readManifest } from '../../../materializers/manifest/manifest.ts';
@@ -25,16 +25,23 @@ type FileKind = 'log' | 'manifest' | 'sstable';
 /** Folders below the given one that are searched. */
 const depthMax = 3;
 
-/** `alopex-cli dump`: the exit code. Takes no lock: a database that is open may be looked at. */
+/** `alopex-cli dump`: the exit code. Takes no lock: a database that is open may be looked at. A damaged file is told of, and the next one dumped. */
 export async function runDump(path: string, options: DumpOptions): Promise<number> {
   const { disk } = realEnv();
   const output = streamOutput(process.stdout);
   const files = await filesOf(disk, resolve(path));
+  let exitCode = 0;
   for (const file of files) {
     if (files.length > 1) await output.write(`== ${file}\n`);
-    for await (const line of linesOf(disk, file, options)) await output.write(`${line}\n`);
+    try {
+      for await (const line of linesOf(disk, file, options)) await output.write(`${line}\n`);
+    } catch (thrown) {
+      const { message } = asAlopexError(thrown);
+      await output.write(`cannot go on: ${message}\n`);
+      exitCode = 1;
+    }
   }
-  return 0;
+  return exitCode;
 }
 
 async function filesOf(disk: Disk, path: string): Promise<readonly string[]> {
@@ -78,11 +85,14 @@ function linesOf(disk: Disk, path: string, options: DumpOptions): AsyncIterable<
 }
 
 async function* logLines(disk: Disk, path: string, { isRaw }: DumpOptions): AsyncIterable<string> {
-  if (isRaw || !path.endsWith('.log')) {
+  // Without its schemas, which a damaged segment may have, a record is bytes.
+  const schemas =
+    isRaw || !path.endsWith('.log') ? null : await readSchemas(disk, dirname(path)).catch(() => null);
+  if (schemas === null) {
     yield* dumpLogFile(disk, path);
     return;
   }
-  const events = new EventText(await readSchemas(disk, dirname(path)));
+  const events = new EventText(schemas);
   yield* dumpLogFile(disk, path, { describe: (record) => events.describe(record) });
 }
 

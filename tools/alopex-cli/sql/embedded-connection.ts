@@ -8,7 +8,7 @@ import type {
 } from '../../../api/database/contract.ts';
 import { databaseName, Engine } from '../../../api/database/engine.ts';
 import { realEnv } from '../../../base/env/real/env.ts';
-import { asAlopexError } from '../../../base/errors.ts';
+import { type AlopexError, asAlopexError } from '../../../base/errors.ts';
 import { unreachable } from '../../../base/unreachable.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
@@ -142,8 +142,15 @@ class EmbeddedConnection implements ShellConnection {
   }
 }
 
+/** What is left of the input of a COPY that failed is read all the same: it is data, not statements. */
 async function copyIn(portal: CopyInPortal, handler: ResultHandler): Promise<string> {
-  for await (const chunk of handler.copyIn()) await portal.write(chunk);
+  let problem: AlopexError | null = null;
+  for await (const chunk of handler.copyIn()) {
+    if (problem === null) problem = await portal.write(chunk).then(() => null, asAlopexError);
+    // Who cancels wants to be done with it.
+    if (problem?.condition === 'query_canceled') break;
+  }
+  if (problem !== null) throw problem;
   return portal.finish();
 }
 
