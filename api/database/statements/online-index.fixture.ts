@@ -3,7 +3,6 @@ import type { Env } from '../../../base/env/env.ts';
 import { Simulation } from '../../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { unfinishedIndexes } from '../../../query/catalog/index-state.ts';
-import { checkIndexes } from '../../../test/sim/check.ts';
 import type { Database, Queryable } from '../database.ts';
 import { EmbeddedDatabase } from '../embedded.ts';
 import { Engine, type EngineLimits } from '../engine.ts';
@@ -27,7 +26,7 @@ export type Scene = {
 };
 
 /** A table of 500 rows in a new database, in which every index is built online. */
-export function withTable(
+export function withScene(
   work: (scene: Scene) => Promise<void>,
   limits: EngineLimits = small,
 ): Promise<void> {
@@ -36,7 +35,6 @@ export function withTable(
     const database = new EmbeddedDatabase(engine);
     await database.query(tableScript);
     await work(sceneOf(env, database));
-    await checkIndexes(engine);
     await database.close();
   });
 }

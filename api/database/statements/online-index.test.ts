@@ -7,6 +7,7 @@ import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import { loadParser } from '../../../query/sql/parse.ts';
 import { checkIndexes } from '../../../test/sim/check.ts';
 import { EmbeddedDatabase } from '../embedded.ts';
+import type { EngineLimits } from '../engine.ts';
 import {
   begun,
   errorOf,
@@ -14,15 +15,24 @@ import {
   open,
   planOf,
   rowsOf,
+  type Scene,
   sceneOf,
   small,
   stateInLayout,
   stateOf,
   tableScript,
-  withTable,
+  withScene,
 } from './online-index.fixture.ts';
 
 before(loadParser);
+
+/** At the end each index and its table agree. */
+function withTable(work: (scene: Scene) => Promise<void>, limits?: EngineLimits): Promise<void> {
+  return withScene(async (scene) => {
+    await work(scene);
+    await checkIndexes(scene.database.engine);
+  }, limits);
+}
 
 describe('an index of a table with rows', () => {
   it('has the rows that are there, and nothing of them goes into the log', () =>
