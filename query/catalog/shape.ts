@@ -17,7 +17,7 @@ export type Shape = {
   readonly columns: readonly { readonly name: string; readonly type: SqlType }[];
 };
 
-/** A row by column name; a column that is left out is null, or the zero of its type. */
+/** A row by column name; a column that is left out is null, or in pg_catalog the zero of its type. */
 export type NamedRow = Readonly<Record<string, Datum>>;
 export type RowsOf = (catalog: CatalogSnapshot, context: FunctionContext) => Iterable<NamedRow>;
 
@@ -57,7 +57,7 @@ function parseColumn(text: string): Shape['columns'][number] {
 /** The relation with its rows in the order of its columns. */
 export function relationOf(shape: Shape, rows: RowsOf): VirtualRelation {
   const { schema, name, oid, columns } = shape;
-  const zeros = columns.map(({ type }) => zeroOf(type.oid));
+  const zeros = columns.map(({ type }) => (schema === 'pg_catalog' ? zeroOf(type.oid) : null));
   return {
     schema,
     name,

@@ -3,6 +3,7 @@ import type { Datum } from '../../../base/values/datum.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { runCopy } from './copy.ts';
+import { runCreateTableAs } from './create-table-as.ts';
 import { runFetch } from './cursors.ts';
 import { isDdlStatement, runDdl } from './ddl.ts';
 import { runExplain } from './explain.ts';
@@ -11,7 +12,7 @@ import type { Prepared } from './prepare.ts';
 import { runDeallocate, runDiscard, runExecute, runPrepare } from './prepared-statements.ts';
 import { runQuery } from './query.ts';
 import { runTransactionStatement } from './transaction.ts';
-import { runCheckpoint, runLock, runVacuum } from './utility.ts';
+import { runCheckpoint, runCreateExtension, runLock, runVacuum } from './utility.ts';
 import { runSet, showColumns, showRows } from './variables.ts';
 
 const done = (tag: string): Portal => ({ kind: 'command', tag });
@@ -43,12 +44,30 @@ export async function runStatement(
   if ('VacuumStmt' in node) return done(await runVacuum(session, node.VacuumStmt));
   if ('LockStmt' in node) return done(await runLock(session, node.LockStmt));
   if ('CheckPointStmt' in node) return done(await runCheckpoint(session));
+  if ('CreateTableAsStmt' in node) {
+    return done(await runCreateTableAs(session, statement, node.CreateTableAsStmt, parameters));
+  }
+  if ('CreateExtensionStmt' in node) return done(runCreateExtension(session, node.CreateExtensionStmt));
   if (isDdlStatement(statement)) return done(await runDdl(session, statement));
   throw unsupported(commandName(statement.kind));
 }
 
-/** 'CreateTrigStmt' as 'CREATE TRIG': the parser's own word for a statement, spaced. */
+/** Statements that the parser calls otherwise than SQL does. */
+const commandNames: Readonly<Record<string, string>> = {
+  ViewStmt: 'CREATE VIEW',
+  RuleStmt: 'CREATE RULE',
+  CreateTrigStmt: 'CREATE TRIGGER',
+  CreateEnumStmt: 'CREATE TYPE',
+  CompositeTypeStmt: 'CREATE TYPE',
+  CreateStatsStmt: 'CREATE STATISTICS',
+  DeclareCursorStmt: 'DECLARE CURSOR',
+  AlterDefaultPrivilegesStmt: 'ALTER DEFAULT PRIVILEGES',
+};
+
+/** 'CreateDomainStmt' as 'CREATE DOMAIN': the parser's own word for a statement, spaced. */
 function commandName(kind: string): string {
+  const named = commandNames[kind];
+  if (named !== undefined) return named;
   return kind
     .replace(/Stmt$/, '')
     .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')

@@ -1,4 +1,4 @@
-import type { LockStmt, VacuumStmt } from 'libpg-query';
+import type { CreateExtensionStmt, LockStmt, VacuumStmt } from 'libpg-query';
 import { AlopexError } from '../../../base/errors.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import type { Privilege } from '../../../query/catalog/privileges.ts';
@@ -62,4 +62,16 @@ async function lockTable(
     if (!(error instanceof AlopexError) || error.condition !== 'lock_not_available' || !nowait) throw error;
     throw new AlopexError('lock_not_available', `could not obtain lock on relation "${table.name}"`);
   }
+}
+
+/** `vector` is always there: migrations that ask for it go on. */
+export function runCreateExtension(session: EngineSession, node: CreateExtensionStmt): string {
+  const name = node.extname ?? '';
+  if (name !== 'vector') {
+    throw new AlopexError('feature_not_supported', `extension "${name}" is not available`);
+  }
+  const message = `extension "${name}" already exists`;
+  if (node.if_not_exists !== true) throw new AlopexError('duplicate_object', message);
+  session.notice('NOTICE', 'duplicate_object', `${message}, skipping`);
+  return 'CREATE EXTENSION';
 }

@@ -122,9 +122,7 @@ INSERT INTO nokey VALUES (1, 'b'), (2, 'b');
 ALTER TABLE nokey DROP CONSTRAINT b_unique;
 INSERT INTO nokey VALUES (1, 'b'), (2, 'b');
 ALTER TABLE nokey DROP CONSTRAINT b_unique;
--- differs: CREATE TABLE … AS
 CREATE TABLE copied AS SELECT a, b || '!' AS shout FROM nokey;
--- differs: CREATE TABLE … AS
 CREATE TABLE copied AS SELECT 1;
 -- differs: CHECK
 CREATE TABLE ck (a int CHECK (a > 0));
@@ -147,3 +145,21 @@ SELECT * FROM t;
 DROP SCHEMA other;
 DROP SCHEMA other CASCADE;
 SELECT * FROM other.t;
+CREATE TABLE source (id int PRIMARY KEY, a varchar(5), n numeric(6,2), d date, arr int[]);
+INSERT INTO source VALUES (1, 'x', 1.5, '2020-01-01', '{1}'), (2, 'y', 2.5, NULL, NULL);
+CREATE TABLE made AS SELECT * FROM source WHERE id < 10;
+SELECT * FROM made ORDER BY id;
+SELECT column_name, data_type, character_maximum_length, numeric_precision FROM information_schema.columns WHERE table_name = 'made' ORDER BY ordinal_position;
+CREATE TABLE made AS SELECT 1;
+CREATE TABLE IF NOT EXISTS made AS SELECT 1;
+CREATE TABLE named (x, y) AS VALUES (1, 'a'), (2, 'b');
+SELECT * FROM named ORDER BY x;
+CREATE TABLE short (x, y) AS SELECT 1;
+CREATE TABLE empty AS SELECT 1 AS one, 'lit' AS t WITH NO DATA;
+SELECT * FROM empty;
+CREATE TABLE twice AS SELECT id, id FROM source;
+CREATE TABLE nowhere.made AS SELECT 1;
+CREATE TABLE failed AS SELECT 1/(id - id) FROM source;
+SELECT * FROM failed;
+CREATE TABLE summed AS WITH q AS (SELECT sum(n) AS s FROM source) SELECT * FROM q;
+SELECT * FROM summed;
