@@ -37,7 +37,11 @@ export type KeyColumn = {
   readonly nullsFirst: boolean;
 };
 
-/** Online creation passes through these in order; two adjacent states at most exist at once. */
+/**
+ * Online creation passes through these in order; two adjacent states at most exist at once. In delete-only a writer
+ * deletes entries and makes none, in write-only it keeps them all, in backfill those of older rows are gathered, and
+ * when it is public it may be read.
+ */
 export type IndexState = 'delete-only' | 'write-only' | 'backfill' | 'public';
 
 export type IndexLayout = {

@@ -55,7 +55,7 @@ export type DdlEffect =
       readonly kind: 'backfill-index';
       readonly table: number;
       readonly index: number;
-      /** CONCURRENTLY: may go on after the statement; otherwise the statement ends with the index public. */
+      /** CONCURRENTLY: the table is not locked, however few its rows are. */
       readonly concurrently: boolean;
     }
   /** No row of the table may have a null here, else 23502 `column "a" of relation "t" contains null values`. */
