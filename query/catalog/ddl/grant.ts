@@ -13,6 +13,7 @@ import {
   publicRole,
   withGrant,
 } from '../privileges.ts';
+import { isSystemNamespace } from '../search-path.ts';
 import type { DdlResult } from './context.ts';
 import type { CatalogEditor } from './editor.ts';
 import { findNamespace, findRelation, findRole, nameOf, undefinedRelation } from './lookup.ts';
@@ -26,6 +27,7 @@ export function grant(editor: CatalogEditor, statement: GrantStmt): DdlResult {
   const tag = isGrant ? 'GRANT' : 'REVOKE';
   const grantees = (statement.grantees ?? []).map((node) => granteeOf(editor, node));
   for (const object of objectsOf(editor, statement)) {
+    requireNoSystemTable(object);
     const asked = lettersAsked(object, statement.privileges ?? []);
     const letters = mayGrant(editor, object, asked, isGrant);
     const grantor = grantorOf(editor, object);
@@ -43,6 +45,12 @@ export function grant(editor: CatalogEditor, statement: GrantStmt): DdlResult {
     editor.put({ ...object, acl });
   }
   return editor.finish(tag);
+}
+
+/** What the catalog itself is kept in has no row of its own to stand in. */
+function requireNoSystemTable(object: Grantable): void {
+  if (object.kind === 'namespace' || !isSystemNamespace(object.namespace)) return;
+  throw new AlopexError('insufficient_privilege', `permission denied: "${object.name}" is a system catalog`);
 }
 
 function granteeOf(editor: CatalogEditor, node: Node): number {

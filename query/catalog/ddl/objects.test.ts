@@ -217,6 +217,7 @@ describe('roles', () => {
     ['GRANT CREATE ON t TO r', '0LP01 invalid privilege type CREATE for table'],
     ['GRANT SELECT ON nope TO r', '42P01 relation "nope" does not exist'],
     ['GRANT SELECT ON t TO nope', '42704 role "nope" does not exist'],
+    ['GRANT SELECT ON alopex.objects TO r', '42501 permission denied: "objects" is a system catalog'],
     ['GRANT r TO r', '0LP01 role "r" is a member of role "r"'],
   ]);
 
