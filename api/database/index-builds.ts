@@ -42,7 +42,7 @@ export class IndexBuilds {
   }
 
   /**
-   * Takes an index away that is not public, and its files in this storage. Never waits for another transaction's change
+   * Takes an index away that is not public in this storage, and its files there. Never waits for another transaction's change
    * of the catalog, nor for room on the disk: then it goes later, and until then nobody reads it.
    */
   async drop(storage: StorageId, index: number): Promise<void> {
@@ -60,18 +60,18 @@ export class IndexBuilds {
   async #drop(storage: StorageId, index: number): Promise<void> {
     const { transactions, rows } = this.#engine;
     const transaction = transactions.begin('read committed', false);
+    let isWhole = false;
     try {
       await transactions.lockCatalog(transaction, true);
       const kept = keptIndex(transactions.catalogOf(transaction), index);
-      if (kept !== undefined && kept.layout.state !== 'public') {
-        transactions.changeCatalog(transaction, withoutIndex(kept));
-      }
+      if (kept?.layout.state === 'public') isWhole = kept.table.layout.storage === storage;
+      else if (kept !== undefined) transactions.changeCatalog(transaction, withoutIndex(kept));
       await transactions.commit(transaction);
     } catch (error) {
       transactions.rollback(transaction);
       throw error;
     }
-    await rows.dropIndexFiles(storage, indexId(index));
+    if (!isWhole) await rows.dropIndexFiles(storage, indexId(index));
   }
 
   /** As `drop`, of an index that no committed catalog knows: its transaction was rolled back. */

@@ -380,8 +380,8 @@ export class EngineSession implements Session {
   /** Commits the implicit transaction of a statement that goes on in another one. */
   async continueInNext(run: StatementRun): Promise<void> {
     await this.engine.transactions.commit(run.transaction);
-    run.checkCancelled();
     this.#transaction = null;
+    if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
     run.transaction = this.ensureTransaction();
     run.transaction.lockTimeoutMs = this.settings.milliseconds('lock_timeout');
   }

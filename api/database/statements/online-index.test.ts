@@ -7,7 +7,7 @@ import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import { loadParser } from '../../../query/sql/parse.ts';
 import { checkIndexes } from '../../../test/sim/check.ts';
 import { EmbeddedDatabase } from '../embedded.ts';
-import type { EngineLimits } from '../engine.ts';
+import type { Engine, EngineLimits } from '../engine.ts';
 import {
   begun,
   errorOf,
@@ -25,6 +25,11 @@ import {
 } from './online-index.fixture.ts';
 
 before(loadParser);
+
+function tableAndIndex({ transactions: { catalog } }: Engine): readonly [RelationDefinition, number] {
+  const index = [...catalog.all()].find((each) => each.kind === 'index')!;
+  return [catalog.byId(index.table) as RelationDefinition, index.id];
+}
 
 /** At the end each index and its table agree. */
 function withTable(work: (scene: Scene) => Promise<void>, limits?: EngineLimits): Promise<void> {
@@ -247,6 +252,26 @@ describe('an index of a table with rows', () => {
       expect(engine.transactions.active.size).to.equal(0);
     }));
 
+  it('stays where the cancel comes when it is public', () =>
+    withTable(async ({ database, pause }) => {
+      const session = database.borrow();
+      const goOn = session.continueInNext.bind(session);
+      let commits = 0;
+      session.continueInNext = async (run) => {
+        await goOn(run);
+        if (++commits === 4) session.cancel();
+      };
+      const [statement] = session.parse('CREATE INDEX t_n ON t (n)');
+      await errorOf(session.bind(await session.prepare(statement!, []), []));
+      await session.sync();
+      expect(commits).to.equal(4);
+      const [table, index] = tableAndIndex(database.engine);
+      await database.engine.indexBuilds.drop(table.layout.storage, index);
+      expect(table.layout.indexes.map(({ state }) => state)).to.deep.equal(['public']);
+      await pause(20);
+      database.giveBack(session);
+    }));
+
   it('ends with the table, and with its own DROP', () =>
     withTable(async (scene) => {
       const { database, pause } = scene;
@@ -439,10 +464,9 @@ describe('an index of a table with rows', () => {
       await database.query(`ALTER TABLE t SET (alopex.history = '1ms')`);
       await database.query('CREATE INDEX t_n ON t (n)');
       await database.query('UPDATE t SET n = n + 1');
-      const index = [...engine.transactions.catalog.all()].find((each) => each.kind === 'index')!;
-      const { layout } = engine.transactions.catalog.byId(index.table) as RelationDefinition;
+      const [{ layout }, index] = tableAndIndex(engine);
       const entries = async (): Promise<number> => {
-        const scan = engine.rows.indexEntries(layout, indexId(index.id), engine.transactions.visible);
+        const scan = engine.rows.indexEntries(layout, indexId(index), engine.transactions.visible);
         for (let count = 0; ; ) {
           const batch = scan.next();
           if (batch === null) return count;

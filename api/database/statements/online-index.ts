@@ -109,6 +109,7 @@ class OnlineBuild {
   /** Transactions that write to the table now have ended. Others may begin meanwhile. */
   async #writersEnd(): Promise<void> {
     const { transactions } = this.#session.engine;
+    this.#run.checkCancelled();
     await transactions.holdersEnd(this.#run.transaction, tableLockKey(this.#table), 'table share');
     this.#run.checkCancelled();
   }
@@ -117,6 +118,7 @@ class OnlineBuild {
   async #advance(state: IndexState): Promise<boolean> {
     const { transactions } = this.#session.engine;
     const { transaction } = this.#run;
+    this.#run.checkCancelled();
     await transactions.lockCatalog(transaction);
     this.#run.checkCancelled();
     const kept = this.#kept();
