@@ -60,7 +60,6 @@ const commandNames: Readonly<Record<string, string>> = {
   CreateEnumStmt: 'CREATE TYPE',
   CompositeTypeStmt: 'CREATE TYPE',
   CreateStatsStmt: 'CREATE STATISTICS',
-  DeclareCursorStmt: 'DECLARE CURSOR',
   AlterDefaultPrivilegesStmt: 'ALTER DEFAULT PRIVILEGES',
 };
 
