@@ -32,6 +32,8 @@ export type BeginSettings = {
   readonly isReadOnly: boolean;
   readonly lockTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  readonly idleSessionTimeoutMs: number;
+  readonly idleInTransactionTimeoutMs: number;
 };
 
 type Undo = { readonly name: string; readonly previous: string | undefined; readonly isLocal: boolean };
@@ -75,7 +77,7 @@ export class SessionSettings {
     return value;
   }
 
-  milliseconds(name: string): number {
+  #milliseconds(name: string): number {
     return parseMilliseconds(this.require(name)) ?? 0;
   }
 
@@ -106,8 +108,10 @@ export class SessionSettings {
     this.#begins ??= {
       isolation: isolationOf(this.require('default_transaction_isolation')),
       isReadOnly: this.require('default_transaction_read_only') === 'on',
-      lockTimeoutMs: this.milliseconds('lock_timeout'),
-      statementTimeoutMs: this.milliseconds('statement_timeout'),
+      lockTimeoutMs: this.#milliseconds('lock_timeout'),
+      statementTimeoutMs: this.#milliseconds('statement_timeout'),
+      idleSessionTimeoutMs: this.#milliseconds('idle_session_timeout'),
+      idleInTransactionTimeoutMs: this.#milliseconds('idle_in_transaction_session_timeout'),
     };
     return this.#begins;
   }

@@ -1,24 +1,23 @@
-import type { Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
-import type { RowInsert } from '../../query/exec/row-insert.ts';
 import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
-import { tableLockKey } from '../../query/txn/locks.ts';
+import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
-import { TableWriter } from '../../query/txn/writer.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import { requireSequence } from './access.ts';
 import { type Moment, noMoments } from './catalog-history.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
 import { SessionFunctions } from './function-context.ts';
+import { IdleTimer } from './idle-timer.ts';
 import { sessionSequences } from './sequences.ts';
 import { SessionSettings } from './session-settings.ts';
 import { StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
+import { insertRow } from './statements/insert-row.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
@@ -53,7 +52,7 @@ export class EngineSession implements Session {
   #drawn = new Set<number>();
   #moment: Moment | null = null;
   #isClosed = false;
-  #idleTimer: Timer | null = null;
+  readonly #idle: IdleTimer;
   /** For pg_stat_activity. */
   lastStatement = '';
 
@@ -63,6 +62,7 @@ export class EngineSession implements Session {
     this.user = options.user;
     this.database = options.database;
     this.clientAddress = options.clientAddress;
+    this.#idle = new IdleTimer(engine.env.clock, (error) => this.onTimedOut(error));
     this.settings = new SessionSettings(
       { ...engine.settings, session_authorization: options.user },
       () => this.#transaction !== null,
@@ -176,19 +176,9 @@ export class EngineSession implements Session {
    */
   insertRow(prepared: PreparedStatement, parameters: readonly Datum[]): true | Promise<true> | null {
     const { query } = prepared as Prepared;
-    if (query === null || query.insert === null || !this.#mayLookUp(query)) return null;
-    try {
-      const inserted = this.#insertRow(prepared as Prepared, query.insert, parameters);
-      if (!(inserted instanceof Promise)) return true;
-      return inserted.then(
-        () => true,
-        (error: unknown) => {
-          throw this.#failed(error);
-        },
-      );
-    } catch (error) {
-      throw this.#failed(error);
-    }
+    const insert = query?.insert ?? null;
+    if (query === null || insert === null || !this.#mayLookUp(query)) return null;
+    return this.#done(() => insertRow(this, prepared as Prepared, insert, parameters));
   }
 
   /**
@@ -202,10 +192,15 @@ export class EngineSession implements Session {
   ): true | Promise<true> | null {
     const { query } = prepared as Prepared;
     if (query === null || !isPlainRead(prepared.statement, query) || !this.#mayLookUp(query)) return null;
+    return this.#done(() => readAll(this, prepared as Prepared, query, parameters, consume));
+  }
+
+  /** What a short way throws fails the transaction. */
+  #done(work: () => unknown): true | Promise<true> {
     try {
-      const read = readAll(this, prepared as Prepared, query, parameters, consume);
-      if (!(read instanceof Promise)) return true;
-      return read.then(
+      const done = work();
+      if (!(done instanceof Promise)) return true;
+      return done.then(
         () => true,
         (error: unknown) => {
           throw this.#failed(error);
@@ -214,32 +209,6 @@ export class EngineSession implements Session {
     } catch (error) {
       throw this.#failed(error);
     }
-  }
-
-  #insertRow(prepared: Prepared, insert: RowInsert, parameters: readonly Datum[]): unknown {
-    const { transactions } = this.engine;
-    const run = this.beginRun(prepared.statement);
-    const { transaction } = run;
-    const locked = transactions.lock(transaction, tableLockKey(insert.table.id), 'row exclusive');
-    if (locked !== null) {
-      // Who waits for a table finds it changed, perhaps.
-      return locked.then(() => {
-        this.endRun(run);
-        return this.bind(prepared, parameters);
-      });
-    }
-    const reader = transactions.reader(transaction);
-    const writer = new TableWriter(
-      transactions,
-      transaction,
-      reader,
-      transactions.snapshot(transaction),
-      this.functions,
-    );
-    const written = writer.insert(insert.table, insert.row(this.functions, parameters));
-    if (written instanceof Promise) return written.then(() => this.endRun(run));
-    this.endRun(run);
-    return written;
   }
 
   /** The plan holds, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
@@ -383,7 +352,7 @@ export class EngineSession implements Session {
     this.#transaction = null;
     if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
     run.transaction = this.ensureTransaction();
-    run.transaction.lockTimeoutMs = this.settings.milliseconds('lock_timeout');
+    run.transaction.lockTimeoutMs = this.settings.begins.lockTimeoutMs;
   }
 
   beginBlock(): Transaction {
@@ -424,7 +393,7 @@ export class EngineSession implements Session {
             'ROLLBACK TO SAVEPOINT can only be used in transaction blocks',
           );
     }
-    const { settingsMark } = this.engine.transactions.rollbackToSavepoint(transaction, name);
+    const { settingsMark } = rollbackToSavepoint(transaction, name, this.engine.transactions.locks);
     this.settings.rollbackTo(settingsMark);
     this.#block = 'explicit';
   }
@@ -490,33 +459,17 @@ export class EngineSession implements Session {
   }
 
   startIdling(): void {
-    const limitMs = this.settings.milliseconds(
-      this.#block === 'none' ? 'idle_session_timeout' : 'idle_in_transaction_session_timeout',
-    );
-    if (limitMs === 0) return;
-    this.stopIdling();
-    this.#idleTimer = this.engine.env.clock.setTimer(limitMs, () => this.#onIdle());
+    const { idleSessionTimeoutMs, idleInTransactionTimeoutMs } = this.settings.begins;
+    const isInTransaction = this.#block !== 'none';
+    this.#idle.start(isInTransaction ? idleInTransactionTimeoutMs : idleSessionTimeoutMs, isInTransaction);
   }
 
   stopIdling(): void {
-    if (this.#idleTimer === null) return;
-    this.#idleTimer.cancel();
-    this.#idleTimer = null;
+    this.#idle.stop();
   }
 
   /** Told to the listener, who ends the connection. */
   onTimedOut: (error: AlopexError) => void = () => {};
-
-  #onIdle(): void {
-    const error =
-      this.#block === 'none'
-        ? new AlopexError('idle_session_timeout', 'terminating connection due to idle-session timeout')
-        : new AlopexError(
-            'idle_in_transaction_session_timeout',
-            'terminating connection due to idle-in-transaction timeout',
-          );
-    this.onTimedOut(error);
-  }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;

@@ -42,7 +42,7 @@ export class StatementRun {
 
   cancel(reason: AlopexError): void {
     this.#reason ??= reason;
-    this.#session.engine.transactions.cancelWait(this.transaction, reason);
+    this.#session.engine.transactions.locks.cancelWait(this.transaction, reason);
     this.#wake(reason);
   }
 

@@ -49,12 +49,12 @@ export class RowAccess {
 
   /** Null: held now. */
   lockRow(layout: TableLayout, key: RowKey, mode: RowLockMode, nowait = false): Promise<void> | null {
-    return this.#transactions.lockEntry(this.#transaction, layout, primary, key.text, mode, nowait);
+    return this.#transactions.locks.lockEntry(this.#transaction, layout, primary, key.text, mode, nowait);
   }
 
   #lockEntry(layout: TableLayout, index: IndexLayout, prefix: Uint8Array): Promise<void> | null {
     const text = bytesToLatin1(prefix);
-    return this.#transactions.lockEntry(this.#transaction, layout, index.id, text, 'update');
+    return this.#transactions.locks.lockEntry(this.#transaction, layout, index.id, text, 'update');
   }
 
   /** Whether a key has a row: committed by anybody, or pending here. */

@@ -1,4 +1,3 @@
-import { AlopexError } from '../../base/errors.ts';
 import type { Timestamp } from '../../base/ids.ts';
 import type { ReadView } from '../../materializers/rows/contract.ts';
 import type { Overlay } from '../../materializers/rows/overlay.ts';
@@ -26,9 +25,6 @@ export type Savepoint = {
 
 /** Called once: `commit` when the commit is durable, or `abort` when the command is rolled back. */
 export type Follower = { readonly command: number; readonly commit: () => void; readonly abort: () => void };
-
-/** Savepoints that may be open at once in one transaction. */
-export const savepointsMax = 10_000;
 
 /**
  * One transaction's state. Its writes stand in `pending` until the commit appends them to the log.
@@ -75,13 +71,6 @@ export function readView(transaction: Transaction, snapshot: Timestamp): ReadVie
     at: snapshot,
     pending: transaction.pending.isEmpty ? null : { rows: transaction.pending, command: transaction.command },
   };
-}
-
-export function findSavepoint(transaction: Transaction, name: string): number {
-  for (let index = transaction.savepoints.length - 1; index >= 0; index--) {
-    if (transaction.savepoints[index]!.name === name) return index;
-  }
-  throw new AlopexError('invalid_savepoint_specification', `savepoint "${name}" does not exist`);
 }
 
 /** Undoes what followed commands from `command` on, the latest first. */

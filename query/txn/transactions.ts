@@ -1,10 +1,9 @@
 import type { Clock } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
-import type { IndexId, Offset, Timestamp } from '../../base/ids.ts';
+import type { Offset, Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { narrow } from '../../base/values/numeric.ts';
-import type { TableLayout } from '../../log/events/layout.ts';
 import { objectsLayout, sequencesLayout } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import type { ReadView, RowReader } from '../../materializers/rows/contract.ts';
@@ -14,21 +13,13 @@ import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
 import { applyChanges, toRow } from '../catalog/snapshot.ts';
 import { wellKnown } from '../catalog/well-known.ts';
-import { Barriers } from './barriers.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
-import { hasManyLocks, type LockMode, LockTable, lockOwner, tableLockKey } from './locks.ts';
+import { lockOwner } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites } from './spans.ts';
 import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
-import {
-  abortFollowers,
-  findSavepoint,
-  type Isolation,
-  readView,
-  type Savepoint,
-  savepointsMax,
-  type Transaction,
-} from './transaction.ts';
+import { abortFollowers, type Isolation, readView, type Transaction } from './transaction.ts';
+import { TransactionLocks } from './transaction-locks.ts';
 
 /** A commit that stands in the log, and waits for its flush. */
 type Undecided = {
@@ -61,8 +52,7 @@ export class Transactions {
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
   readonly #spill: Spill;
-  readonly #locks = new LockTable();
-  readonly #barriers = new Barriers();
+  readonly locks: TransactionLocks;
   readonly #recent = new RecentWrites();
   readonly #active = new Set<Transaction>();
   readonly #undecided: Undecided[] = [];
@@ -85,6 +75,7 @@ export class Transactions {
     this.#rows = options.rows;
     this.#log = options.log;
     this.#clock = options.clock;
+    this.locks = new TransactionLocks(options.clock);
     this.#catalog = options.catalog;
     this.#visible = options.rows.applied.timestamp;
     this.#assigned = this.#visible;
@@ -187,57 +178,6 @@ export class Transactions {
       : recordingReader(this.#rows.reader, transaction.spans);
   }
 
-  /** Null: held now. See LockTable. */
-  lock(transaction: Transaction, key: string, mode: LockMode, nowait = false): Promise<void> | null {
-    return this.#waited(transaction, this.#locks.acquire(transaction.owner, key, mode, nowait));
-  }
-
-  /** As `lock`, of a row (index 0) or an index entry. `key`: latin1 text. */
-  lockEntry(
-    transaction: Transaction,
-    layout: TableLayout,
-    index: IndexId,
-    key: string,
-    mode: LockMode,
-    nowait = false,
-  ): Promise<void> | null {
-    const { owner } = transaction;
-    if (hasManyLocks(owner) && this.#locks.ownsTable(owner, tableLockKey(layout.table))) return null;
-    const space = this.#locks.space(layout.storage, index);
-    return this.#waited(transaction, this.#locks.acquire(owner, key, mode, nowait, space));
-  }
-
-  #waited(transaction: Transaction, waited: Promise<void> | null): Promise<void> | null {
-    return waited === null || transaction.lockTimeoutMs === 0
-      ? waited
-      : this.#waitAtMost(transaction, waited);
-  }
-
-  async #waitAtMost(transaction: Transaction, waited: Promise<void>): Promise<void> {
-    const timer = this.#clock.setTimer(transaction.lockTimeoutMs, () =>
-      this.cancelWait(
-        transaction,
-        new AlopexError('lock_not_available', 'canceling statement due to lock timeout'),
-      ),
-    );
-    try {
-      await waited;
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  cancelWait(transaction: Transaction, error: AlopexError): void {
-    this.#locks.cancelWait(transaction.owner, error);
-    this.#barriers.cancel(transaction.owner, error);
-  }
-
-  /** Waits, in nobody's way, until the others have ended that hold a lock now which `mode` cannot stand beside. */
-  async holdersEnd(transaction: Transaction, key: string, mode: LockMode): Promise<void> {
-    const holders = this.#locks.holders(transaction.owner, key, mode);
-    if (holders.length > 0) await this.#waited(transaction, this.#barriers.wait(transaction.owner, holders));
-  }
-
   indexName(transaction: Transaction, index: number): string | null {
     const object = this.catalogOf(transaction).byId(index);
     return object?.kind === 'index' ? object.name : null;
@@ -290,7 +230,7 @@ export class Transactions {
 
   /** Before the first change: one transaction at a time changes the catalog. Then the catalog is current. */
   async lockCatalog(transaction: Transaction, nowait = false): Promise<void> {
-    const waited = this.lock(transaction, 'catalog', 'access exclusive', nowait);
+    const waited = this.locks.lock(transaction, 'catalog', 'access exclusive', nowait);
     if (waited !== null) await waited;
     transaction.catalog ??= this.#catalog;
   }
@@ -331,50 +271,6 @@ export class Transactions {
       );
     }
     return this.#append(transaction);
-  }
-
-  // ---- savepoints
-
-  savepoint(transaction: Transaction, name: string, settingsMark: number): void {
-    if (transaction.savepoints.length >= savepointsMax) {
-      throw new AlopexError(
-        'program_limit_exceeded',
-        `a transaction cannot have more than ${savepointsMax} savepoints`,
-      );
-    }
-    transaction.pending.startJournal();
-    transaction.savepoints.push({
-      name,
-      command: transaction.command,
-      locksHeld: transaction.owner.held,
-      catalog: transaction.catalog,
-      settingsMark,
-    });
-    transaction.command++;
-  }
-
-  releaseSavepoint(transaction: Transaction, name: string): void {
-    transaction.savepoints.length = findSavepoint(transaction, name);
-  }
-
-  /** Where it went back to. */
-  rollbackToSavepoint(transaction: Transaction, name: string): Savepoint {
-    const index = findSavepoint(transaction, name);
-    const savepoint = transaction.savepoints[index]!;
-    if (transaction.isLost || transaction.pending.hasSpilledSince(savepoint.command)) {
-      throw new AlopexError(
-        'feature_not_supported',
-        `cannot roll back to savepoint "${name}": too many rows were written after it`,
-        { hint: 'Roll the whole transaction back.' },
-      );
-    }
-    transaction.savepoints.length = index + 1;
-    transaction.pending.rollbackTo(savepoint.command);
-    abortFollowers(transaction, savepoint.command);
-    transaction.catalog = savepoint.catalog;
-    transaction.command++;
-    this.#locks.release(transaction.owner, savepoint.locksHeld);
-    return savepoint;
   }
 
   // ---- the end
@@ -497,8 +393,7 @@ export class Transactions {
     if (state === 'aborted') abortFollowers(transaction, 0);
     this.#active.delete(transaction);
     if (transaction.spans !== null) this.#recent.end(transaction.id);
-    this.#locks.release(transaction.owner);
-    this.#barriers.onEnd(transaction.owner);
+    this.locks.end(transaction.owner);
   }
 
   // ---- what the log says

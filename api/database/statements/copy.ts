@@ -78,7 +78,7 @@ async function copyIn(
   const run = session.beginRun(statement);
   const named = rangeVarOf(node.relation);
   const lockKey = tableLockKey(requireTable(session, named).id);
-  const locked = session.engine.transactions.lock(run.transaction, lockKey, 'row exclusive');
+  const locked = session.engine.transactions.locks.lock(run.transaction, lockKey, 'row exclusive');
   if (locked !== null) await locked;
   const table = requireTable(session, named);
   const columns = columnsOf(table, stringsOf(node.attlist));

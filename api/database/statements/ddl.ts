@@ -74,7 +74,7 @@ function isDoneAtOnce(
   if (concurrently || definition?.kind !== 'table') return false;
   if (engine.reader.estimate(definition.layout.storage).rows > limits.smallTableRows) return false;
   try {
-    return transactions.lock(transaction, tableLockKey(table), mode, true) === null;
+    return transactions.locks.lock(transaction, tableLockKey(table), mode, true) === null;
   } catch (error) {
     if (error instanceof AlopexError && error.condition === 'lock_not_available') return false;
     throw error;
@@ -87,7 +87,7 @@ async function lockTable(
   table: number,
   mode: TableLockMode,
 ): Promise<void> {
-  const waited = session.engine.transactions.lock(transaction, tableLockKey(table), mode);
+  const waited = session.engine.transactions.locks.lock(transaction, tableLockKey(table), mode);
   if (waited !== null) await waited;
 }
 

@@ -110,7 +110,7 @@ class OnlineBuild {
   async #writersEnd(): Promise<void> {
     const { transactions } = this.#session.engine;
     this.#run.checkCancelled();
-    await transactions.holdersEnd(this.#run.transaction, tableLockKey(this.#table), 'table share');
+    await transactions.locks.holdersEnd(this.#run.transaction, tableLockKey(this.#table), 'table share');
     this.#run.checkCancelled();
   }
 

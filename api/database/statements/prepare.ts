@@ -202,7 +202,11 @@ export async function lockedQuery(
     const current = currentQuery(session, prepared, query, moments);
     let hasWaited = false;
     for (const table of current.writtenTables) {
-      const waited = session.engine.transactions.lock(transaction, tableLockKey(table), 'row exclusive');
+      const waited = session.engine.transactions.locks.lock(
+        transaction,
+        tableLockKey(table),
+        'row exclusive',
+      );
       if (waited === null) continue;
       await waited;
       hasWaited = true;

@@ -1,5 +1,6 @@
 import type { TransactionStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
 import { isolationOf, type Transaction } from '../../../query/txn/transaction.ts';
 import type { EngineSession } from '../session.ts';
 import { type Option, optionsOf } from './ast-values.ts';
@@ -28,10 +29,10 @@ export async function runTransactionStatement(
       return tag;
     }
     case 'TRANS_STMT_SAVEPOINT':
-      session.engine.transactions.savepoint(session.requireBlock('SAVEPOINT'), name, session.settings.mark);
+      openSavepoint(session.requireBlock('SAVEPOINT'), name, session.settings.mark);
       return 'SAVEPOINT';
     case 'TRANS_STMT_RELEASE':
-      session.engine.transactions.releaseSavepoint(session.requireBlock('RELEASE SAVEPOINT'), name);
+      releaseSavepoint(session.requireBlock('RELEASE SAVEPOINT'), name);
       return 'RELEASE';
     case 'TRANS_STMT_ROLLBACK_TO':
       session.rollbackToSavepoint(name);

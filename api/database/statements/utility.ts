@@ -56,7 +56,7 @@ async function lockTable(
   nowait: boolean,
 ): Promise<void> {
   try {
-    const waited = session.engine.transactions.lock(transaction, tableLockKey(table.id), mode, nowait);
+    const waited = session.engine.transactions.locks.lock(transaction, tableLockKey(table.id), mode, nowait);
     if (waited !== null) await waited;
   } catch (error) {
     if (!(error instanceof AlopexError) || error.condition !== 'lock_not_available' || !nowait) throw error;
