@@ -17,9 +17,9 @@ function heldRun(timeoutMs: number) {
       return { cancel: () => undefined };
     },
   };
-  const transactions = { cancelWait: (_of: Transaction, reason: AlopexError) => cancelled.push(reason) };
+  const locks = { cancelWait: (_of: Transaction, reason: AlopexError) => cancelled.push(reason) };
   const session = {
-    engine: { env: { clock }, transactions, temporaryFiles: { store: () => null } },
+    engine: { env: { clock }, transactions: { locks }, temporaryFiles: { store: () => null } },
   } as unknown as EngineSession;
   const run = new StatementRun(session, {} as Transaction, timeoutMs);
   return {
