@@ -58,6 +58,19 @@ const setUp = [
 ];
 
 describe('privileges', () => {
+  it('are asked for by who follows the changes of tables', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp);
+      const changes = 'COPY t TO STDOUT (FORMAT changes)';
+      expect(await ask('bob', changes)).to.equal('permission denied for table t');
+      expect(await ask('bob', 'COPY alopex.log TO STDOUT (FORMAT changes)')).to.equal(
+        'permission denied for the changes of all tables',
+      );
+      await ask('alopex', 'GRANT SELECT ON t TO carol');
+      expect(await ask('carol', changes)).to.equal('');
+      expect(await ask('alopex', 'COPY alopex.log TO STDOUT (FORMAT changes)')).to.equal('');
+    }));
+
   it('are asked for by what a statement does', () =>
     withUsers(async (ask) => {
       await ask('alopex', ...setUp);

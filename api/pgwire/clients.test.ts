@@ -99,9 +99,14 @@ describe('clients over the Postgres wire', () => {
 
     it('a statement is cancelled from a second connection', async () => {
       const sql = postgres({ host, port: served.port, user, database, max: 1 });
-      const running = sql`SELECT count(*) FROM generate_series(1, 1000000000)`.execute();
-      setTimeout(() => running.cancel(), 50);
-      expect(await codeOf(running)).to.equal('57014');
+      const text = 'SELECT count(*) FROM generate_series(1, 1000000000)';
+      const running = sql.unsafe(text).execute();
+      const code = codeOf(running);
+      const watch = new EmbeddedDatabase(served.engine);
+      const isActive = `SELECT FROM pg_stat_activity WHERE state = 'active' AND query = $1`;
+      while ((await watch.query(isActive, [text])).rowCount === 0) await new Promise(setImmediate);
+      running.cancel();
+      expect(await code).to.equal('57014');
       await sql.end();
     });
   });

@@ -4,6 +4,7 @@ import type { TableReference } from '../../../query/sql/ast.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import type { FunctionContext } from '../../../query/types/function.ts';
+import { requireAccess, roleOf } from '../access.ts';
 import type { CopyOutPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { requireTable } from '../statements/tables.ts';
@@ -98,8 +99,14 @@ function tableOption(
   session: EngineSession,
   { schema, name }: Pick<TableReference, 'schema' | 'name'>,
 ): string | null {
-  if (schema === allTables.schema && name === allTables.name) return null;
+  if (schema === allTables.schema && name === allTables.name) {
+    if (roleOf(session).isSuperuser) return null;
+    throw new AlopexError('insufficient_privilege', 'permission denied for the changes of all tables', {
+      hint: 'Only a superuser reads them; name a table.',
+    });
+  }
   const table = requireTable(session, { schema, name });
+  requireAccess(session, [{ table, privilege: 'SELECT' }]);
   const namespace = session.catalog.byId(table.namespace);
   return namespace?.kind === 'namespace' ? `${namespace.name}.${table.name}` : table.name;
 }
