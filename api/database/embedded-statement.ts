@@ -74,7 +74,8 @@ export class EmbeddedStatement<R> implements Statement<R> {
     }
     if (result instanceof Promise) return this.#settled(session, result);
     this.#lender.giveBack(session);
-    return result;
+    const pause = session.engine.turns.pause();
+    return pause === null ? result : pause.then(() => result);
   }
 
   /** As `finally`, for half the promises. */

@@ -20,6 +20,7 @@ import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
 import { settings } from './settings.ts';
 import { TemporaryFiles } from './temporary-files.ts';
+import { Turns } from './turns.ts';
 
 export type EngineOptions = {
   readonly env: Env;
@@ -61,6 +62,8 @@ export class Engine implements SessionHost {
   readonly settings: Readonly<Record<string, string>>;
   readonly limits: EngineLimits & Required<Pick<EngineLimits, 'smallTableRows'>>;
   readonly indexBuilds: IndexBuilds;
+  /** Of callers in this process. */
+  readonly turns: Turns;
   readonly #options: EngineOptions;
   readonly #lock: DirectoryLock;
   readonly #sessions = new Set<EngineSession>();
@@ -80,6 +83,7 @@ export class Engine implements SessionHost {
     this.#options = options;
     this.#lock = lock;
     this.env = options.env;
+    this.turns = new Turns(options.env.clock);
     this.settings = options.settings;
     this.limits = { smallTableRows, ...options.limits };
     this.indexBuilds = new IndexBuilds(this, options.onProblem);

@@ -85,11 +85,14 @@ export class Spill {
       to,
     })) {
       this.place(batch);
-      if (this.#log.endOffset > this.#log.highWatermark) await this.#committed(transaction);
+      await this.#committed(transaction);
     }
   }
 
-  /** A batch that the disk refused is gone from the fold too: the transaction cannot go on. */
+  /**
+   * A batch that the disk refused is gone from the fold too: the transaction cannot go on. A fast disk has it within
+   * this turn of the event loop, and others have waited for the length of a batch.
+   */
   async #committed(transaction: Transaction): Promise<void> {
     try {
       await this.#log.committed(this.#log.endOffset);
@@ -97,6 +100,7 @@ export class Spill {
       transaction.isLost = true;
       throw error;
     }
+    await new Promise<void>((resolve) => this.#clock.setTimer(0, resolve));
     if (transaction.state !== 'active') throw new AlopexError('query_canceled', 'the transaction has ended');
   }
 

@@ -62,23 +62,24 @@ export class Pace {
 const turnMsMax = 5;
 
 /**
- * What synchronous calls took of one turn of the event loop. A caller that awaits them in a loop would never
- * leave its turn: an answered promise continues before timers and sockets.
+ * One turn of the event loop, from its first synchronous call on. A caller that awaits such calls in a loop would
+ * never leave its turn: an answered promise continues before timers and sockets. What it does between two calls
+ * counts too.
  */
 export class Turn {
-  #spentMs = 0;
+  #startMs = 0;
   #watched = false;
 
   get exhausted(): boolean {
-    return this.#spentMs >= turnMsMax;
+    return this.#watched && performance.now() - this.#startMs >= turnMsMax;
   }
 
+  /** A call ends that took so long. */
   spend(elapsedMs: number): void {
-    this.#spentMs += elapsedMs;
     if (this.#watched) return;
     this.#watched = true;
+    this.#startMs = performance.now() - elapsedMs;
     setImmediate(() => {
-      this.#spentMs = 0;
       this.#watched = false;
     });
   }
