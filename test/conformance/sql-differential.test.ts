@@ -17,7 +17,9 @@ describe('SQL against PostgreSQL', () => {
   });
   after(() => postgres.close());
 
-  for (const file of readdirSync(folder).sort()) {
+  for (const file of readdirSync(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()) {
     const statements = statementsOf(readFileSync(new URL(file, folder), 'utf8'));
     it(`${file}: ${statements.length} statements`, async function () {
       this.timeout(60_000);
