@@ -72,9 +72,13 @@ export class EmbeddedDatabase implements Database {
     const session = this.borrow();
     try {
       yield* streamRows<R>(session, sql, parameters);
-      await session.sync();
     } finally {
-      this.giveBack(session);
+      // Also where the loop was left: the statement's own transaction ends here, before another takes the session.
+      try {
+        await session.sync();
+      } finally {
+        this.giveBack(session);
+      }
     }
   }
 
