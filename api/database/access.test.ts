@@ -58,6 +58,22 @@ const setUp = [
 ];
 
 describe('privileges', () => {
+  it('are those of the session for good, and hide what others ask', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp);
+      expect(await ask('alopex', 'SET SESSION AUTHORIZATION bob')).to.equal(
+        'SET SESSION AUTHORIZATION is not supported yet',
+      );
+      expect(await ask('bob', 'SET ROLE alopex')).to.equal('SET ROLE is not supported yet');
+      expect(await ask('bob', "SELECT set_config('session_authorization', 'alopex', false)")).to.equal(
+        'parameter "session_authorization" cannot be changed',
+      );
+      expect(await ask('bob', 'SET SESSION AUTHORIZATION DEFAULT', 'SELECT current_user')).to.equal('bob');
+      expect(await ask('bob', "SELECT query FROM pg_stat_activity WHERE usename = 'alopex'")).to.equal(
+        '<insufficient privilege>',
+      );
+    }));
+
   it('are asked for by who follows the changes of tables', () =>
     withUsers(async (ask) => {
       await ask('alopex', ...setUp);

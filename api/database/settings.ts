@@ -160,7 +160,7 @@ export const settings: readonly SettingInfo[] = [
   setting('server_encoding', fixed, 'UTF8', 'Shows the server (database) character set encoding.', true),
   setting('server_version', fixed, serverVersion, 'Shows the server version.', true),
   setting('server_version_num', fixed, '150018', 'Shows the server version as an integer.'),
-  setting('session_authorization', text, '', 'Sets the session user name.', true),
+  setting('session_authorization', fixed, '', 'Shows the session user name.', true),
   setting('ssl', fixed, 'off', 'Shows whether the server offers TLS.'),
   setting(
     'standard_conforming_strings',

@@ -1,5 +1,6 @@
 import type { Datum } from '../../base/values/datum.ts';
 import { SqlArray } from '../../base/values/datum.ts';
+import { roleOf } from './access.ts';
 import type { EngineSession } from './session.ts';
 import { settingInfo } from './settings.ts';
 
@@ -46,7 +47,10 @@ const vartypes = {
 } as const;
 
 function* activityRows(session: EngineSession): Iterable<SystemRow> {
+  const seesAll = roleOf(session).isSuperuser;
   for (const other of session.engine.sessions) {
+    const isSeen = seesAll || other.user === session.user;
+    const state = other.isRunning ? 'active' : other.status === 'idle' ? 'idle' : 'idle in transaction';
     yield {
       datid: 5,
       datname: other.database,
@@ -54,8 +58,8 @@ function* activityRows(session: EngineSession): Iterable<SystemRow> {
       usesysid: session.catalog.role(other.user)?.id ?? null,
       usename: other.user,
       application_name: other.settings.get('application_name'),
-      state: other.isRunning ? 'active' : other.status === 'idle' ? 'idle' : 'idle in transaction',
-      query: other.lastStatement,
+      state: isSeen ? state : null,
+      query: isSeen ? other.lastStatement : '<insufficient privilege>',
       backend_type: 'client backend',
     };
   }

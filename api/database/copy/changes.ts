@@ -1,5 +1,6 @@
 import { stringToUtf8 } from '../../../base/bytes/utf8.ts';
 import { AlopexError } from '../../../base/errors.ts';
+import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import type { TableReference } from '../../../query/sql/ast.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
@@ -44,7 +45,7 @@ export function copyChanges(
   options: readonly CopyOptionSource[],
 ): CopyOutPortal {
   const from = fromOption(options);
-  const table = tableOption(session, named);
+  const { table, requireFollowed } = followed(session, named);
   const run = session.beginRun(statement);
   const stop = new AbortController();
   run.onEnd = () => stop.abort();
@@ -64,6 +65,7 @@ export function copyChanges(
       session.guarded(async () => {
         const { done, value } = await run.cancellable(batches.next());
         if (done === true) return null;
+        requireFollowed();
         const lines = value.map((change) =>
           stringToUtf8(`${JSON.stringify(lineOf(change, session.functions))}\n`),
         );
@@ -95,18 +97,26 @@ function fromOption(options: readonly CopyOptionSource[]): number | null {
   return from;
 }
 
-function tableOption(
+/** What is followed, null for all tables; what was granted is asked for again with each batch, for the stream has no end. */
+function followed(
   session: EngineSession,
   { schema, name }: Pick<TableReference, 'schema' | 'name'>,
-): string | null {
-  if (schema === allTables.schema && name === allTables.name) {
-    if (roleOf(session).isSuperuser) return null;
-    throw new AlopexError('insufficient_privilege', 'permission denied for the changes of all tables', {
-      hint: 'Only a superuser reads them; name a table.',
-    });
-  }
-  const table = requireTable(session, { schema, name });
-  requireAccess(session, [{ table, privilege: 'SELECT' }]);
+): { readonly table: string | null; readonly requireFollowed: () => void } {
+  const isAll = schema === allTables.schema && name === allTables.name;
+  const table = isAll ? null : requireTable(session, { schema, name });
+  const requireFollowed = (): void => {
+    if (table !== null) requireAccess(session, [{ table, privilege: 'SELECT' }]);
+    else if (!roleOf(session).isSuperuser) {
+      throw new AlopexError('insufficient_privilege', 'permission denied for the changes of all tables', {
+        hint: 'Only a superuser reads them; name a table.',
+      });
+    }
+  };
+  requireFollowed();
+  return { table: table === null ? null : qualifiedName(session, table), requireFollowed };
+}
+
+function qualifiedName(session: EngineSession, table: RelationDefinition): string {
   const namespace = session.catalog.byId(table.namespace);
   return namespace?.kind === 'namespace' ? `${namespace.name}.${table.name}` : table.name;
 }
