@@ -68,7 +68,6 @@ export async function* tailBatches(
   const { log } = engine;
   if (options.table !== undefined) requireTable(engine.transactions.catalog, options.table);
   const decoder = new ChangeDecoder(engine, options.table ?? null);
-  const stopped = stopSignal(options.signal);
   let at = options.from === undefined ? log.highWatermark : offset(options.from);
   if (at < log.startOffset) {
     throw new AlopexError(
@@ -79,7 +78,7 @@ export async function* tailBatches(
   const from = at;
   while (options.signal?.aborted !== true) {
     if (at >= log.lastStableOffset) {
-      await Promise.race([log.waitPast(log.lastStableOffset), stopped]);
+      await more(engine, options.signal);
       continue;
     }
     for (const batch of await log.read(at, readBytes)) {
@@ -91,10 +90,21 @@ export async function* tailBatches(
   }
 }
 
-function stopSignal(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    signal?.addEventListener('abort', () => resolve(), { once: true });
-  });
+const yearMs = 365 * 24 * 3_600_000;
+
+/** Until the log has more, or the tail is stopped. Somebody who waits keeps the process alive, as a promise does not. */
+async function more({ log, env }: Engine, signal: AbortSignal | undefined): Promise<void> {
+  const alive = env.clock.setTimer(yearMs, () => undefined);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stop = () => resolve();
+  signal?.addEventListener('abort', stop, { once: true });
+  log.waitPast(log.lastStableOffset).then(resolve, reject);
+  try {
+    await promise;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    alive.cancel();
+  }
 }
 
 /** Turns batches into changes; holds back transactions larger than a batch until their marker. */

@@ -23,7 +23,9 @@ describe('alopex-cli', () => {
     const { stdout, stderr, status } = sql(
       "CREATE TABLE t (id int PRIMARY KEY, name text);\nCOPY t FROM stdin;\n1\tone\n2\t\\N\n\\.\n\\dt\nSELECT *\n FROM t;\nCHECKPOINT; UPDATE t SET name = 'uno' WHERE id = 1",
     );
-    expect(stderr).to.equal('');
+    expect(stderr).to.equal(
+      `alopex-cli: there is no ${join(directory, 'db')}; it becomes a new, empty database\n`,
+    );
     expect(stdout).to.equal(
       [
         'CREATE TABLE',

@@ -10,6 +10,9 @@ import { Server } from './server.ts';
 const exitCodeOfSignal = 128;
 const parentCheckMs = 500;
 
+/** Addresses at which a client on this machine finds the server by that name. */
+const localHosts: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '0.0.0.0', '::']);
+
 const command = new Command('alopex-server')
   .description('Alopex DB: one node, over the Postgres wire protocol.')
   .version(packageVersion())
@@ -59,7 +62,7 @@ function announce(server: Server, { data }: ServerOptions): void {
     `\nAlopex DB ${packageVersion()} answers on ${places.join(' and ')}, with its data in ${data}.`,
   );
   console.log(
-    `Connect with:  psql -h ${host === '127.0.0.1' ? 'localhost' : host} -p ${port} -U alopex alopex`,
+    `Connect with:  psql -h ${localHosts.has(host) ? 'localhost' : host} -p ${port} -U alopex alopex`,
   );
   console.log('Stop with:     Ctrl-C\n');
 }

@@ -42,6 +42,11 @@ export class Server {
     });
     try {
       if (options.password !== null) await setPassword(engine, options.password);
+      if (options.auth === 'scram' && !hasPassword(engine)) {
+        log.warn(
+          'no role has a password, so nobody can log in: start with ALOPEX_PASSWORD once, or use ALTER ROLE … PASSWORD on loopback with trust',
+        );
+      }
       const postgres = await PgServer.listen({
         env,
         host: engine,
@@ -91,5 +96,12 @@ function checkedSettings(options: ServerOptions): Record<string, string> {
       const checked = checkedSetting(name, value);
       return [checked.name, checked.value];
     }),
+  );
+}
+
+/** Whether some role that may log in has one. */
+function hasPassword({ transactions }: Engine): boolean {
+  return Array.from(transactions.catalog.all()).some(
+    (object) => object.kind === 'role' && object.canLogin && object.passwordVerifier !== null,
   );
 }

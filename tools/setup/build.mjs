@@ -63,6 +63,8 @@ await build({
   format: 'esm',
   target: 'node22.18',
   chunkNames: 'shared-[hash]',
+  // An error is shown by the name of its class.
+  keepNames: true,
   logLevel: 'warning',
   plugins: [namedTasks],
 });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { AlopexError } from '../../../base/errors.ts';
@@ -25,6 +26,9 @@ export type SqlOptions = {
 /** `alopex-cli sql`: the exit code. */
 export async function runSql(options: SqlOptions): Promise<number> {
   const format = checkedFormat(options.format);
+  if (options.url === undefined && options.quiet !== true && !existsSync(options.data)) {
+    process.stderr.write(`alopex-cli: there is no ${options.data}; it becomes a new, empty database\n`);
+  }
   const connection =
     options.url === undefined ? await openEmbedded(options.data) : await openServer(options.url);
   try {
