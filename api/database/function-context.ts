@@ -16,6 +16,7 @@ export class SessionFunctions implements FunctionContext {
   readonly #settings: SessionSettings;
   readonly #catalog: () => CatalogLookups;
   readonly systemRows: NonNullable<FunctionContext['systemRows']>;
+  readonly signalBackend: NonNullable<FunctionContext['signalBackend']>;
   readonly sleep: NonNullable<FunctionContext['sleep']>;
 
   constructor(options: {
@@ -24,6 +25,7 @@ export class SessionFunctions implements FunctionContext {
     readonly settings: SessionSettings;
     readonly catalog: () => CatalogLookups;
     readonly systemRows: NonNullable<FunctionContext['systemRows']>;
+    readonly signalBackend: NonNullable<FunctionContext['signalBackend']>;
     readonly sleep: NonNullable<FunctionContext['sleep']>;
     readonly sequences: SequenceAccess;
     readonly user: string;
@@ -35,6 +37,7 @@ export class SessionFunctions implements FunctionContext {
     this.#settings = options.settings;
     this.#catalog = options.catalog;
     this.systemRows = options.systemRows;
+    this.signalBackend = options.signalBackend;
     this.sleep = options.sleep;
     this.sequences = options.sequences;
     this.user = options.user;

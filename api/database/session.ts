@@ -15,6 +15,7 @@ import { SessionFunctions } from './function-context.ts';
 import { IdleTimer } from './idle-timer.ts';
 import { sessionSequences } from './sequences.ts';
 import { SessionSettings } from './session-settings.ts';
+import { signalBackend } from './signal-backend.ts';
 import { StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
 import { insertRow } from './statements/insert-row.ts';
@@ -81,6 +82,7 @@ export class EngineSession implements Session {
       settings: this.settings,
       catalog: () => catalogLookups(this.catalog, this.functions.searchPath),
       systemRows: (relation) => systemRows(this, relation),
+      signalBackend: (pid, signal) => signalBackend(this, pid, signal),
       sleep: (ms) => this.#run?.sleep(ms) ?? Promise.resolve(),
       sequences,
       user: options.user,

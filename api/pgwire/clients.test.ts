@@ -97,6 +97,29 @@ describe('clients over the Postgres wire', () => {
       await sql.end();
     });
 
+    it('a statement, or its session, is ended by pg_cancel_backend and pg_terminate_backend', async () => {
+      const client = new pg.Client({ host, port: served.port, user, database });
+      client.on('error', () => undefined);
+      await client.connect();
+      const { pid } = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0];
+      const watch = new EmbeddedDatabase(served.engine);
+      const text = 'SELECT count(*) FROM generate_series(1, 1000000000)';
+      for (const [signal, expected] of [
+        ['pg_cancel_backend', '57014'],
+        ['pg_terminate_backend', '57P01'],
+      ] as const) {
+        const code = codeOf(client.query(text));
+        const isActive = `SELECT FROM pg_stat_activity WHERE state = 'active' AND query = $1`;
+        while ((await watch.query(isActive, [text])).rowCount === 0) await new Promise(setImmediate);
+        const { rows } = await watch.query(`SELECT ${signal}($1) AS done`, [pid]);
+        expect(rows).to.deep.equal([{ done: true }]);
+        expect(await code).to.equal(expected);
+      }
+      const { rows } = await watch.query('SELECT pg_terminate_backend($1) AS done', [pid]);
+      expect(rows, 'it is gone').to.deep.equal([{ done: false }]);
+      await client.end();
+    });
+
     it('a statement is cancelled from a second connection', async () => {
       const sql = postgres({ host, port: served.port, user, database, max: 1 });
       const text = 'SELECT count(*) FROM generate_series(1, 1000000000)';

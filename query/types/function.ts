@@ -34,6 +34,8 @@ export type FunctionContext = {
    * pg_prepared_statements, by column name. Columns left out are null, or their type's zero.
    */
   readonly systemRows?: (relation: string) => Iterable<Readonly<Record<string, Datum>>>;
+  /** Ends another session's statement, or the session; false where there is none. */
+  readonly signalBackend?: (pid: number, signal: 'cancel' | 'terminate') => boolean;
   /** Lets time pass; rejects once the statement is cancelled. Where nothing can wait, it is not there. */
   readonly sleep?: (ms: number) => Promise<void>;
 };

@@ -42,7 +42,10 @@ export function findTable(
     }
   }
   const shown = schema === null ? name : `${schema}.${name}`;
-  throw new AlopexError('undefined_table', `relation "${shown}" does not exist`, place(location));
+  throw new AlopexError('undefined_table', `relation "${shown}" does not exist`, {
+    ...place(location),
+    ...(catalog === environment.catalog ? {} : { hint: 'There was none at the moment that is read.' }),
+  });
 }
 
 /** A table that a statement changes: virtual relations are refused. */

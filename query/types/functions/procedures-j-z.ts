@@ -106,7 +106,8 @@ export const proceduresFromJ = `
 1405 overlay(text, text, int4) text =textoverlay_no_len; 1404 overlay(text, text, int4, int4) text =textoverlay;
 1268 parse_ident(text) _text =parse_ident(text,bool); 1268 parse_ident(text, bool) _text;
 2892 pg_advisory_unlock_all() void /v; 2026 pg_backend_pid() int4 /s; 2561 pg_blocking_pids(int4) _int4 /v;
-1264 pg_char_to_encoding(name) int4 /s =PG_char_to_encoding; 810 pg_client_encoding() name /s;
+2171 pg_cancel_backend(int4) bool /v; 2096 pg_terminate_backend(int4) bool /v;
+  1264 pg_char_to_encoding(name) int4 /s =PG_char_to_encoding; 810 pg_client_encoding() name /s;
 3162 pg_collation_for(any) text /ns; 3815 pg_collation_is_visible(oid) bool /s;
 3843 pg_column_is_updatable(regclass, int2, bool) bool /s; 1269 pg_column_size(any) int4 /s;
 2034 pg_conf_load_time() timestamptz /s; 2093 pg_conversion_is_visible(oid) bool /s;

@@ -70,6 +70,10 @@ export const sessionFunctions: Implementations = {
       return context.setSetting(name, value ?? '', isLocal === true);
     },
     pg_backend_pid: (context) => context.backendPid,
+    pg_cancel_backend: (context: FunctionContext, pid: number) =>
+      context.signalBackend?.(pid, 'cancel') ?? false,
+    pg_terminate_backend: (context: FunctionContext, pid: number) =>
+      context.signalBackend?.(pid, 'terminate') ?? false,
     pg_postmaster_start_time: (context) => context.transactionMicros,
     pg_conf_load_time: (context) => context.transactionMicros,
     nextval_oid: (context, oid: number) => context.sequences.nextValue(oid),
