@@ -1,4 +1,5 @@
 import type { Timer } from '../../base/env/env.ts';
+import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { SpillStore } from '../../query/exec/contract.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
@@ -98,12 +99,7 @@ export class StatementRun {
   slice(): Promise<void> | null {
     if (this.sliceMs() < sliceMsMax) return null;
     const { clock } = this.#session.engine.env;
-    return new Promise((resolve) => {
-      clock.setTimer(0, () => {
-        this.#sliceStartMs = clock.monotonicMs();
-        resolve();
-      });
-    });
+    return nextTurn(clock).then(() => this.beginSlice());
   }
 
   reserve(bytes: number): void {

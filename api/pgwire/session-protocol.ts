@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/env/env.ts';
+import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type {
@@ -76,7 +77,7 @@ export class SessionProtocol {
       const room = this.#outbox.room();
       if (room !== null) await room;
       if (count % messagesPerLook === 0 && this.#clock.monotonicMs() - sliceStartMs > sliceMsMax) {
-        await this.#yield();
+        await nextTurn(this.#clock);
         sliceStartMs = this.#clock.monotonicMs();
       }
     }
@@ -91,12 +92,6 @@ export class SessionProtocol {
       const frame = this.#inbox.next();
       if (frame !== null) return frame;
     }
-  }
-
-  #yield(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#clock.setTimer(0, resolve);
-    });
   }
 
   #handle(kind: FrontendMessage['kind'], body: Uint8Array): void | Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/env/env.ts';
+import { nextTurn } from '../../base/env/turn.ts';
 
 /** A producer that the last flush woke appends again within a few turns of the microtask queue. */
 const microtaskTurns = 16;
@@ -32,7 +33,7 @@ export class Gathering {
     const before = endOffset();
     this.#idleMicrotasks = before > begun ? 0 : this.#idleMicrotasks + 1;
     if (this.#idleTurns >= idleTurnsMax && !isProbe) return;
-    await new Promise<void>((resolve) => this.#clock.setTimer(0, resolve));
+    await nextTurn(this.#clock);
     this.#idleTurns = endOffset() > before ? 0 : this.#idleTurns + 1;
   }
 }

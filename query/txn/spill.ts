@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/env/env.ts';
+import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Offset, Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
@@ -100,7 +101,7 @@ export class Spill {
       transaction.isLost = true;
       throw error;
     }
-    await new Promise<void>((resolve) => this.#clock.setTimer(0, resolve));
+    await nextTurn(this.#clock);
     if (transaction.state !== 'active') throw new AlopexError('query_canceled', 'the transaction has ended');
   }
 

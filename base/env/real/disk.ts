@@ -4,10 +4,11 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { diskError, syncError } from '../disk_error.ts';
 import type { Disk, DiskEntry } from '../env.ts';
+import { Turn } from '../turn.ts';
+import { realClock } from './clock.ts';
 import { lockDirectory } from './directory_lock.ts';
 import { DiskCalls, RealFile } from './disk_file.ts';
 import { Flusher } from './flush.ts';
-import { Turn } from './pace.ts';
 
 const openDescriptor = promisify(open);
 const openFlags = { read: 'r', write: 'r+', create: 'wx+' } as const;
@@ -16,7 +17,7 @@ const fileMode = 0o600;
 const directoryMode = 0o700;
 
 export function realDisk(): Disk {
-  const turn = new Turn();
+  const turn = new Turn(realClock);
   const calls = new DiskCalls(turn, new Flusher(turn));
   return {
     open: async (path, mode) => {

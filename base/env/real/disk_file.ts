@@ -2,9 +2,10 @@ import { close, fdatasync, fstat, ftruncate, read, readSync, writev } from 'node
 import { promisify } from 'node:util';
 import type { DiskFile } from '../env.ts';
 import { FileGuard } from '../file_guard.ts';
+import type { Turn } from '../turn.ts';
 import { bulkBytesMin, countedAsBulk } from './bulk_syncs.ts';
 import { byteLength, type Flusher } from './flush.ts';
-import { Pace, type Turn } from './pace.ts';
+import { Pace } from './pace.ts';
 
 const descriptor = {
   close: promisify(close),

@@ -1,9 +1,10 @@
 import { fdatasyncSync, writeSync, writevSync } from 'node:fs';
 import type { SystemFailure } from '../disk_error.ts';
+import type { Turn } from '../turn.ts';
 import { bulkBytesMin, bulkSyncRuns, countedAsBulk } from './bulk_syncs.ts';
 import type { FlushRequest } from './flush_thread.ts';
 import { moduleBeside } from './module_beside.ts';
-import { Pace, type Turn } from './pace.ts';
+import { Pace } from './pace.ts';
 import { Threads } from './threads.ts';
 
 /** The mean flush above which a hand-over, 0.08 ms on an idle machine and 0.4 ms on a busy one, is the lesser evil. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Pace, Turn } from './pace.ts';
+import { Pace } from './pace.ts';
 
 const fastMs = 0.1;
 
@@ -50,18 +50,5 @@ describe('pace', () => {
     pace.observe(20);
     for (let call = 0; call < 100; call++) pace.observe(fastMs);
     expect(pace.fast, 'forgiven').to.equal(true);
-  });
-});
-
-describe('turn', () => {
-  it('is exhausted by its calls and what lies between them, and new with the next turn', async () => {
-    const turn = new Turn();
-    turn.spend(1);
-    expect(turn.exhausted).to.equal(false);
-    while (!turn.exhausted);
-    await turn.next();
-    expect(turn.exhausted).to.equal(false);
-    turn.spend(6);
-    expect(turn.exhausted).to.equal(true);
   });
 });

@@ -58,33 +58,3 @@ export class Pace {
     this.#calls = 0;
   }
 }
-
-const turnMsMax = 5;
-
-/**
- * One turn of the event loop, from its first synchronous call on. A caller that awaits such calls in a loop would
- * never leave its turn: an answered promise continues before timers and sockets. What it does between two calls
- * counts too.
- */
-export class Turn {
-  #startMs = 0;
-  #watched = false;
-
-  get exhausted(): boolean {
-    return this.#watched && performance.now() - this.#startMs >= turnMsMax;
-  }
-
-  /** A call ends that took so long. */
-  spend(elapsedMs: number): void {
-    if (this.#watched) return;
-    this.#watched = true;
-    this.#startMs = performance.now() - elapsedMs;
-    setImmediate(() => {
-      this.#watched = false;
-    });
-  }
-
-  next(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
-  }
-}
