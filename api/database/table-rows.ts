@@ -1,6 +1,7 @@
 import { indexId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
+import { batchesOf } from '../../materializers/rows/batches.ts';
 import type { ReadView, RowReader } from '../../materializers/rows/contract.ts';
 import { rowsOf } from '../../query/exec/rows.ts';
 
@@ -20,14 +21,5 @@ export async function* tableRows(
     zones: [],
     rowsWanted: null,
   });
-  try {
-    for (;;) {
-      const batch = scan.next();
-      if (batch === null) return;
-      if (batch instanceof Promise) await batch;
-      else yield rowsOf(batch);
-    }
-  } finally {
-    scan.close();
-  }
+  for await (const batch of batchesOf(scan)) yield rowsOf(batch);
 }

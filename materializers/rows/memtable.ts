@@ -10,8 +10,6 @@ const treesSearchedMax = 8;
 
 type OneTree = { readonly storage: StorageId; readonly index: IndexId; readonly tree: Tree };
 
-const noTrees: readonly OneTree[] = [];
-
 /** One version alone, before there are trees: all that most transactions write. */
 export type LoneVersion = {
   readonly storage: StorageId;
@@ -23,7 +21,7 @@ export type LoneVersion = {
 /** Trees by storage and index. A memtable holds a span of the log; an overlay, one transaction's pending rows. */
 export class Trees {
   /** In the order in which they came: few, in most transactions. */
-  #trees: readonly OneTree[] = noTrees;
+  readonly #trees: OneTree[] = [];
   /** By storage and index, once they are many. */
   #byId: Map<StorageId, Map<IndexId, Tree>> | null = null;
   #lone: LoneVersion | null = null;
@@ -74,7 +72,7 @@ export class Trees {
     const known = this.get(storage, index);
     if (known !== null) return known;
     const tree = new Tree();
-    this.#trees = [...this.#trees, { storage, index, tree }];
+    this.#trees.push({ storage, index, tree });
     if (this.#byId !== null) this.#note(this.#byId, storage, index, tree);
     else if (this.#trees.length > treesSearchedMax) {
       this.#byId = new Map();

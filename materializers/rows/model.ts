@@ -20,6 +20,7 @@ import { BatchBuilder, type BatchPlace } from '../../log/record/batch-builder.ts
 import { encodeControlBatch } from '../../log/record/control.ts';
 import type { ControlRecord } from '../../log/record/record.ts';
 import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
+import { batchesOf } from './batches.ts';
 import type { ReadView } from './contract.ts';
 import { openRows, type Rows } from './fold.ts';
 import { decodeKey, encodeKeyDatums, primaryKeyTextOf } from './key.ts';
@@ -271,13 +272,7 @@ export async function scanRows(model: Model, view: ReadView, query: Query): Prom
     rowsWanted: query.rowsWanted,
   });
   const rows: Row[] = [];
-  for (;;) {
-    const batch = scan.next();
-    if (batch === null) break;
-    if (batch instanceof Promise) {
-      await batch;
-      continue;
-    }
+  for await (const batch of batchesOf(scan)) {
     const count = batch.selection?.length ?? batch.rowCount;
     for (let place = 0; place < count; place++) {
       const row = batch.selection === null ? place : batch.selection[place]!;
@@ -287,7 +282,6 @@ export async function scanRows(model: Model, view: ReadView, query: Query): Prom
       rows.push(values);
     }
   }
-  scan.close();
   return rows;
 }
 

@@ -3,6 +3,7 @@ import { invariant } from '../../base/unreachable.ts';
 import { datumAt } from '../../base/values/column.ts';
 import { tableLayoutFromJson } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
+import { batchesOf } from './batches.ts';
 import type { LiveFiles } from './files.ts';
 import { Layouts } from './layouts.ts';
 import { RowStore } from './store.ts';
@@ -21,13 +22,7 @@ export async function storedLayouts(files: LiveFiles): Promise<Layouts> {
     zones: [],
     rowsWanted: null,
   });
-  for (;;) {
-    const batch = scan.next();
-    if (batch === null) break;
-    if (batch instanceof Promise) {
-      await batch;
-      continue;
-    }
+  for await (const batch of batchesOf(scan)) {
     const count = batch.selection?.length ?? batch.rowCount;
     for (let place = 0; place < count; place++) {
       const row = batch.selection === null ? place : batch.selection[place]!;
@@ -37,7 +32,6 @@ export async function storedLayouts(files: LiveFiles): Promise<Layouts> {
       );
     }
   }
-  scan.close();
   for (const { layout } of files.manifest.dropped) {
     if (layout !== null) layouts.restore(tableLayoutFromJson(layout));
   }

@@ -6,6 +6,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
 import { type JsonObject, tableLayoutFromJson } from '../../log/events/layout-json.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { batchesOf } from '../rows/batches.ts';
 import { keyPseudoColumn, versionPseudoColumn } from '../rows/contract.ts';
 import { type LiveFile, LiveFiles } from '../rows/files.ts';
 import { encodeKeyDatums } from '../rows/key.ts';
@@ -83,28 +84,19 @@ async function gather(
     zones: [],
     rowsWanted: null,
   });
-  try {
-    for (;;) {
-      const batch = scan.next();
-      if (batch === null) return null;
-      if (batch instanceof Promise) {
-        await batch;
-        continue;
-      }
-      const { columns, selection } = batch;
-      const count = selection === null ? batch.rowCount : selection.length;
-      for (let place = 0; place < count; place++) {
-        const row = selection === null ? place : selection[place]!;
-        const datums = index.columns.map((_, column): Datum => datumAt(columns[column]!, row));
-        const key = datumAt(columns[keyPlace]!, row) as Uint8Array;
-        const timestamp = Number(datumAt(columns[keyPlace + 1]!, row));
-        entries.add(encodeKeyDatums(index.columns, datums), key, timestamp);
-        if (entries.sizeBytes >= sortBytesMax) return keyAfter(key);
-      }
+  for await (const batch of batchesOf(scan)) {
+    const { columns, selection } = batch;
+    const count = selection === null ? batch.rowCount : selection.length;
+    for (let place = 0; place < count; place++) {
+      const row = selection === null ? place : selection[place]!;
+      const datums = index.columns.map((_, column): Datum => datumAt(columns[column]!, row));
+      const key = datumAt(columns[keyPlace]!, row) as Uint8Array;
+      const timestamp = Number(datumAt(columns[keyPlace + 1]!, row));
+      entries.add(encodeKeyDatums(index.columns, datums), key, timestamp);
+      if (entries.sizeBytes >= sortBytesMax) return keyAfter(key);
     }
-  } finally {
-    scan.close();
   }
+  return null;
 }
 
 function keyAfter(key: Uint8Array): Uint8Array {

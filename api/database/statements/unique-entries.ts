@@ -2,6 +2,7 @@ import { equalBytes } from '../../../base/bytes/compare.ts';
 import type { AlopexError } from '../../../base/errors.ts';
 import { datumAt } from '../../../base/values/column.ts';
 import type { IndexLayout } from '../../../log/events/layout.ts';
+import { batchesOf } from '../../../materializers/rows/batches.ts';
 import { decodeKey, primaryKeyOfEntry } from '../../../materializers/rows/key.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
 import type { EngineSession } from '../session.ts';
@@ -18,30 +19,20 @@ export async function requireUniqueEntries(
   const { rows, transactions } = session.engine;
   const scan = rows.indexEntries(table.layout, index.id, transactions.visible);
   let previous: Uint8Array | null = null;
-  try {
-    for (;;) {
-      const batch = scan.next();
-      if (batch === null) return;
-      if (batch instanceof Promise) {
-        await batch;
-        continue;
+  for await (const batch of batchesOf(scan)) {
+    const count = batch.selection?.length ?? batch.rowCount;
+    for (let place = 0; place < count; place++) {
+      const entry = datumAt(batch.columns[0]!, batch.selection?.[place] ?? place) as Uint8Array;
+      const key = primaryKeyOfEntry(index, entry);
+      const columns = entry.subarray(0, entry.length - key.length);
+      if (previous !== null && equalBytes(previous, columns) && collides(index, columns)) {
+        throw await duplicate(session, table, index, key);
       }
-      const count = batch.selection?.length ?? batch.rowCount;
-      for (let place = 0; place < count; place++) {
-        const entry = datumAt(batch.columns[0]!, batch.selection?.[place] ?? place) as Uint8Array;
-        const key = primaryKeyOfEntry(index, entry);
-        const columns = entry.subarray(0, entry.length - key.length);
-        if (previous !== null && equalBytes(previous, columns) && collides(index, columns)) {
-          throw await duplicate(session, table, index, key);
-        }
-        previous = columns;
-      }
-      run.checkCancelled();
-      const slice = run.slice();
-      if (slice !== null) await slice;
+      previous = columns;
     }
-  } finally {
-    scan.close();
+    run.checkCancelled();
+    const slice = run.slice();
+    if (slice !== null) await slice;
   }
 }
 
