@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser, parse } from '../../query/sql/parse.ts';
-import { Engine } from './engine.ts';
+import { openEngine } from './engine.fixture.ts';
 import type { EngineSession } from './session.ts';
 
 before(loadParser);
@@ -11,16 +11,7 @@ type Ask = (user: string, ...statements: readonly string[]) => Promise<string>;
 /** Statements of several users; of the last one, what it was refused with, or its rows. */
 async function withUsers(work: (ask: Ask) => Promise<void>): Promise<void> {
   await new Simulation(1).machine('a').run(async (env) => {
-    const engine = await Engine.open({
-      env,
-      path: '/db',
-      cacheBytes: 1 << 20,
-      connectionsMax: 10,
-      settings: {},
-      onProblem: (problem) => {
-        throw problem;
-      },
-    });
+    const engine = await openEngine(env);
     const sessions = new Map<string, EngineSession>();
     const sessionOf = (user: string): EngineSession => {
       const options = { user, database: 'alopex', settings: {}, clientAddress: null };

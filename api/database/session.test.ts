@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser, parse } from '../../query/sql/parse.ts';
 import type { RowsPortal } from './contract.ts';
-import { Engine } from './engine.ts';
+import { openEngine } from './engine.fixture.ts';
 import type { EngineSession } from './session.ts';
 
 before(loadParser);
@@ -10,16 +10,7 @@ before(loadParser);
 /** Runs `work` over a session of a new database in memory. */
 async function withSession(work: (session: EngineSession) => Promise<void>): Promise<void> {
   await new Simulation(1).machine('a').run(async (env) => {
-    const engine = await Engine.open({
-      env,
-      path: '/db',
-      cacheBytes: 1 << 20,
-      connectionsMax: 10,
-      settings: {},
-      onProblem: (problem) => {
-        throw problem;
-      },
-    });
+    const engine = await openEngine(env);
     await work(engine.connect({ user: 'alopex', database: 'alopex', settings: {}, clientAddress: null }));
     await engine.close();
   });

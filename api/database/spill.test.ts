@@ -9,17 +9,13 @@ import { BatchBuilder } from '../../log/record/batch-builder.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { defaultCommitLimits, Spill } from '../../query/txn/spill.ts';
 import { EmbeddedDatabase } from './embedded.ts';
-import { Engine, type EngineLimits } from './engine.ts';
+import { openEngine } from './engine.fixture.ts';
+import type { EngineLimits } from './engine.ts';
 
 const table = 'CREATE TABLE t (id int8 PRIMARY KEY, name text UNIQUE, n int4)';
 
 async function open(env: Env, log: EngineLimits['log'] = {}): Promise<EmbeddedDatabase> {
-  const engine = await Engine.open({
-    env,
-    path: '/db',
-    cacheBytes: 1 << 20,
-    connectionsMax: 10,
-    settings: {},
+  const engine = await openEngine(env, {
     onProblem: () => {},
     limits: { log, commit: { largeCommitBytes: 1024, batchBytesMax: 1024, spillBytes: 2048 } },
   });

@@ -3,19 +3,10 @@ import type { Env } from '../../base/env/env.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { EmbeddedDatabase } from './embedded.ts';
-import { Engine } from './engine.ts';
+import { openEngine } from './engine.fixture.ts';
 
 async function open(env: Env): Promise<EmbeddedDatabase> {
-  const engine = await Engine.open({
-    env,
-    path: '/db',
-    cacheBytes: 1 << 20,
-    connectionsMax: 10,
-    settings: { work_mem: '64kB' },
-    onProblem: (problem) => {
-      throw problem;
-    },
-  });
+  const engine = await openEngine(env, { settings: { work_mem: '64kB' } });
   return new EmbeddedDatabase(engine);
 }
 

@@ -4,7 +4,7 @@ import type { Env } from '../../base/env/env.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { EmbeddedDatabase } from './embedded.ts';
-import { Engine } from './engine.ts';
+import { openEngine } from './engine.fixture.ts';
 import type { Value } from './values.ts';
 
 before(loadParser);
@@ -26,16 +26,7 @@ class Machine {
   }
 
   async open(): Promise<void> {
-    const engine = await Engine.open({
-      env: this.#env,
-      path: '/db',
-      cacheBytes: 1 << 20,
-      connectionsMax: 10,
-      settings: {},
-      onProblem: (problem) => {
-        throw problem;
-      },
-    });
+    const engine = await openEngine(this.#env);
     this.database = new EmbeddedDatabase(engine);
   }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { EmbeddedDatabase } from '../../api/database/embedded.ts';
-import { Engine } from '../../api/database/engine.ts';
+import { openEngine } from '../../api/database/engine.fixture.ts';
 import type { Env } from '../../base/env/env.ts';
 import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser } from '../../query/sql/parse.ts';
@@ -8,18 +8,7 @@ import { checkIndexes } from './check.ts';
 
 /** What seeds found once, each by itself. */
 async function open(env: Env): Promise<EmbeddedDatabase> {
-  return new EmbeddedDatabase(
-    await Engine.open({
-      env,
-      path: '/db',
-      cacheBytes: 1 << 20,
-      connectionsMax: 10,
-      settings: {},
-      onProblem: (problem) => {
-        throw problem;
-      },
-    }),
-  );
+  return new EmbeddedDatabase(await openEngine(env));
 }
 
 /** Runs a script, and then queries before and after a crash. */
