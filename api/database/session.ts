@@ -271,7 +271,6 @@ export class EngineSession implements Session {
       this.#pause(run);
       throw busy();
     }
-    run.beginSlice();
     this.#run = run;
   }
 

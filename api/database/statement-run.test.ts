@@ -44,7 +44,7 @@ describe('StatementRun', () => {
     expect(cancelled).to.have.length(1);
   });
 
-  it('has a new slice after each turn of the loop, and after its client', async () => {
+  it('has a new slice after each turn of the loop', async () => {
     const { run, pass, timers } = heldRun(0);
     pass(4);
     expect(run.slice()).to.equal(null);
@@ -55,9 +55,6 @@ describe('StatementRun', () => {
     timers.shift()!();
     await turn;
     expect(run.sliceMs()).to.equal(0);
-    pass(60_000);
-    run.beginSlice();
     expect(run.slice()).to.equal(null);
-    run.checkCancelled();
   });
 });

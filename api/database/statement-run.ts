@@ -87,19 +87,17 @@ export class StatementRun {
     if (this.#reason !== null) throw this.#reason;
   }
 
-  /** The statement goes on after it has waited for its client. */
-  beginSlice(): void {
-    this.#sliceStartMs = this.#session.engine.env.clock.monotonicMs();
-  }
-
   sliceMs(): number {
     return this.#session.engine.env.clock.monotonicMs() - this.#sliceStartMs;
   }
 
+  /** What its client does in between counts too. */
   slice(): Promise<void> | null {
     if (this.sliceMs() < sliceMsMax) return null;
     const { clock } = this.#session.engine.env;
-    return nextTurn(clock).then(() => this.beginSlice());
+    return nextTurn(clock).then(() => {
+      this.#sliceStartMs = clock.monotonicMs();
+    });
   }
 
   reserve(bytes: number): void {

@@ -153,6 +153,9 @@ function rowsPortal(
         if (isDone) return { rows: [], isDone };
         session.resumeRun(run);
         run.checkCancelled();
+        // A caller in this process that takes rows in a loop never leaves its turn by itself.
+        const pause = run.slice();
+        if (pause !== null) await pause;
         const rows = await source.take(rowsMax);
         if (source.isEnded) finish();
         else session.pauseRun(run);
