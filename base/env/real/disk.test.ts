@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -33,6 +33,23 @@ function start(directory: string, body: string): ChildProcess {
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
 onLinux('real disk: failures', () => {
+  const madeDirectory = (path: string): Promise<string> =>
+    disk.makeDirectory(path).then(
+      () => 'made',
+      (error: Error) => error.message,
+    );
+
+  it('says which directory cannot be made, and why', () =>
+    inDirectory(async (directory) => {
+      await writeFile(join(directory, 'file'), '');
+      const file = join(directory, 'file');
+      const notDirectory = `could not create directory "${file}": it exists and is not a directory`;
+      expect(await madeDirectory(file)).to.equal(notDirectory);
+      expect(await madeDirectory(join(file, 'x', 'y'))).to.contain(`"${join(file, 'x', 'y')}": ENOTDIR`);
+      expect(await madeDirectory('/proc/x/y')).to.contain('could not create directory "/proc/x/y": ENOENT');
+      expect(await madeDirectory(join(directory, 'x'.repeat(300)))).to.contain('ENAMETOOLONG');
+    }));
+
   // /dev/full refuses every write with ENOSPC, and cannot be flushed: EINVAL.
   async function full(use: (file: Awaited<ReturnType<Disk['open']>>) => Promise<void>): Promise<void> {
     const file = await disk.open('/dev/full', 'write');

@@ -2,6 +2,7 @@ import { access, constants, open } from 'node:fs';
 import { mkdir, open as openHandle, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { AlopexError } from '../../errors.ts';
 import { diskError, syncError } from '../disk_error.ts';
 import type { Disk, DiskEntry } from '../env.ts';
 import { Turn } from '../turn.ts';
@@ -65,13 +66,32 @@ function exists(path: string): Promise<boolean> {
   });
 }
 
-/** Each new directory is made durable in its parent: the caller knows only the last of them. */
+/**
+ * Parents too, each made durable in its own parent. By hand: Node's recursive mkdir never ends where a parent exists and
+ * takes no directories (ENOENT, as /proc), and calls a file in the way EEXIST.
+ */
 async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: directoryMode });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await syncDirectory(dirname(made));
+  if (await isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeDirectory(parent);
+  try {
+    await mkdir(path, { mode: directoryMode });
+  } catch (error) {
+    // Somebody else made it meanwhile.
+    if (await isDirectory(path)) return;
+    throw error;
   }
+  await syncDirectory(parent);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  throw new AlopexError('io_error', `could not create directory "${path}": it exists and is not a directory`);
 }
 
 async function remove(path: string): Promise<void> {
