@@ -4,6 +4,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
 import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
+import { placedAt } from '../../query/sql/words.ts';
 import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { TypeOid } from '../../query/types/type.ts';
@@ -133,7 +134,7 @@ export class EngineSession implements Session {
       const moments = isPresent ? noMoments : await momentsOf(this, statement, parameterTypes, null);
       return prepareStatement(this, statement, parameterTypes, moments);
     } catch (error) {
-      throw this.#failed(error);
+      throw placedAt(this.#failed(error), statement);
     }
   }
 
@@ -147,7 +148,7 @@ export class EngineSession implements Session {
       if (!this.settings.lookUps.readsPresent) await this.#takeMoment();
       return await runStatement(this, prepared as Prepared, parameters);
     } catch (error) {
-      throw this.#failed(error);
+      throw placedAt(this.#failed(error), prepared.statement);
     }
   }
 

@@ -21,6 +21,8 @@ export type ParsedStatement = {
   readonly node: Node;
   /** The statement's own text, without the semicolon and the white space around it. */
   readonly source: string;
+  /** Where that begins in the whole text, in code points, from 0. */
+  readonly start: number;
   /** Whether its text has no other statement. */
   readonly isAlone: boolean;
   /** Whether `?` in its text is a parameter: the same text means another thing where it is an operator. */
@@ -65,12 +67,16 @@ export function parse(
   const result = parseText(parsed, positions, text);
   if (edits.length > 0 || !isAscii(text)) relocate(result, positions);
   const systemTimes = systemTimesOf(result, edited, clauses, text, place);
-  const endUnit = (byte: number): number => place(positions.unitOfByte(byte));
-  return statementsOf(result, text, endUnit, {
-    hasQuestionMarks: edits.length > 0,
-    longNames: longNamesOf(edited),
-    systemTimes,
-  });
+  return statementsOf(
+    result,
+    text,
+    { positions, place },
+    {
+      hasQuestionMarks: edits.length > 0,
+      longNames: longNamesOf(edited),
+      systemTimes,
+    },
+  );
 }
 
 function checkText(text: string): void {
@@ -154,7 +160,7 @@ function relocate(tree: object, positions: Positions): void {
 function statementsOf(
   result: ParseResult,
   source: string,
-  unitOfByte: (byte: number) => number,
+  { positions, place }: { readonly positions: Positions; readonly place: (unit: number) => number },
   {
     hasQuestionMarks,
     longNames,
@@ -162,16 +168,19 @@ function statementsOf(
   }: Pick<ParsedStatement, 'hasQuestionMarks' | 'longNames' | 'systemTimes'>,
 ): readonly ParsedStatement[] {
   const statements = result.stmts ?? [];
+  const unitOfByte = (byte: number): number => place(positions.unitOfByte(byte));
   const isAlone = statements.length === 1;
   return statements.map(({ stmt, stmt_location, stmt_len }, index) => {
     const start = stmt_location ?? 0;
     const end = stmt_len === undefined || stmt_len === 0 ? source.length : unitOfByte(start + stmt_len);
     const node = stmt!;
     const kind = Object.keys(node)[0] as StatementKind;
+    const own = source.slice(unitOfByte(start), end);
     return {
       kind,
       node,
-      source: source.slice(unitOfByte(start), end).trim(),
+      source: own.trim(),
+      start: positions.ofByte(start) + own.length - own.trimStart().length,
       isAlone,
       hasQuestionMarks,
       longNames: index === 0 ? longNames : [],

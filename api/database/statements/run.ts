@@ -1,5 +1,6 @@
 import { unsupported } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
+import { statementName } from '../../../query/sql/words.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { runCopy } from './copy.ts';
@@ -49,26 +50,5 @@ export async function runStatement(
   }
   if ('CreateExtensionStmt' in node) return done(runCreateExtension(session, node.CreateExtensionStmt));
   if (isDdlStatement(statement)) return done(await runDdl(session, statement));
-  throw unsupported(commandName(statement.kind));
-}
-
-/** Statements that the parser calls otherwise than SQL does. */
-const commandNames: Readonly<Record<string, string>> = {
-  ViewStmt: 'CREATE VIEW',
-  RuleStmt: 'CREATE RULE',
-  CreateTrigStmt: 'CREATE TRIGGER',
-  CreateEnumStmt: 'CREATE TYPE',
-  CompositeTypeStmt: 'CREATE TYPE',
-  CreateStatsStmt: 'CREATE STATISTICS',
-  AlterDefaultPrivilegesStmt: 'ALTER DEFAULT PRIVILEGES',
-};
-
-/** 'CreateDomainStmt' as 'CREATE DOMAIN': the parser's own word for a statement, spaced. */
-function commandName(kind: string): string {
-  const named = commandNames[kind];
-  if (named !== undefined) return named;
-  return kind
-    .replace(/Stmt$/, '')
-    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
-    .toUpperCase();
+  throw unsupported(statementName(node));
 }

@@ -1,5 +1,6 @@
-import type { AlterTableCmd, AlterTableStmt, AlterTableType } from 'libpg-query';
+import type { AlterTableCmd, AlterTableStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import { alterTableName } from '../../sql/words.ts';
 import type { RelationDefinition } from '../definition.ts';
 import { addColumn, dropColumn, setDefault, setNotNull } from './alter-column.ts';
 import { addConstraint, dropConstraint } from './alter-constraint.ts';
@@ -113,16 +114,8 @@ function alter(editor: CatalogEditor, table: RelationDefinition, command: AlterT
     case 'AT_DropCluster':
       break;
     default:
-      throw unsupported(`ALTER TABLE … ${shownCommand(command.subtype)}`);
+      throw unsupported(`ALTER TABLE … ${alterTableName(command.subtype)}`);
   }
-}
-
-/** 'AT_EnableRowSecurity' as words: 'ENABLE ROW SECURITY'. */
-function shownCommand(subtype: AlterTableType | undefined): string {
-  return (subtype ?? '')
-    .replace('AT_', '')
-    .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
-    .toUpperCase();
 }
 
 function alterOther(editor: CatalogEditor, relation: Relation, command: AlterTableCmd): void {
@@ -138,7 +131,7 @@ function alterOther(editor: CatalogEditor, relation: Relation, command: AlterTab
   if (relation.kind === 'table') {
     throw new AlopexError('wrong_object_type', `"${relation.name}" is a table`);
   }
-  throw unsupported(`ALTER ${relation.kind.toUpperCase()} … ${shownCommand(command.subtype)}`);
+  throw unsupported(`ALTER ${relation.kind.toUpperCase()} … ${alterTableName(command.subtype)}`);
 }
 
 function setParameters(editor: CatalogEditor, table: RelationDefinition, command: AlterTableCmd): void {

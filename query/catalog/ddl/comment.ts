@@ -1,6 +1,7 @@
 import type { CommentStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { qualifiedNameOf, stringsOf } from '../../sql/ast.ts';
+import { objectName } from '../../sql/words.ts';
 import { withColumn } from './alter-column.ts';
 import type { DdlResult } from './context.ts';
 import type { CatalogEditor } from './editor.ts';
@@ -37,9 +38,7 @@ export function comment(editor: CatalogEditor, statement: CommentStmt): DdlResul
       break;
     }
     default:
-      throw unsupported(
-        `COMMENT ON ${(statement.objtype ?? '').replace('OBJECT_', '').replaceAll('_', ' ')}`,
-      );
+      throw unsupported(`COMMENT ON ${objectName(statement.objtype)}`);
   }
   return editor.finish('COMMENT');
 }

@@ -1,6 +1,7 @@
 import type { DropStmt, Node } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { type QualifiedName, qualifiedNameOf, stringsOf } from '../../sql/ast.ts';
+import { objectName } from '../../sql/words.ts';
 import type {
   IndexDefinition,
   NamespaceDefinition,
@@ -42,7 +43,7 @@ export function drop(editor: CatalogEditor, statement: DropStmt): DdlResult {
       dropNothing(editor, objects, statement, statement.removeType);
       return editor.finish(`DROP ${noRelation[statement.removeType].toUpperCase()}`);
     default:
-      throw unsupported(`DROP ${(statement.removeType ?? '').replace('OBJECT_', '').replaceAll('_', ' ')}`);
+      throw unsupported(`DROP ${objectName(statement.removeType)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AccessPriv, GrantRoleStmt, GrantStmt, Node, RoleSpec } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { place } from '../../sql/ast.ts';
+import { objectName } from '../../sql/words.ts';
 import type { AclEntry, Grantable, RoleDefinition } from '../definition.ts';
 import {
   aclOf,
@@ -61,7 +62,7 @@ function granteeOf(editor: CatalogEditor, node: Node): number {
 
 function objectsOf(editor: CatalogEditor, statement: GrantStmt): readonly Grantable[] {
   const objects = statement.objects ?? [];
-  const kind = (statement.objtype ?? '').replace('OBJECT_', '');
+  const kind = objectName(statement.objtype);
   if (statement.targtype === 'ACL_TARGET_ALL_IN_SCHEMA') return allIn(editor, objects, kind);
   switch (kind) {
     case 'TABLE':

@@ -1,5 +1,6 @@
 import type { AlterObjectSchemaStmt, AlterOwnerStmt, RenameStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import { objectName } from '../../sql/words.ts';
 import type { CatalogObject, RelationDefinition, SequenceDefinition } from '../definition.ts';
 import { sequencesOf, withSequenceRenamed } from '../sequence-default.ts';
 import { requireFreeColumnName, withColumn } from './alter-column.ts';
@@ -37,7 +38,7 @@ export function rename(editor: CatalogEditor, statement: RenameStmt): DdlResult 
     case 'OBJECT_SEQUENCE':
       break;
     default:
-      throw unsupported(`ALTER ${(statement.renameType ?? '').replace('OBJECT_', '')} … RENAME`);
+      throw unsupported(`ALTER ${objectName(statement.renameType)} … RENAME`);
   }
   const relation = relationOf(editor, statement);
   if (relation !== null) {
@@ -187,7 +188,7 @@ function renameRole(editor: CatalogEditor, from: string, to: string): void {
 
 /** ALTER … SET SCHEMA: a table takes its indexes and owned sequences along. */
 export function setSchema(editor: CatalogEditor, statement: AlterObjectSchemaStmt): DdlResult {
-  const kind = (statement.objectType ?? '').replace('OBJECT_', '');
+  const kind = objectName(statement.objectType);
   if (kind !== 'TABLE' && kind !== 'SEQUENCE') throw unsupported(`ALTER ${kind} … SET SCHEMA`);
   const relation = relationOf(editor, statement);
   if (relation === null) return editor.finish(`ALTER ${kind}`);
@@ -229,7 +230,7 @@ export function alterOwner(editor: CatalogEditor, statement: AlterOwnerStmt): Dd
       ? (statement.object.String.sval ?? '')
       : '';
   if (statement.objectType !== 'OBJECT_SCHEMA') {
-    throw unsupported(`ALTER ${(statement.objectType ?? '').replace('OBJECT_', '')} … OWNER TO`);
+    throw unsupported(`ALTER ${objectName(statement.objectType)} … OWNER TO`);
   }
   const namespace = findNamespace(editor, name);
   requireUserNamespace(namespace);
