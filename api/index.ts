@@ -5,6 +5,8 @@
  *     await using db = await Database.open({ path: './data' });
  *     await db.execute('CREATE TABLE docs (id TEXT, vec VECTOR(384))');
  */
+import './node-version.ts';
+
 export { AlopexError } from '../base/errors.ts';
 export type {
   Change,

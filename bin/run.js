@@ -2,12 +2,14 @@
 // installs for itself where the machine's is older.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const inPackage = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const isClone = existsSync(inPackage('tools/setup/install.mjs'));
+/** A clone's TypeScript runs from 22.18 on. */
+const oldest = isClone ? [22, 18] : [22, 15];
 
 /** @param {string} tool */
 export async function run(tool) {
@@ -19,14 +21,14 @@ export async function run(tool) {
   }
   if (isNewEnough()) {
     // Without types stripped anew from hundreds of files a second start takes half the time, and 30 MB less.
-    if (isClone) enableCompileCache(inPackage('node_modules/.cache/alopex'));
+    if (isClone) module.enableCompileCache(inPackage('node_modules/.cache/alopex'));
     const place = isClone ? `tools/${tool}/main.ts` : `dist/${tool}.js`;
     await import(new URL(`../${place}`, import.meta.url).href);
     return;
   }
   const node = inPackage(`node_modules/node/bin/node${process.platform === 'win32' ? '.exe' : ''}`);
   if (!isClone || !existsSync(node)) {
-    console.error(`${tool} needs Node 22.18 or newer, and this is ${process.version}.`);
+    console.error(`${tool} needs Node ${oldest.join('.')} or newer, and this is ${process.version}.`);
     process.exit(1);
   }
   runBy(node);
@@ -34,7 +36,7 @@ export async function run(tool) {
 
 function isNewEnough() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  return major > 22 || (major === 22 && minor >= 18);
+  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
 }
 
 /** Runs this same command by another Node, and ends as it ends. */

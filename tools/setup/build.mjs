@@ -61,7 +61,7 @@ await build({
   packages: 'external',
   platform: 'node',
   format: 'esm',
-  target: 'node22.18',
+  target: 'node22.15',
   chunkNames: 'shared-[hash]',
   // An error is shown by the name of its class.
   keepNames: true,
