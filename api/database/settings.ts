@@ -1,4 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
+import { editDistance } from '../../base/values/edit-distance.ts';
 import { serverVersion } from '../../query/types/functions/session.ts';
 import { isPosixZone, zoneOfOffset } from '../../query/types/time/zone.ts';
 
@@ -372,7 +373,26 @@ function checkedDateStyle(info: SettingInfo, value: string): string {
 }
 
 export function unrecognized(name: string): AlopexError {
-  return new AlopexError('undefined_object', `unrecognized configuration parameter "${name}"`);
+  const nearest = nearestSetting(name.toLowerCase());
+  return new AlopexError(
+    'undefined_object',
+    `unrecognized configuration parameter "${name}"`,
+    nearest === null ? {} : { hint: `Perhaps you meant "${nearest}".` },
+  );
+}
+
+/** The one setting whose name is few letters away. */
+function nearestSetting(name: string): string | null {
+  let best = Math.min(3, Math.floor(name.length / 3));
+  let nearest: string[] = [];
+  for (const [known, info] of byName) {
+    const distance = editDistance(known, name, best);
+    if (distance > best) continue;
+    if (distance < best) nearest = [];
+    best = distance;
+    nearest.push(info.name);
+  }
+  return nearest.length === 1 ? nearest[0]! : null;
 }
 
 function invalid(info: SettingInfo, value: string, message?: string, hint?: string): AlopexError {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { parseKilobytes } from '../../api/database/settings.ts';
+import { checkedSetting, parseKilobytes } from '../../api/database/settings.ts';
 import { AlopexError } from '../../base/errors.ts';
 
 /** What the server is started with: command line over environment (ALOPEX_*) over configuration file over default. */
@@ -17,7 +17,7 @@ export type ServerOptions = {
   readonly cacheBytes: number;
   readonly connectionsMax: number;
   readonly logLevel: string;
-  /** Defaults of session settings: `settings` of the configuration file. */
+  /** Defaults of session settings, checked: `settings` of the configuration file. */
   readonly settings: Readonly<Record<string, string>>;
 };
 
@@ -107,7 +107,7 @@ export function serverOptions(given: OptionSource, environment: OptionSource): S
     cacheBytes: sizeBytes('cache', text('cache')),
     connectionsMax: wholeNumber('max-connections', text('max-connections'), 1, 1_000_000),
     logLevel: text('log-level'),
-    settings: settingsOf(file),
+    settings: configPath === undefined ? {} : settingsOf(file, configPath),
   };
 }
 
@@ -155,10 +155,35 @@ function optionOf(file: Config, name: string): string | undefined {
   return Array.isArray(value) ? value.join(',') : String(value);
 }
 
-function settingsOf(file: Config): Readonly<Record<string, string>> {
-  const { settings } = file;
-  if (typeof settings !== 'object' || settings === null) return {};
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
+function settingsOf({ settings }: Config, path: string): Readonly<Record<string, string>> {
+  if (settings === undefined) return {};
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    throw new AlopexError(
+      'config_file_error',
+      `"settings" in configuration file "${path}" is not a JSON object`,
+    );
+  }
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => {
+      const checked = settingInFile(path, name, String(value));
+      return [checked.name, checked.value];
+    }),
+  );
+}
+
+function settingInFile(path: string, name: string, value: string): ReturnType<typeof checkedSetting> {
+  try {
+    return checkedSetting(name, value);
+  } catch (error) {
+    if (!(error instanceof AlopexError)) throw error;
+    const listed = error.condition === 'undefined_object' ? 'SHOW ALL lists the settings.' : undefined;
+    const hint = error.hint ?? listed;
+    throw new AlopexError(
+      'config_file_error',
+      `${error.message} in configuration file "${path}"`,
+      hint === undefined ? {} : { hint },
+    );
+  }
 }
 
 function wholeNumber(name: string, text: string, minimum: number, maximum: number): number {

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { Engine } from '../../api/database/engine.ts';
-import { checkedSetting } from '../../api/database/settings.ts';
 import { PgServer } from '../../api/pgwire/server.ts';
 import type { TlsOptions } from '../../api/pgwire/tls.ts';
 import type { NetworkAddress } from '../../base/env/env.ts';
@@ -23,7 +22,6 @@ export class Server {
 
   static async start(options: ServerOptions, log: Logger): Promise<Server> {
     const tls = tlsOptions(options);
-    const settings = checkedSettings(options);
     const env = realEnv();
     const onProblem = (problem: AlopexError): void => {
       log.error({ code: problem.code, detail: problem.detail }, problem.message);
@@ -34,7 +32,7 @@ export class Server {
       cacheBytes: options.cacheBytes,
       connectionsMax: options.connectionsMax,
       settings: {
-        ...settings,
+        ...options.settings,
         max_connections: String(options.connectionsMax),
         ssl: tls === null ? 'off' : 'on',
       },
@@ -88,15 +86,6 @@ function readPem(path: string): string {
   } catch (error) {
     throw new AlopexError('config_file_error', `could not read "${path}": ${(error as Error).message}`);
   }
-}
-
-function checkedSettings(options: ServerOptions): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(options.settings).map(([name, value]) => {
-      const checked = checkedSetting(name, value);
-      return [checked.name, checked.value];
-    }),
-  );
 }
 
 /** Whether some role that may log in has one. */

@@ -1,4 +1,5 @@
 import { AlopexError } from '../../../base/errors.ts';
+import { editDistance } from '../../../base/values/edit-distance.ts';
 import type { RelationDefinition } from '../../catalog/definition.ts';
 import type { AggregateCall, Expression } from '../../plan/expression.ts';
 import type { LogicalPlan } from '../../plan/logical.ts';
@@ -187,19 +188,4 @@ function similarColumnHint(scope: Scope, qualifier: string | null, name: string)
     }
   }
   return hints.length === 1 ? { hint: hints[0]! } : {};
-}
-
-/** Levenshtein's distance, or anything above `limit` once it is known to be larger. */
-function editDistance(left: string, right: string, limit: number): number {
-  if (Math.abs(left.length - right.length) > limit) return limit + 1;
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= left.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= right.length; column += 1) {
-      const replaced = previous[column - 1]! + (left[row - 1] === right[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1));
-    }
-    previous = current;
-  }
-  return previous[right.length]!;
 }
