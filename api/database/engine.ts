@@ -1,12 +1,20 @@
 import type { DirectoryLock, Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
-import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
+import {
+  type IndexId,
+  type Offset,
+  offset,
+  type StorageId,
+  type Timestamp,
+  timestamp,
+} from '../../base/ids.ts';
 import { commitOf } from '../../log/events/commit.ts';
 import type { LogListener } from '../../log/log.ts';
 import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
 import type { LogLimits } from '../../log/segment/options.ts';
 import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
+import type { StoredBytes } from '../../query/catalog/lookups.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
 import type { CommitLimits } from '../../query/txn/spill.ts';
 import { Transactions } from '../../query/txn/transactions.ts';
@@ -189,6 +197,12 @@ export class Engine implements SessionHost {
     this.#sessions.add(session);
     return session;
   }
+
+  /** For the functions that tell sizes. */
+  readonly storedBytes: StoredBytes = {
+    ofIndex: (storage, index) => this.rows.storedBytes(storage as StorageId, index as IndexId),
+    ofDatabase: () => this.rows.fileBytes + this.log.bytesAfter(this.log.startOffset),
+  };
 
   forgetSession(session: EngineSession): void {
     this.#sessions.delete(session);

@@ -81,7 +81,7 @@ export class EngineSession implements Session {
       clock: engine.env.clock,
       random: engine.env.random,
       settings: this.settings,
-      catalog: () => catalogLookups(this.catalog, this.functions.searchPath),
+      catalog: () => catalogLookups(this.catalog, this.functions.searchPath, engine.storedBytes),
       systemRows: (relation) => systemRows(this, relation),
       signalBackend: (pid, signal) => signalBackend(this, pid, signal),
       sleep: (ms) => this.#run?.sleep(ms) ?? Promise.resolve(),

@@ -20,7 +20,6 @@ const catalog: CatalogLookups = {
   constraintDefinition: nothing,
   columnDefault: nothing,
   serialSequence: nothing,
-  relationSizeBytes: nothing,
 };
 
 /** What reading a value's text needs: the settings that the server reports (ParameterStatus), as they stand now. */

@@ -127,6 +127,19 @@ export class Rows {
     return this.#files.manifest.replayFrom;
   }
 
+  /** Of an index, or of the rows where that is 0: in files, and its share of what memory will bring into them. */
+  storedBytes(storage: StorageId, index: IndexId): number {
+    const { memtables, files } = this.#store.state;
+    let bytes = 0;
+    for (const memtable of memtables) bytes += memtable.contentBytes(storage, index);
+    for (const section of files.runs(storage, index).flat()) bytes += section.byteLength;
+    return bytes;
+  }
+
+  get fileBytes(): number {
+    return this.#files.manifest.files.reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** Transactions of several batches that the log neither commits nor aborts. */
   get undecidedProducers(): readonly number[] {
     return this.#fold.undecidedProducers;

@@ -37,6 +37,15 @@ export class Trees {
     return this.#lone;
   }
 
+  /** Keys and rows of one tree, about: its share of all. */
+  contentBytes(storage: StorageId, index: IndexId): number {
+    const own = this.get(storage, index)?.versionCount ?? 0;
+    if (own === 0) return 0;
+    let all = 0;
+    for (const { tree } of this.#trees) all += tree.versionCount;
+    return Math.round((own * Math.max(0, this.#sizeBytes - all * versionOverheadBytes)) / all);
+  }
+
   get isEmpty(): boolean {
     return this.#lone === null && this.#trees.every(({ tree }) => tree.versionCount === 0);
   }

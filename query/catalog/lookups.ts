@@ -2,7 +2,7 @@ import type { CatalogLookups } from '../types/function.ts';
 import { functionByOid, functionsByName } from '../types/functions/registry.ts';
 import { quoteIdentifier, splitQualifiedName } from '../types/identifier.ts';
 import { findType, typeByName } from '../types/registry.ts';
-import type { CatalogSnapshot, RelationDefinition } from './definition.ts';
+import type { CatalogSnapshot } from './definition.ts';
 import {
   columnDefaultText,
   constraintDefinitionText,
@@ -16,14 +16,19 @@ import { answerPrivilege } from './privilege-question.ts';
 import { quoteQualified } from './qualified-name.ts';
 import { shapeNamed, shapeOf } from './shape.ts';
 
-/**
- * What functions ask of the catalog, over one snapshot. Cheap to make: it holds only what it is given. `sizeBytes` is
- * storage's answer for a table; without it sizes are unknown.
- */
+/** What storage answers: bytes of an index, or of a table's rows where that is 0, and of all that there is. */
+export type StoredBytes = {
+  ofIndex(storage: number, index: number): number;
+  ofDatabase(): number;
+};
+
+const nothingStored: StoredBytes = { ofIndex: () => 0, ofDatabase: () => 0 };
+
+/** What functions ask of the catalog, over one snapshot. Cheap to make: it holds only what it is given. */
 export function catalogLookups(
   catalog: CatalogSnapshot,
   searchPath: readonly string[],
-  sizeBytes: (table: RelationDefinition) => number | null = () => null,
+  stored: StoredBytes = nothingStored,
 ): CatalogLookups {
   const path = searchPath.includes('pg_catalog') ? searchPath : ['pg_catalog', ...searchPath];
   return {
@@ -59,11 +64,29 @@ export function catalogLookups(
       if (object?.kind !== 'table') return null;
       return column === 0 ? object.comment : (object.columns[column - 1]?.comment ?? null);
     },
-    relationSizeBytes: (oid) => {
-      const relation = catalog.byId(oid);
-      return relation?.kind === 'table' ? sizeBytes(relation) : null;
-    },
+    relationSizes: (oid) => relationSizes(catalog, stored, oid),
+    databaseSizeBytes: stored.ofDatabase,
   };
+}
+
+/** A primary key has no entries: the rows themselves stand in its order. */
+function relationSizes(
+  catalog: CatalogSnapshot,
+  stored: StoredBytes,
+  oid: number,
+): { readonly own: number; readonly indexes: number } | null {
+  const relation = catalog.byId(oid);
+  if (relation?.kind === 'table') {
+    const { storage } = relation.layout;
+    const indexes = Array.from(catalog.indexesOf(oid), ({ id }) => stored.ofIndex(storage, id));
+    return { own: stored.ofIndex(storage, 0), indexes: indexes.reduce((sum, bytes) => sum + bytes, 0) };
+  }
+  if (relation?.kind === 'index') {
+    const table = catalog.byId(relation.table);
+    if (table?.kind !== 'table' || table.primaryKey?.id === oid) return { own: 0, indexes: 0 };
+    return { own: stored.ofIndex(table.layout.storage, oid), indexes: 0 };
+  }
+  return relation?.kind === 'sequence' || shapeOf(oid) !== undefined ? { own: 0, indexes: 0 } : null;
 }
 
 const typeFunctionNames = allTypeFunctions();

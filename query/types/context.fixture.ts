@@ -16,7 +16,6 @@ const emptyCatalog: CatalogLookups = {
   constraintDefinition: () => null,
   columnDefault: () => null,
   serialSequence: () => null,
-  relationSizeBytes: () => null,
 };
 
 /** A context for tests: an empty catalog, a fixed time (2024-05-06 07:08:09 UTC), New York's time zone. */

@@ -61,7 +61,9 @@ export type CatalogLookups = {
   columnDefault(relation: number, column: number): string | null;
   /** pg_get_serial_sequence's answer. */
   serialSequence(table: string, column: string): string | null;
-  relationSizeBytes(oid: number): number | null;
+  /** Bytes of a relation's rows, or an index's entries, and of a table's indexes. */
+  relationSizes?(oid: number): { readonly own: number; readonly indexes: number } | null;
+  databaseSizeBytes?(): number;
   /** COMMENT ON: of a relation or an index (column 0), or of a column. */
   description?(oid: number, column: number): string | null;
 };

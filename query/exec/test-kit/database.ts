@@ -245,7 +245,6 @@ export const functionContext: FunctionContext = {
     constraintDefinition: absent,
     columnDefault: absent,
     serialSequence: absent,
-    relationSizeBytes: absent,
   },
   sequences: { nextValue: absent, currentValue: absent, lastValue: absent, setValue: absent },
 };

@@ -1,3 +1,4 @@
+import { AlopexError } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { SqlArray } from '../../../base/values/datum.ts';
 import { Numeric } from '../../../base/values/numeric.ts';
@@ -124,6 +125,26 @@ function columnSize([type]: ArgumentTypes): Evaluate {
     length > 0 ? length : codec.encode(value, type!).length + 4;
 }
 
+/** Of the one database. */
+const databaseOid = 5;
+
+function databaseBytes({ catalog }: FunctionContext): number {
+  return catalog.databaseSizeBytes?.() ?? 0;
+}
+
+function sizesOf({ catalog }: FunctionContext, oid: number) {
+  return catalog.relationSizes?.(oid) ?? null;
+}
+
+/** What PostgreSQL keeps beside a relation's rows, nothing here has. */
+function forkSize(context: FunctionContext, oid: number, fork: string): number | null {
+  if (fork === 'main') return sizesOf(context, oid)?.own ?? null;
+  if (['fsm', 'vm', 'init'].includes(fork)) return 0;
+  throw new AlopexError('invalid_parameter_value', 'invalid fork name', {
+    hint: 'Valid fork names are "main", "fsm", "vm", and "init".',
+  });
+}
+
 export const catalogFunctions: Implementations = {
   ...pure({
     ...privileges(),
@@ -203,13 +224,19 @@ export const catalogFunctions: Implementations = {
     pg_get_expr_ext: (_context, text: string) => text,
     pg_get_serial_sequence: (context, table: string, column: string) =>
       context.catalog.serialSequence(table, column),
-    pg_relation_size: (context, oid: number) => context.catalog.relationSizeBytes(oid),
-    'pg_relation_size(regclass)': (context, oid: number) => context.catalog.relationSizeBytes(oid),
-    pg_total_relation_size: (context, oid: number) => context.catalog.relationSizeBytes(oid),
-    pg_table_size: (context, oid: number) => context.catalog.relationSizeBytes(oid),
-    pg_indexes_size: () => 0,
-    pg_database_size_name: () => 0,
-    pg_database_size_oid: () => 0,
+    pg_relation_size: forkSize,
+    'pg_relation_size(regclass)': (context, oid: number) => sizesOf(context, oid)?.own ?? null,
+    pg_total_relation_size: (context, oid: number) => {
+      const sizes = sizesOf(context, oid);
+      return sizes === null ? null : sizes.own + sizes.indexes;
+    },
+    pg_table_size: (context, oid: number) => sizesOf(context, oid)?.own ?? null,
+    pg_indexes_size: (context, oid: number) => sizesOf(context, oid)?.indexes ?? null,
+    pg_database_size_name: (context, name: string) => {
+      if (name === context.database) return databaseBytes(context);
+      throw new AlopexError('invalid_catalog_name', `database "${name}" does not exist`);
+    },
+    pg_database_size_oid: (context, oid: number) => (oid === databaseOid ? databaseBytes(context) : null),
     to_regclass: finder('regclass'),
     to_regtype: finder('regtype'),
     to_regproc: finder('regproc'),
