@@ -39,6 +39,11 @@ export type Statement<R = Row> = {
   readonly parameterTypes: readonly number[];
   query(parameters?: readonly Value[]): Promise<QueryResult<R>>;
   execute(parameters?: readonly Value[]): Promise<number>;
+  /**
+   * Runs it once for each row of parameters, in one transaction: all of them or none. The fastest way to insert
+   * many rows. Returns the number of rows affected in all.
+   */
+  executeMany(rows: Iterable<readonly Value[]>): Promise<number>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };

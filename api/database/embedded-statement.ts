@@ -48,6 +48,16 @@ export class EmbeddedStatement<R> implements Statement<R> {
     }
   }
 
+  async executeMany(rows: Iterable<readonly Value[]>): Promise<number> {
+    this.#requireOpen();
+    const session = this.#lender.borrow();
+    try {
+      return await synced(session, await executeEach(session, this.#prepared, rows));
+    } finally {
+      this.#lender.giveBack(session);
+    }
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
   }
@@ -56,9 +66,13 @@ export class EmbeddedStatement<R> implements Statement<R> {
     return this.close();
   }
 
+  #requireOpen(): void {
+    if (!this.#isClosed) return;
+    throw new AlopexError('invalid_sql_statement_name', 'the prepared statement is closed');
+  }
+
   #start(values: readonly Value[]): QueryResult<R> | Promise<QueryResult<R>> {
-    if (this.#isClosed)
-      throw new AlopexError('invalid_sql_statement_name', 'the prepared statement is closed');
+    this.#requireOpen();
     const session = this.#lender.borrow();
     let result: QueryResult<R> | Promise<QueryResult<R>>;
     try {
@@ -175,6 +189,28 @@ export async function runOnce<R>(
   if (selected !== null) return selected;
   const portal = await session.bind(prepared, parameters);
   return resultOf(session, portal, (columns) => new ResultReader<R>(columns));
+}
+
+/** Runs a statement with each of the parameters; a failure takes back all of them. The rows affected in all. */
+async function executeEach(
+  session: EngineSession,
+  prepared: Prepared,
+  rows: Iterable<readonly Value[]>,
+): Promise<number> {
+  const each = rows[Symbol.iterator]();
+  const next = (): readonly Datum[] | null => {
+    const { done, value } = each.next();
+    return done === true ? null : parametersOf(session, prepared, value);
+  };
+  const inserted = await session.insertRows(prepared, next);
+  if (inserted !== null) return inserted;
+  let count = 0;
+  for (let parameters = next(); parameters !== null; parameters = next()) {
+    const portal = await session.bind(prepared, parameters);
+    const { rowCount } = await resultOf(session, portal, (columns) => new ResultReader(columns));
+    count += rowCount;
+  }
+  return count;
 }
 
 /** Parameters as datums. What they are refused for fails the transaction. */

@@ -3,6 +3,7 @@ import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
 import { catalogLookups } from '../../query/catalog/lookups.ts';
+import type { RowInsert } from '../../query/exec/row-insert.ts';
 import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
 import { placedAt } from '../../query/sql/words.ts';
 import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
@@ -17,12 +18,13 @@ import { IdleTimer } from './idle-timer.ts';
 import { sessionSequences } from './sequences.ts';
 import { SessionSettings } from './session-settings.ts';
 import { signalBackend } from './signal-backend.ts';
-import { StatementRun } from './statement-run.ts';
+import { busy, StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
-import { insertRow } from './statements/insert-row.ts';
+import { insertRow, insertRows } from './statements/insert-row.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
+import { endsFailedBlock } from './statements/transaction.ts';
 import { systemRows } from './system-rows.ts';
 import { momentOfSession, momentsOf } from './time-travel.ts';
 
@@ -178,10 +180,20 @@ export class EngineSession implements Session {
    * Null: the statement, or the state that the session is in, needs `bind`.
    */
   insertRow(prepared: PreparedStatement, parameters: readonly Datum[]): true | Promise<true> | null {
-    const { query } = prepared as Prepared;
-    const insert = query?.insert ?? null;
-    if (query === null || insert === null || !this.#mayLookUp(query)) return null;
+    const insert = this.#rowInsert(prepared as Prepared);
+    if (insert === null) return null;
     return this.#done(() => insertRow(this, prepared as Prepared, insert, parameters));
+  }
+
+  /** As `insertRow`, once for each of the parameters (null: no more). How many; null: each needs `bind`. */
+  async insertRows(prepared: Prepared, next: () => readonly Datum[] | null): Promise<number | null> {
+    const insert = this.#rowInsert(prepared);
+    if (insert === null) return null;
+    return this.guarded(() => insertRows(this, prepared, insert, next));
+  }
+
+  #rowInsert({ query }: Prepared): RowInsert | null {
+    return query !== null && query.insert !== null && this.#mayLookUp(query) ? query.insert : null;
   }
 
   /**
@@ -483,17 +495,4 @@ export class EngineSession implements Session {
     this.#transaction = null;
     this.engine.forgetSession(this);
   }
-}
-
-function busy(): AlopexError {
-  return new AlopexError('object_in_use', 'the session is running another statement', {
-    hint: 'Await it, or use another session.',
-  });
-}
-
-/** COMMIT, ROLLBACK, ROLLBACK TO: what a failed block takes. */
-function endsFailedBlock(statement: ParsedStatement): boolean {
-  if (!('TransactionStmt' in statement.node)) return false;
-  const kind = statement.node.TransactionStmt.kind ?? '';
-  return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK', 'TRANS_STMT_ROLLBACK_TO'].includes(kind);
 }

@@ -118,3 +118,10 @@ export class StatementRun {
 function timedOut(): AlopexError {
   return new AlopexError('query_canceled', 'canceling statement due to statement timeout');
 }
+
+/** A session has one statement that runs. */
+export function busy(): AlopexError {
+  return new AlopexError('object_in_use', 'the session is running another statement', {
+    hint: 'Await it, or use another session.',
+  });
+}

@@ -65,8 +65,8 @@ export function textValueReader(type: SqlType, context: FunctionContext): (text:
   return (text) => reader(codec.parse(text, type, context), context);
 }
 
-/** How a program sees a type: as its datum, as its printed form … */
-type Form = 'datum' | 'text' | 'json' | 'date' | 'array' | 'printed';
+/** How a program sees a type: as its datum, as a copy where it could change it, as its printed form … */
+type Form = 'datum' | 'text' | 'copy' | 'json' | 'date' | 'array' | 'printed';
 
 function formOf(oid: TypeOid): Form {
   switch (oid) {
@@ -77,9 +77,10 @@ function formOf(oid: TypeOid): Form {
     case oids.oid:
     case oids.float4:
     case oids.float8:
+      return 'datum';
     case oids.bytea:
     case oids.vector:
-      return 'datum';
+      return 'copy';
     case oids.text:
     case oids.varchar:
     case oids.uuid:
@@ -103,6 +104,9 @@ function readerOf(type: SqlType): ValueReader {
     case 'datum':
     case 'text':
       return (datum) => datum as Value;
+    case 'copy':
+      return (datum) =>
+        datum instanceof Float32Array ? new Float32Array(datum) : new Uint8Array(datum as Uint8Array);
     case 'json':
       return (datum) => JSON.parse(datum as string) as Value;
     case 'date':
@@ -159,7 +163,7 @@ function directDatum(value: NonNullable<Value>, oid: number): Datum | undefined 
     case 'boolean':
       return oid === oids.bool ? value : undefined;
     default:
-      if (value instanceof Uint8Array && oid === oids.bytea) return value;
+      if (value instanceof Uint8Array && oid === oids.bytea) return new Uint8Array(value);
       return value instanceof Date && (oid === oids.timestamp || oid === oids.timestamptz)
         ? microsOf(value)
         : undefined;

@@ -1,7 +1,8 @@
 import { serialize } from 'pg-protocol';
-import type { ParameterDescriptionMessage } from 'pg-protocol/dist/messages.js';
-import { AlopexError } from '../../base/errors.ts';
+import type { CommandCompleteMessage, ParameterDescriptionMessage } from 'pg-protocol/dist/messages.js';
+import { AlopexError, unsupported } from '../../base/errors.ts';
 import type { FunctionContext } from '../../query/types/function.ts';
+import { parseTag } from '../database/command-tag.ts';
 import { type Change, closed, type QueryResult, type TailOptions } from '../database/database.ts';
 import { parameterText, type Value } from '../database/values.ts';
 import { ChangeArrivals, tailText } from './changes.ts';
@@ -21,6 +22,8 @@ type ServerStatement = {
 const statementsMax = 256;
 /** pg-protocol reads their number as signed: more would end the connection. */
 const parametersMax = 32_767;
+/** Parameters that are sent before an answer is waited for. */
+const bytesPerStep = 64 * 1024;
 /** Rows that a stream asks for at a time. */
 const rowsPerFetch = 1_000;
 
@@ -119,6 +122,50 @@ export class ServerConnection {
       text,
       refuseCopyThenSync(),
     );
+  }
+
+  /**
+   * Once for each of the parameters, all in one transaction: so many in a step, and Sync behind the last. The rows
+   * affected in all.
+   */
+  executeMany(source: string, rows: Iterable<readonly Value[]>): Promise<number> {
+    return this.#exclusive(async () => {
+      const statement = await this.#prepare(source, oneStatement(source));
+      let count = 0;
+      try {
+        for (const parts of executionsOf(statement, rows)) count += await this.#executeStep(statement, parts);
+      } catch (error) {
+        // What is wrong here is not known there: a portal that is none fails the transaction.
+        if (this.isOpen) await this.#end(serialize.execute({ portal: 'alopex_failed' })).catch(() => {});
+        throw error;
+      }
+      await this.#end();
+      return count;
+    });
+  }
+
+  async #executeStep({ text }: ServerStatement, executions: readonly Uint8Array[]): Promise<number> {
+    let answers = 0;
+    let count = 0;
+    await this.#wire.exchange({
+      bytes: Buffer.concat([...executions, serialize.flush()]),
+      placeOf: text.placeOf,
+      onMessage: (message) => {
+        if (message.name === 'copyInResponse') this.#wire.reply(serialize.copyFail(copyRefused));
+        if (message.name === 'copyOutResponse') throw unsupported('COPY through executeMany()');
+        if (message.name === 'commandComplete')
+          count += parseTag((message as CommandCompleteMessage).text).rowCount;
+      },
+      isLast: ({ name }) =>
+        name === 'error' ||
+        ((name === 'commandComplete' || name === 'emptyQuery') && ++answers === executions.length),
+    });
+    return count;
+  }
+
+  /** Ends the extended protocol's implicit transaction. */
+  #end(...parts: readonly Uint8Array[]): Promise<void> {
+    return this.#wire.exchange({ bytes: Buffer.concat([...parts, serialize.sync()]), onMessage: () => {} });
   }
 
   async #read<R>(bytes: Uint8Array, text: StatementText, copyRefusal: Uint8Array): Promise<QueryResult<R>> {
@@ -231,10 +278,7 @@ export class ServerConnection {
   }
 
   #closePortal(name: string): Promise<void> {
-    return this.#wire.exchange({
-      bytes: Buffer.concat([serialize.close({ type: 'P', name }), serialize.sync()]),
-      onMessage: () => {},
-    });
+    return this.#end(serialize.close({ type: 'P', name }));
   }
 }
 
@@ -263,6 +307,26 @@ function parameterTexts({ parameterTypes }: ServerStatement, values: readonly Va
   return values.map((value, index) =>
     value === null || value === undefined ? null : parameterText(value, parameterTypes[index] ?? 0),
   );
+}
+
+/** Bind and Execute of each of the parameters, as many at a time as are worth a round trip. */
+function* executionsOf(
+  statement: ServerStatement,
+  rows: Iterable<readonly Value[]>,
+): Generator<readonly Uint8Array[]> {
+  let step: Uint8Array[] = [];
+  let bytes = 0;
+  for (const values of rows) {
+    requireFewParameters(values);
+    const bound = serialize.bind({ statement: statement.name, values: parameterTexts(statement, values) });
+    step.push(Buffer.concat([bound, serialize.execute({})]));
+    bytes += bound.length;
+    if (bytes < bytesPerStep) continue;
+    yield step;
+    step = [];
+    bytes = 0;
+  }
+  if (step.length > 0) yield step;
 }
 
 function stepOf<R>(parts: readonly Uint8Array[], isShared: boolean, reader: ResultReader<R>): Exchange {

@@ -172,10 +172,12 @@ function preparedStatement<R>(
   withConnection: <Result>(work: (connection: ServerConnection) => Promise<Result>) => Promise<Result>,
 ): Statement<R> {
   let isClosed = false;
-  const query = async (parameters: readonly Value[] = []): Promise<QueryResult<R>> => {
+  const run = async <Result>(work: (connection: ServerConnection) => Promise<Result>): Promise<Result> => {
     if (isClosed) throw new AlopexError('invalid_sql_statement_name', 'the prepared statement is closed');
-    return withConnection((connection) => connection.query<R>(sql, parameters));
+    return withConnection(work);
   };
+  const query = (parameters: readonly Value[] = []): Promise<QueryResult<R>> =>
+    run((connection) => connection.query<R>(sql, parameters));
   const close = async (): Promise<void> => {
     isClosed = true;
   };
@@ -183,6 +185,7 @@ function preparedStatement<R>(
     parameterTypes,
     query,
     execute: async (parameters) => (await query(parameters)).rowCount,
+    executeMany: (rows) => run((connection) => connection.executeMany(sql, rows)),
     close,
     [Symbol.asyncDispose]: close,
   };

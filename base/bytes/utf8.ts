@@ -134,20 +134,21 @@ export function writeUtf8(target: Uint8Array, start: number, text: string): numb
 
 /**
  * One character a byte: how bytes become a key of a Map, and compare with `<` in byte order. Keys of one int4 or
- * int8 have 5 and 9 bytes, for which the call of a method that is not JavaScript is half of the cost.
+ * int8 have 5 and 9 bytes, for which the call of a method that is not JavaScript is half of the cost. Of the first
+ * `length` bytes.
  */
-export function bytesToLatin1(bytes: Uint8Array): string {
+export function bytesToLatin1(bytes: Uint8Array, length = bytes.length): string {
   const b = bytes;
-  if (b.length === 5) return String.fromCharCode(b[0]!, b[1]!, b[2]!, b[3]!, b[4]!);
-  if (b.length === 9) {
+  if (length === 5) return String.fromCharCode(b[0]!, b[1]!, b[2]!, b[3]!, b[4]!);
+  if (length === 9) {
     return String.fromCharCode(b[0]!, b[1]!, b[2]!, b[3]!, b[4]!, b[5]!, b[6]!, b[7]!, b[8]!);
   }
   if (methods !== undefined) {
-    return methods.latin1Slice.call(bytes, 0, bytes.length);
+    return methods.latin1Slice.call(bytes, 0, length);
   }
   let text = '';
-  for (let start = 0; start < bytes.length; start += 8192) {
-    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  for (let start = 0; start < length; start += 8192) {
+    text += String.fromCharCode(...bytes.subarray(start, Math.min(start + 8192, length)));
   }
   return text;
 }

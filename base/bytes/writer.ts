@@ -90,12 +90,19 @@ export class ByteWriter {
       this.#varbigint(BigInt(value));
       return;
     }
-    let rest = value >= 0 ? value * 2 : -value * 2 - 1;
-    while (rest > 127) {
-      this.bytes[this.length++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    this.bytes[this.length++] = rest;
+    // In two halves of integers: a division for each byte would be slow.
+    const zigzag = value >= 0 ? value * 2 : -value * 2 - 1;
+    let high = Math.floor(zigzag / 268_435_456);
+    const low = zigzag - high * 268_435_456;
+    const { bytes, length: at } = this;
+    bytes[at] = (low & 127) | 128;
+    bytes[at + 1] = ((low >>> 7) & 127) | 128;
+    bytes[at + 2] = ((low >>> 14) & 127) | 128;
+    bytes[at + 3] = (low >>> 21) | 128;
+    let end = at + 4;
+    for (; high > 127; high >>>= 7) bytes[end++] = (high & 127) | 128;
+    bytes[end++] = high;
+    this.length = end;
   }
   #varbigint(value: bigint): void {
     this.reserve(10);

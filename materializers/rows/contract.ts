@@ -2,6 +2,7 @@ import type { ColumnId, IndexId, Offset, StorageId, Timestamp } from '../../base
 import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
+import type { RowKey } from './key.ts';
 
 /**
  * What a reader sees: every version with timestamp <= `at`, and on top of it the pending rows of its own
@@ -72,8 +73,8 @@ export type RowReader = {
     view: ReadView,
     columns: readonly number[],
   ): FoundRow | null | Promise<FoundRow | null>;
-  /** Whether a row has this primary key, of which `text` is the latin1 text. Cheaper than `get`. */
-  has(layout: TableLayout, key: Uint8Array, text: string, view: ReadView): boolean | Promise<boolean>;
+  /** Whether a row has this primary key. Cheaper than `get`. */
+  has(layout: TableLayout, key: RowKey, view: ReadView): boolean | Promise<boolean>;
   /** Row count and bytes of a storage, estimated from file metadata and memtables: for the planner. */
   estimate(storage: StorageId): { readonly rows: number; readonly bytes: number };
   /** About how many rows of an index lie in these ranges. */

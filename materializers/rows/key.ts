@@ -1,5 +1,5 @@
 import { prefixEnd } from '../../base/bytes/compare.ts';
-import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
+import { bytesToLatin1, latin1ToBytes } from '../../base/bytes/utf8.ts';
 import { ByteWriter } from '../../base/bytes/writer.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
@@ -130,7 +130,27 @@ export function primaryKeyOf(layout: TableLayout, row: readonly Datum[]): Uint8A
 export function primaryKeyTextOf(layout: TableLayout, row: readonly Datum[]): string {
   scratch.clear();
   writeColumns(layout.key, placesOf(layout).primary, row);
-  return bytesToLatin1(scratch.view());
+  return bytesToLatin1(scratch.bytes, scratch.length);
+}
+
+/** A primary key as memory knows it, latin1 text, and as files do, bytes: made where one is asked. */
+export class RowKey {
+  readonly text: string;
+  #bytes: Uint8Array | null;
+
+  constructor(text: string, bytes: Uint8Array | null = null) {
+    this.text = text;
+    this.#bytes = bytes;
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= latin1ToBytes(this.text);
+    return this.#bytes;
+  }
+}
+
+export function rowKeyOf(layout: TableLayout, row: readonly Datum[]): RowKey {
+  return new RowKey(primaryKeyTextOf(layout, row));
 }
 
 /** The entry of a row in an index: its columns, then the primary key. */

@@ -220,12 +220,16 @@ export class Overlay implements PendingRows {
     this.#journal?.push({ storage, index, key, command: version.timestamp, rowBytes });
   }
 
+  /** A row's newest version that commands up to `command` wrote. */
+  find(storage: StorageId, key: string, command: number): Version | null {
+    const newest = visibleVersion(this.#trees.get(storage, primary)?.get(key) ?? null, command);
+    if (newest !== null || this.#spilled === null) return newest;
+    return visibleVersion(this.#spilled.get(storage, primary)?.get(key) ?? null, this.#spilledAt(command));
+  }
+
   /** Whether this or an earlier command wrote the row. */
   isTouched(layout: TableLayout, key: string, command: number): boolean {
-    return this.layers(command).some(({ trees, at }) => {
-      const newest = trees.get(layout.storage, primary)?.get(key) ?? null;
-      return visibleVersion(newest, at) !== null;
-    });
+    return this.find(layout.storage, key, command) !== null;
   }
 
   /** What is written from now on can be rolled back to here. */

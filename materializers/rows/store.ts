@@ -16,6 +16,7 @@ import {
   versionPseudoColumn,
 } from './contract.ts';
 import { emptyScan, IndexScan } from './index-scan.ts';
+import type { RowKey } from './key.ts';
 import type { Trees } from './memtable.ts';
 import { ChainScan, MergeScan, SingleScan } from './merge-scan.ts';
 import { Overlay, type PendingLayer } from './overlay.ts';
@@ -104,15 +105,19 @@ export class RowStore implements RowReader {
     return found.finally(() => state.files.release());
   }
 
-  has(layout: TableLayout, key: Uint8Array, text: string, view: ReadView): boolean | Promise<boolean> {
+  has(layout: TableLayout, key: RowKey, view: ReadView): boolean | Promise<boolean> {
     const state = this.#state;
-    const { at, pending } = sightOf(view);
-    this.#checkHorizon(layout.storage, at);
-    const version = findInMemory(state, layout.storage, text, at, pending);
+    const { at } = view;
+    const { storage } = layout;
+    this.#checkHorizon(storage, at);
+    const version =
+      overlayOf(view)?.find(storage, key.text, view.pending!.command - 1) ??
+      findInMemory(state, storage, key.text, at, nothing);
     if (version !== null) return !isDeleted(version);
-    const runs = state.files.runs(layout.storage, primary);
+    const runs = state.files.runs(storage, primary);
     if (runs.length === 0) return false;
-    const found = getFromRuns(runs, 0, key, hashKey(key), at, noColumns);
+    const { bytes } = key;
+    const found = getFromRuns(runs, 0, bytes, hashKey(bytes), at, noColumns);
     if (!(found instanceof Promise)) return found !== null;
     state.files.hold();
     return found.then((row) => row !== null).finally(() => state.files.release());
@@ -168,11 +173,15 @@ type Sight = { readonly at: Timestamp; readonly pending: readonly PendingLayer[]
 
 const nothing: readonly PendingLayer[] = [];
 
-function sightOf({ at, pending }: ReadView): Sight {
-  if (pending === null) return { at, pending: nothing };
-  const { rows, command } = pending;
-  invariant(rows instanceof Overlay, 'pending rows are an overlay');
-  return { at, pending: rows.layers(command - 1) };
+function sightOf(view: ReadView): Sight {
+  const pending = overlayOf(view)?.layers(view.pending!.command - 1) ?? nothing;
+  return { at: view.at, pending };
+}
+
+function overlayOf({ pending }: ReadView): Overlay | null {
+  if (pending === null) return null;
+  invariant(pending.rows instanceof Overlay, 'pending rows are an overlay');
+  return pending.rows;
 }
 
 /** Holds the files until the scan is closed or at its end. */

@@ -1,5 +1,6 @@
 import type { Datum } from '../../base/values/datum.ts';
 import type { RelationDefinition } from '../catalog/definition.ts';
+import type { Expression } from '../plan/expression.ts';
 import type { Statement } from '../plan/physical.ts';
 import { hasSubquery } from '../plan/rewrite.ts';
 import type { FunctionContext } from '../types/function.ts';
@@ -9,8 +10,8 @@ import { standaloneEnvironment } from './standalone.ts';
 /** An INSERT of one row that says nothing but its values. */
 export type RowInsert = {
   readonly table: RelationDefinition;
-  /** Datums of the table's layout; evaluates defaults, volatile ones too, so once an execution. */
-  row(functions: FunctionContext, parameters: readonly Datum[]): Datum[];
+  /** Datums of the table's layout, the parameters themselves perhaps; evaluates volatile defaults: once an execution. */
+  row(functions: FunctionContext, parameters: readonly Datum[]): readonly Datum[];
 };
 
 /**
@@ -24,6 +25,7 @@ export function rowInsert({ root }: Statement): RowInsert | null {
   if (onConflict !== null || returning !== null || input.kind !== 'values') return null;
   const [expressions, ...others] = input.rows;
   if (expressions === undefined || others.length > 0 || expressions.some(hasSubquery)) return null;
+  if (isJustParameters(expressions)) return { table, row: (_functions, parameters) => parameters };
   const closures = expressions.map(compileRow);
   return {
     table,
@@ -34,6 +36,13 @@ export function rowInsert({ root }: Statement): RowInsert | null {
       return row;
     },
   };
+}
+
+/** $1, $2 … for the table's columns as they stand. */
+function isJustParameters(expressions: readonly Expression[]): boolean {
+  return expressions.every(
+    (expression, place) => expression.kind === 'parameter' && expression.index === place,
+  );
 }
 
 const noRow: readonly Datum[] = [];

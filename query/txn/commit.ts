@@ -90,6 +90,7 @@ export function encodeCommit(options: {
   const { log, transaction, timestamp: commit, wallMs } = options;
   // What a commit that was refused, for a row that is too big, left behind.
   builder.clear();
+  builder.reserve(transaction.pending.heldBytes);
   const events = new EventWriter(builder, commit, transaction.id);
   const changes = new ChangeWriter(transaction.pending.changes(), events, options);
   while (changes.write());

@@ -13,9 +13,9 @@ export function recordingReader(reader: RowReader, spans: ReadSpans): RowReader 
       spans.addPoint(keySpace(layout.storage, indexId(0)), key);
       return reader.get(layout, key, view, columns);
     },
-    has(layout, key, text, view) {
-      spans.addPoint(keySpace(layout.storage, indexId(0)), key);
-      return reader.has(layout, key, text, view);
+    has(layout, key, view) {
+      spans.addPoint(keySpace(layout.storage, indexId(0)), key.bytes);
+      return reader.has(layout, key, view);
     },
     estimate: (storage) => reader.estimate(storage),
     estimateRange: (layout, index, ranges) => reader.estimateRange(layout, index, ranges),

@@ -5,7 +5,7 @@ import { indexId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
 import { keyPseudoColumn, type RowReader } from '../../materializers/rows/contract.ts';
-import { indexPrefixOf } from '../../materializers/rows/key.ts';
+import { indexPrefixOf, RowKey } from '../../materializers/rows/key.ts';
 import type { RelationDefinition } from '../catalog/definition.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
@@ -17,11 +17,8 @@ type Row = readonly Datum[];
 
 const primary = indexId(0);
 
-/** A primary key: its bytes, and the same as latin1 text, by which memory knows it. */
-export type RowKey = { readonly bytes: Uint8Array; readonly text: string };
-
-export function rowKey(bytes: Uint8Array): RowKey {
-  return { bytes, text: bytesToLatin1(bytes) };
+export function keyOfBytes(bytes: Uint8Array): RowKey {
+  return new RowKey(bytesToLatin1(bytes), bytes);
 }
 
 /** The newest version of a row that a writer may base its change on. */
@@ -59,7 +56,7 @@ export class RowAccess {
 
   /** Whether a key has a row: committed by anybody, or pending here. */
   has(layout: TableLayout, key: RowKey): boolean | Promise<boolean> {
-    return this.#reader.has(layout, key.bytes, key.text, this.#transactions.newestView(this.#transaction));
+    return this.#reader.has(layout, key, this.#transactions.newestView(this.#transaction));
   }
 
   /** The newest row of a key: committed by anybody, or pending here. */

@@ -1,11 +1,10 @@
-import { equalBytes } from '../../base/bytes/compare.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Timestamp } from '../../base/ids.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
 import type { RowReader } from '../../materializers/rows/contract.ts';
-import { indexPrefixOf, primaryKeyOf } from '../../materializers/rows/key.ts';
+import { indexPrefixOf, primaryKeyTextOf, RowKey, rowKeyOf } from '../../materializers/rows/key.ts';
 import type { RelationDefinition } from '../catalog/definition.ts';
 import type {
   ExecutionContext,
@@ -18,7 +17,7 @@ import { PageWait } from '../exec/operator.ts';
 import type { LockTarget, Modification, OnConflict } from '../plan/logical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
-import { type Current, RowAccess, type RowKey, rowKey, uniqueIndexes } from './row-access.ts';
+import { type Current, keyOfBytes, RowAccess, uniqueIndexes } from './row-access.ts';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -137,30 +136,46 @@ export class TableWriter implements StatementWriter {
   #insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
     const { layout } = table;
     this.#rows.checkNotNull(table, row);
-    const key = rowKey(primaryKeyOf(layout, row));
+    const key = rowKeyOf(layout, row);
     if (table.primaryKey === null) return this.#insertChecked(table, key, row, false);
     const locked = this.#rows.lockRow(layout, key, 'update');
-    if (locked !== null) return locked.then(() => this.#insertLocked(table, key, row));
-    return this.#insertLocked(table, key, row);
+    if (locked !== null) return this.#insertOnceLocked(locked, table, key, row);
+    const exists = this.#rows.has(layout, key);
+    if (typeof exists !== 'boolean') return this.#insertOnceFound(exists, table, key, row);
+    return this.#insertChecked(table, key, row, exists);
   }
 
-  #insertLocked(table: RelationDefinition, key: RowKey, row: Row): Row | Promise<Row> {
-    const exists = this.#rows.has(table.layout, key);
-    if (typeof exists === 'boolean') return this.#insertChecked(table, key, row, exists);
-    return exists.then((found) => this.#insertChecked(table, key, row, found));
+  async #insertOnceLocked(
+    locked: Promise<void>,
+    table: RelationDefinition,
+    key: RowKey,
+    row: Row,
+  ): Promise<Row> {
+    await locked;
+    return this.#insertChecked(table, key, row, await this.#rows.has(table.layout, key));
+  }
+
+  async #insertOnceFound(
+    exists: Promise<boolean>,
+    table: RelationDefinition,
+    key: RowKey,
+    row: Row,
+  ): Promise<Row> {
+    return this.#insertChecked(table, key, row, await exists);
   }
 
   #insertChecked(table: RelationDefinition, key: RowKey, row: Row, exists: boolean): Row | Promise<Row> {
     const { layout } = table;
     if (exists) throw this.#rows.uniqueViolation(table, null, row);
-    if (uniqueIndexes(layout).length === 0) {
-      this.#put(layout, key, row, null);
-      return row;
-    }
-    return this.#rows.claimAll(table, key, row, null).then(() => {
-      this.#put(layout, key, row, null);
-      return row;
-    });
+    if (uniqueIndexes(layout).length > 0) return this.#insertOnceClaimed(table, key, row);
+    this.#put(layout, key, row, null);
+    return row;
+  }
+
+  async #insertOnceClaimed(table: RelationDefinition, key: RowKey, row: Row): Promise<Row> {
+    await this.#rows.claimAll(table, key, row, null);
+    this.#put(table.layout, key, row, null);
+    return row;
   }
 
   #put(layout: TableLayout, key: RowKey, row: Row | null, before: Row | null): void {
@@ -178,7 +193,7 @@ export class TableWriter implements StatementWriter {
   ): Promise<Row | null> {
     this.#rows.checkNotNull(table, row);
     const { layout } = table;
-    const key = rowKey(primaryKeyOf(layout, row));
+    const key = rowKeyOf(layout, row);
     const conflictKey = await this.#conflictingKey(table, key, row, onConflict);
     if (conflictKey === null) return this.#insert(table, row);
     if (onConflict.action.kind === 'nothing') return null;
@@ -220,7 +235,7 @@ export class TableWriter implements StatementWriter {
       const prefix = indexPrefixOf(layout, index, row);
       if (prefix === null) continue;
       const owner = await this.#rows.claim(layout, index, prefix);
-      if (owner !== null) return rowKey(owner);
+      if (owner !== null) return keyOfBytes(owner);
     }
     return null;
   }
@@ -273,8 +288,8 @@ export class TableWriter implements StatementWriter {
   #replace(table: RelationDefinition, key: RowKey, before: Row, changed: Row): null | Promise<null> {
     this.#rows.checkNotNull(table, changed);
     const { layout } = table;
-    const newKey = primaryKeyOf(layout, changed);
-    if (!equalBytes(newKey, key.bytes)) return this.#move(table, key, rowKey(newKey), before, changed);
+    const newKey = primaryKeyTextOf(layout, changed);
+    if (newKey !== key.text) return this.#move(table, key, new RowKey(newKey), before, changed);
     const claimed =
       uniqueIndexes(layout).length === 0 ? null : this.#rows.claimAll(table, key, changed, before);
     return after(claimed, () => {
@@ -310,7 +325,7 @@ export class TableWriter implements StatementWriter {
     const width = table.layout.columns.length;
     const matches = recheck === null ? null : evaluate.compile(recheck);
     return (input) => {
-      const key = rowKey(input[width] as Uint8Array);
+      const key = keyOfBytes(input[width] as Uint8Array);
       const version = input[width + 1] as number;
       return after(this.#lockCurrent(table, key, version, mode, false), (current) => {
         if (current === null) return null;
@@ -396,7 +411,7 @@ export class TableWriter implements StatementWriter {
     try {
       const current = await this.#lockCurrent(
         table,
-        rowKey(key),
+        keyOfBytes(key),
         row[target.versionColumn] as number,
         strength as RowLockMode,
         wait !== 'wait',

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { AlopexError, type Database } from '../../api/index.ts';
+import { AlopexError, type Database, type Queryable, type Value } from '../../api/index.ts';
 
 /** Every value that the types can give, in a form that `deep.equal` tells apart: as `SELECT` of the expression. */
 const values: readonly (readonly [expression: string, value: unknown])[] = [
@@ -221,6 +221,101 @@ export function databaseSuite(name: string, open: () => Promise<Database>): void
         await rejects(db.prepare('SELECT 1; SELECT 2'), '42601');
         await rejects(db.prepare(' -- nothing'), '42601');
         await rejects(db.prepare('SELECT * FROM not_there'), '42P01');
+      });
+    });
+
+    describe('executeMany', () => {
+      const count = async (queryable: Queryable = db): Promise<unknown> =>
+        (await queryable.query<{ n: number }>('SELECT count(*) AS n FROM account')).rows[0]!.n;
+      const rows = function* (rowCount: number): Generator<Value[]> {
+        for (let id = 0; id < rowCount; id++) yield [id, `owner ${id} ${'é'.repeat(50)}`, id * 10];
+      };
+
+      it('inserts each of the rows, as many as there are', async () => {
+        await using insert = await db.prepare('INSERT INTO account VALUES (?, ?, ?)');
+        expect(await insert.executeMany([])).to.equal(0);
+        expect(await insert.executeMany(rows(3_000))).to.equal(3_000);
+        expect(await count()).to.equal(3_000);
+        const { rows: found } = await db.query('SELECT owner, balance FROM account WHERE id = 2999');
+        expect(found).to.deep.equal([{ owner: `owner 2999 ${'é'.repeat(50)}`, balance: 29_990 }]);
+      });
+
+      it('runs any statement, and counts the rows in all', async () => {
+        await db.execute("INSERT INTO account SELECT i, 'x', 0 FROM generate_series(1, 10) AS i");
+        await using update = await db.prepare('UPDATE account SET balance = $2 WHERE id <= $1');
+        expect(
+          await update.executeMany([
+            [4, 1],
+            [2, 2],
+            [0, 3],
+          ]),
+        ).to.equal(6);
+        await using upsert = await db.prepare(
+          'INSERT INTO account VALUES (?, ?, 0) ON CONFLICT (id) DO NOTHING RETURNING id',
+        );
+        expect(
+          await upsert.executeMany([
+            [1, 'a'],
+            [99, 'b'],
+          ]),
+        ).to.equal(1);
+        await rejects((await db.prepare('COPY account TO STDOUT')).executeMany([[]]), '0A000');
+        expect(await count()).to.equal(11);
+      });
+
+      it('keeps nothing where one row fails', async () => {
+        await using insert = await db.prepare('INSERT INTO account VALUES (?, ?, ?)');
+        await rejects(insert.executeMany([...rows(2_000), [7, 'again', 0]]), '23505');
+        await rejects(
+          insert.executeMany([
+            [1, 'a', 0],
+            [2, 'b'],
+          ]),
+          '08P01',
+        );
+        await rejects(
+          insert.executeMany([
+            [1, 'a', 0],
+            ['x', 'b', 0],
+          ]),
+          '22P02',
+        );
+        const broken = function* (): Generator<Value[]> {
+          yield* rows(2_000);
+          throw new Error('no more');
+        };
+        const error = await insert.executeMany(broken()).catch((thrown: unknown) => thrown);
+        expect(error).to.have.property('message', 'no more');
+        expect(await count()).to.equal(0);
+        expect(await insert.executeMany(rows(1))).to.equal(1);
+      });
+
+      it('is of the transaction that it stands in', async () => {
+        const work = db.transaction(async (transaction) => {
+          const insert = await transaction.prepare('INSERT INTO account VALUES (?, ?, ?)');
+          expect(await insert.executeMany(rows(5))).to.equal(5);
+          expect(await count(transaction)).to.equal(5);
+          expect(await count()).to.equal(0);
+          await rejects(insert.executeMany(rows(5)), '23505');
+          await rejects(insert.executeMany(rows(5)), '25P02');
+        });
+        await rejects(work, '25P02');
+        expect(await count()).to.equal(0);
+      });
+
+      it('takes the bytes as they are when it is called', async () => {
+        await db.execute('CREATE TABLE IF NOT EXISTS blob (id int PRIMARY KEY, data bytea, place vector(2))');
+        const data = new Uint8Array([1, 2]);
+        const insert = await db.prepare('INSERT INTO blob VALUES (?, ?, ?)');
+        await insert.executeMany([[1, data, [1, 2]]]);
+        data[0] = 9;
+        const read = async (): Promise<unknown> => (await db.query('SELECT data, place FROM blob')).rows[0];
+        const first = (await read()) as { data: Uint8Array; place: Float32Array };
+        expect(first.data).to.deep.equal(new Uint8Array([1, 2]));
+        first.data[1] = 9;
+        first.place[1] = 9;
+        expect(await read()).to.deep.equal({ data: new Uint8Array([1, 2]), place: new Float32Array([1, 2]) });
+        await db.execute('DROP TABLE blob');
       });
     });
 

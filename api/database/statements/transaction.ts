@@ -1,5 +1,6 @@
 import type { TransactionStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
 import { isolationOf, type Transaction } from '../../../query/txn/transaction.ts';
 import type { EngineSession } from '../session.ts';
@@ -72,4 +73,11 @@ function setReadOnly(transaction: Transaction, isReadOnly: boolean): void {
     );
   }
   transaction.isReadOnly = isReadOnly;
+}
+
+/** COMMIT, ROLLBACK, ROLLBACK TO: what a failed block takes. */
+export function endsFailedBlock({ node }: ParsedStatement): boolean {
+  if (!('TransactionStmt' in node)) return false;
+  const kind = node.TransactionStmt.kind ?? '';
+  return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK', 'TRANS_STMT_ROLLBACK_TO'].includes(kind);
 }

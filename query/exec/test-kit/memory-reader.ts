@@ -10,7 +10,7 @@ import {
   type Scan,
   type ScanRequest,
 } from '../../../materializers/rows/contract.ts';
-import { indexKeyOf, primaryKeyOf } from '../../../materializers/rows/key.ts';
+import { indexKeyOf, primaryKeyOf, type RowKey } from '../../../materializers/rows/key.ts';
 
 type Row = readonly Datum[];
 type Entry = { readonly key: Uint8Array; readonly row: Row };
@@ -75,8 +75,8 @@ export class MemoryReader implements RowReader {
     return this.#isWaiting() ? Promise.resolve(answer) : answer;
   }
 
-  has(layout: TableLayout, key: Uint8Array): boolean {
-    return this.#entries(layout, 0).some((entry) => compareBytes(entry.key, key) === 0);
+  has(layout: TableLayout, { bytes }: RowKey): boolean {
+    return this.#entries(layout, 0).some((entry) => compareBytes(entry.key, bytes) === 0);
   }
 
   estimate(storage: number): { readonly rows: number; readonly bytes: number } {
