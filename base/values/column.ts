@@ -36,7 +36,7 @@ export type ColumnVector =
 export type LazyText = {
   readonly bytes: Uint8Array;
   readonly offsets: Int32Array;
-  /** The string of row i; made once, then kept. */
+  /** The string of row i; made when asked for. */
   at(row: number): string;
 };
 

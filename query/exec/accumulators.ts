@@ -8,6 +8,7 @@ import { floatOverflow } from '../types/functions/float.ts';
 import { divideNumeric } from '../types/numeric/arithmetic.ts';
 import { typeInfo } from '../types/registry.ts';
 import { oids } from '../types/type.ts';
+import { grown } from './growth.ts';
 import { addInts, countRows, extremumOfFloats, extremumOfInts, sumOfInts } from './kernels.ts';
 import { datumBytes } from './vectors.ts';
 
@@ -59,15 +60,6 @@ function kernelOf(aggregate: AggregateFunction): Accumulator | null {
         ? new NumberExtremum(aggregate.kernel === 'max')
         : new DatumExtremum(aggregate.kernel === 'max', compareFunction(argument));
   }
-}
-
-function grown<Values extends Float64Array | Uint8Array>(values: Values, count: number): Values {
-  if (count <= values.length) return values;
-  const larger = new (values.constructor as new (length: number) => Values)(
-    Math.max(count, values.length * 2),
-  );
-  larger.set(values);
-  return larger;
 }
 
 class CountAccumulator implements Accumulator {

@@ -83,8 +83,7 @@ export class DistinctOperator implements Operator {
     if (!this.#values.hasSpilled) return null;
     const byPlace = { type: oids.float8, descending: false, nullsFirst: false };
     this.#sorter ??= new RowSorter(
-      this.#width,
-      [byPlace],
+      { width: this.#width, keysAt: [this.#width], directions: [byPlace] },
       Number.POSITIVE_INFINITY,
       this.#sortShare,
       this.#runtime,

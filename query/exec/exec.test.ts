@@ -10,9 +10,10 @@ import { execute } from './execute.ts';
 import { KeyTable, NumberTable } from './key-table.ts';
 import type { Actual } from './operator.ts';
 import { pointRead } from './point-read.ts';
+import { ColumnBuilder } from './row-store.ts';
 import { drain, MemoryDatabase } from './test-kit/database.ts';
 import { MemoryReader } from './test-kit/memory-reader.ts';
-import { ColumnBuilder, gather } from './vectors.ts';
+import { gather } from './vectors.ts';
 
 const numbers = `with recursive s(i) as (select 1 union all select i + 1 from s where i < 3000)`;
 

@@ -40,12 +40,18 @@ export class GatheredAccumulator implements Accumulator {
       descending: false,
       nullsFirst: false,
     }));
-    const order = [byGroup, ...byKeys, ...(call.isDistinct ? byOperands : [])];
+    const directions = [byGroup, ...byKeys, ...(call.isDistinct ? byOperands : [])];
     const compareOperands = rowOrder(byOperands);
     this.#sameOperands = (left, right) => compareOperands(left, right) === 0;
     this.#share = runtime.memory.share(plan);
     const width = call.arguments.length + 1;
-    this.#sorter = new RowSorter(width, order, Number.POSITIVE_INFINITY, this.#share, runtime);
+    const keysAt = [
+      width - 1,
+      ...byKeys.map((_key, at) => width + at),
+      ...(call.isDistinct ? byOperands : []).map((_operand, at) => at),
+    ];
+    const shape = { width, keysAt, directions };
+    this.#sorter = new RowSorter(shape, Number.POSITIVE_INFINITY, this.#share, runtime);
   }
 
   grow(count: number): void {
@@ -65,7 +71,7 @@ export class GatheredAccumulator implements Accumulator {
     const rowCount = selection === null ? count : (selection[count - 1] ?? -1) + 1;
     const group = groupColumn(ids, rowCount);
     const batch = { rowCount, columns: [...operands, group], selection: live };
-    const keys = [group, ...values.slice(operandCount), ...(this.#call.isDistinct ? operands : [])];
+    const keys = values.slice(operandCount);
     this.#due = { batch, keys };
   }
 

@@ -8,8 +8,9 @@ import { type KeyedBatch, type KeyedInput, keyedInput } from './keyed-input.ts';
 import type { MemoryShare } from './memory.ts';
 import type { Operator, Runtime } from './operator.ts';
 import { PartitionedJoin } from './partitioned-join.ts';
+import type { RowStore } from './row-store.ts';
 import { partitionBytes } from './spill/partitions.ts';
-import { isNullAt, liveCount, type RowStore } from './vectors.ts';
+import { isNullAt, liveCount } from './vectors.ts';
 
 const missing = -1;
 

@@ -3,7 +3,8 @@ import type { Expression } from '../plan/expression.ts';
 import type { JoinKind } from '../plan/logical.ts';
 import { BatchFilter } from './batch-expressions.ts';
 import type { Environment } from './operator.ts';
-import { datumVector, gather, liveCount, type RowStore } from './vectors.ts';
+import type { RowStore } from './row-store.ts';
+import { datumVector, gather, liveCount } from './vectors.ts';
 
 /** Candidate pairs: row `left[i]` of the left batch and row `right[i]` of the kept side, for i in [0, count). */
 export type PairChunk = { readonly left: Uint32Array; readonly right: Uint32Array; readonly count: number };

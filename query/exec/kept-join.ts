@@ -3,7 +3,7 @@ import type { PairChunk, PairJoin } from './join-pairs.ts';
 import type { KeyedBatch, KeyedInput } from './keyed-input.ts';
 import type { MemoryShare } from './memory.ts';
 import type { Operator, Runtime } from './operator.ts';
-import { RowStore } from './vectors.ts';
+import { RowStore } from './row-store.ts';
 
 /** How a kept side finds the partners of the rows of a left batch. */
 export type Partners = {

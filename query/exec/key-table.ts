@@ -1,17 +1,18 @@
 import { type ColumnVector, datumAt } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
-import { hashKey } from '../types/compare.ts';
+import { hashKey, isTextOrdered } from '../types/compare.ts';
 import { typeInfo } from '../types/registry.ts';
 import type { TypeOid } from '../types/type.ts';
-import { datumBytes, datumVector } from './vectors.ts';
+import { grownCapacity } from './growth.ts';
+import { ColumnBuilder } from './row-store.ts';
+import { TextTable } from './text-table.ts';
+import { gather } from './vectors.ts';
 
 /** Whole numbers below this are found by one array access. */
 const directKeys = 65_536;
 const missing = -1;
 
-/** A value, its hash slots and its id, at the mean load of tables that double. */
-const numberEntryBytes = 40;
-/** The same of a `Map`, beside the value itself. */
+/** An entry of a `Map`, at the mean load of tables that double. */
 const otherEntryBytes = 48;
 
 /** Numbers to dense ids from 0, in order of arrival. NaN is one key; -0 is 0. Open addressing. */
@@ -35,12 +36,15 @@ export class NumberTable {
     if (found !== missing) return found;
     this.#slots[slot] = this.size;
     if (this.size === this.#keys.length) {
-      const keys = new Float64Array(this.#keys.length * 2);
-      keys.set(this.#keys);
-      this.#keys = keys;
+      this.#keys = new Float64Array(this.#keys.buffer.transfer(grownCapacity(this.size) * 8));
     }
     this.#keys[this.size] = key + 0;
     return this.size++;
+  }
+
+  /** What it holds in memory. */
+  get bytes(): number {
+    return this.#slots.byteLength + this.#keys.byteLength;
   }
 
   keyOf(id: number): number {
@@ -74,7 +78,9 @@ export class NumberTable {
   }
 
   #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2).fill(missing);
+    const length = this.#slots.length * 2;
+    this.#slots.buffer.transfer(0);
+    this.#slots = new Int32Array(length).fill(missing);
     for (let id = 0; id < this.size; id++) this.#slots[this.#slotOf(this.#keys[id]!)] = id;
   }
 }
@@ -113,14 +119,14 @@ class ColumnKeys {
   /** Ids of small whole numbers, by the number. */
   #direct: Int32Array | null = null;
   readonly #numbers = new NumberTable();
+  /** Of texts that are equal where their bytes are. */
+  readonly #texts: TextTable | null;
   readonly #others = new Map<unknown, number>();
   /** Ids of `#numbers` to ids of the column. */
   #numberIds = new Int32Array(64).fill(missing);
   #nullId = missing;
-  /** The first value of each id. */
-  readonly values: Datum[] = [];
-  /** About what the values and the tables hold. */
-  bytes = 0;
+  /** The first value of each id, but of those in `#texts`. */
+  readonly #values = new ColumnBuilder();
   #dictionary: readonly string[] | null = null;
   #dictionaryIds = new Int32Array(0);
 
@@ -128,6 +134,26 @@ class ColumnKeys {
     this.#key = hashKey(type);
     const kind = typeInfo(type).physical.kind;
     this.#isNumber = kind === 'int4' || kind === 'int8' || kind === 'float4' || kind === 'float8';
+    this.#texts = isTextOrdered(type) ? new TextTable() : null;
+  }
+
+  get size(): number {
+    return this.#texts?.size ?? this.#values.length;
+  }
+
+  /** About what the values and the tables hold. */
+  get bytes(): number {
+    if (this.#texts !== null) return this.#texts.bytes;
+    const numbers = this.#numbers.bytes + this.#numberIds.byteLength;
+    return this.#values.bytes + this.#others.size * otherEntryBytes + numbers;
+  }
+
+  /** The values of some ids. */
+  values(ids: Uint32Array): ColumnVector {
+    if (this.#texts === null) return gather(this.#values.finish(), ids, ids.length, false);
+    const texts = gather({ kind: 'utf8', text: this.#texts.texts, nulls: null }, ids, ids.length, false);
+    if (this.#nullId === missing) return texts;
+    return { ...texts, nulls: Uint8Array.from(ids, (id) => Number(id === this.#nullId)) } as ColumnVector;
   }
 
   /** Writes the id of each live row at its index in `ids`; with `insert` false, -1 for values that have none. */
@@ -146,9 +172,31 @@ class ColumnKeys {
       this.#assignDictionary(column, selection, count, insert, ids);
       return;
     }
+    if (column.kind === 'utf8' && this.#texts !== null) {
+      this.#assignTexts(column, this.#texts, selection, count, insert, ids);
+      return;
+    }
     for (let at = 0; at < count; at++) {
       const row = selection === null ? at : selection[at]!;
       ids[row] = this.#datum(datumAt(column, row), insert);
+    }
+  }
+
+  #assignTexts(
+    { text, nulls }: Extract<ColumnVector, { readonly kind: 'utf8' }>,
+    texts: TextTable,
+    selection: Uint32Array | null,
+    count: number,
+    insert: boolean,
+    ids: Int32Array,
+  ): void {
+    const { bytes, offsets } = text;
+    for (let at = 0; at < count; at++) {
+      const row = selection === null ? at : selection[at]!;
+      ids[row] =
+        nulls !== null && nulls[row] === 1
+          ? this.#null(insert)
+          : texts.idOfBytes(bytes, offsets[row]!, offsets[row + 1]!, insert);
     }
   }
 
@@ -239,14 +287,14 @@ class ColumnKeys {
   }
 
   #growNumberIds(): void {
-    const grown = new Int32Array(this.#numberIds.length * 2).fill(missing);
-    grown.set(this.#numberIds);
-    this.#numberIds = grown;
+    const { length } = this.#numberIds;
+    this.#numberIds = new Int32Array(this.#numberIds.buffer.transfer(length * 8)).fill(missing, length);
   }
 
   #datum(value: Datum, insert: boolean): number {
     if (value === null) return this.#null(insert);
     if (this.#isNumber && typeof value === 'number') return this.#number(value, insert);
+    if (this.#texts !== null) return this.#texts.idOf(value as string, insert);
     const key = this.#key(value);
     const found = this.#others.get(key);
     if (found !== undefined || !insert) return found ?? missing;
@@ -256,14 +304,13 @@ class ColumnKeys {
   }
 
   #null(insert: boolean): number {
-    if (this.#nullId === missing && insert) this.#nullId = this.#append(null);
+    if (this.#nullId === missing && insert) this.#nullId = this.#texts?.reserve() ?? this.#append(null);
     return this.#nullId;
   }
 
   #append(value: Datum): number {
-    this.values.push(value);
-    this.bytes += typeof value === 'number' ? numberEntryBytes : otherEntryBytes + datumBytes(value);
-    return this.values.length - 1;
+    this.#values.push(value);
+    return this.#values.length - 1;
   }
 }
 
@@ -286,14 +333,14 @@ export class KeyTable {
 
   get size(): number {
     const last = this.#pairs[this.#pairs.length - 1];
-    return last === undefined ? (this.#columns[0]?.values.length ?? 1) : last.size;
+    return last === undefined ? (this.#columns[0]?.size ?? 1) : last.size;
   }
 
   /** Bytes that the table holds, about. */
   get bytes(): number {
     let bytes = 0;
     for (const column of this.#columns) bytes += column.bytes;
-    for (const pairs of this.#pairs) bytes += pairs.size * numberEntryBytes;
+    for (const pairs of this.#pairs) bytes += pairs.bytes;
     return bytes;
   }
 
@@ -326,16 +373,16 @@ export class KeyTable {
 
   /** The key values of groups [from, to): one vector a key column. */
   keys(from: number, to: number): ColumnVector[] {
-    const results: Datum[][] = this.#columns.map(() => new Array<Datum>(to - from));
+    const ids = this.#columns.map(() => new Uint32Array(to - from));
     for (let group = from; group < to; group++) {
       let id = group;
       for (let column = this.#columns.length - 1; column > 0; column--) {
         const pair = this.#pairs[column - 1]!.keyOf(id);
-        results[column]![group - from] = this.#columns[column]!.values[pair % pairBase]!;
+        ids[column]![group - from] = pair % pairBase;
         id = Math.floor(pair / pairBase);
       }
-      if (this.#columns.length > 0) results[0]![group - from] = this.#columns[0]!.values[id]!;
+      if (this.#columns.length > 0) ids[0]![group - from] = id;
     }
-    return results.map(datumVector);
+    return this.#columns.map((column, at) => column.values(ids[at]!));
   }
 }

@@ -1,13 +1,21 @@
 import { type ColumnVector, datumAt } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
-import { compareFunction } from '../types/compare.ts';
+import { compareFunction, isTextOrdered } from '../types/compare.ts';
 import type { TypeOid } from '../types/type.ts';
+import { compareTextAt } from './texts.ts';
 
 /** How one sort key orders. */
 export type Direction = {
   readonly type: TypeOid;
   readonly descending: boolean;
   readonly nullsFirst: boolean;
+};
+
+/** `width`: columns of the rows. `keysAt`: where their keys stand, among these or behind them. */
+export type SortedShape = {
+  readonly width: number;
+  readonly keysAt: readonly number[];
+  readonly directions: readonly Direction[];
 };
 
 type CompareDatums = (left: Datum, right: Datum) => number;
@@ -20,6 +28,22 @@ export function datumOrder({ type, descending, nullsFirst }: Direction): Compare
     if (left === null) return right === null ? 0 : nullRank;
     if (right === null) return -nullRank;
     return descending ? compare(right, left) : compare(left, right);
+  };
+}
+
+/** The order of one key between rows of any two vectors. */
+export function placeOrder(
+  direction: Direction,
+): (left: ColumnVector, leftRow: number, right: ColumnVector, rightRow: number) => number {
+  const order = datumOrder(direction);
+  if (!isTextOrdered(direction.type)) {
+    return (left, leftRow, right, rightRow) => order(datumAt(left, leftRow), datumAt(right, rightRow));
+  }
+  const sign = direction.descending ? -1 : 1;
+  return (left, leftRow, right, rightRow) => {
+    if (left.kind === 'utf8' && right.kind === 'utf8' && left.nulls === null && right.nulls === null)
+      return sign * compareTextAt(left.text, leftRow, right.text, rightRow);
+    return order(datumAt(left, leftRow), datumAt(right, rightRow));
   };
 }
 
@@ -55,6 +79,7 @@ export function indexOrder(
 }
 
 function vectorOrder(column: ColumnVector, direction: Direction): (left: number, right: number) => number {
+  if (column.kind === 'utf8' && isTextOrdered(direction.type)) return textOrder(column, direction);
   const isNumbers = column.kind === 'float64' || column.kind === 'int32';
   if (!isNumbers || column.nulls !== null) {
     const order = datumOrder(direction);
@@ -64,6 +89,22 @@ function vectorOrder(column: ColumnVector, direction: Direction): (left: number,
   return direction.descending
     ? (left, right) => numberOrder(values[right]!, values[left]!)
     : (left, right) => numberOrder(values[left]!, values[right]!);
+}
+
+/** Without making strings. */
+function textOrder(
+  { text, nulls }: Extract<ColumnVector, { readonly kind: 'utf8' }>,
+  { descending, nullsFirst }: Direction,
+): (left: number, right: number) => number {
+  const order: (left: number, right: number) => number = descending
+    ? (left, right) => compareTextAt(text, right, text, left)
+    : (left, right) => compareTextAt(text, left, text, right);
+  if (nulls === null) return order;
+  const nullRank = nullsFirst ? -1 : 1;
+  return (left, right) => {
+    if (nulls[left] === 1) return nulls[right] === 1 ? 0 : nullRank;
+    return nulls[right] === 1 ? -nullRank : order(left, right);
+  };
 }
 
 /** NaN is above all, and equals itself. */

@@ -4,10 +4,11 @@ import type { SpillStore } from './contract.ts';
 import type { MemoryShare } from './memory.ts';
 import { MergeHeap } from './merge-heap.ts';
 import type { Operator, Runtime } from './operator.ts';
-import { type Direction, datumOrder, indexOrder } from './order.ts';
+import { datumOrder, indexOrder, type SortedShape } from './order.ts';
+import { RowStore } from './row-store.ts';
 import { BlockFile, BlockWriter, blockBytesOf, type StoredRows } from './spill/block-file.ts';
 import { RunsMerge } from './spill/merge.ts';
-import { gather, liveCount, RowStore } from './vectors.ts';
+import { gather, liveCount } from './vectors.ts';
 
 /** Rows that are sorted in one go, about 3 ms; larger inputs are merged from such runs while they are read. */
 const runRows = 8192;
@@ -33,8 +34,9 @@ type SpilledRuns = { readonly file: BlockFile; readonly runs: StoredRows[] };
 export class RowSorter {
   readonly #runtime: Runtime;
   readonly #share: MemoryShare;
-  readonly #directions: readonly Direction[];
-  readonly #width: number;
+  readonly #shape: SortedShape;
+  /** Columns of the rows, and keys behind them. */
+  readonly #storedWidth: number;
   readonly #limit: number;
   #store: RowStore;
   #runs: Uint32Array[] = [];
@@ -46,27 +48,22 @@ export class RowSorter {
   #passTarget: BlockFile | null = null;
   #output: Operator | null = null;
 
-  /** `limit`: how many rows are wanted at most. `width`: columns of the rows beside their keys. */
-  constructor(
-    width: number,
-    directions: readonly Direction[],
-    limit: number,
-    share: MemoryShare,
-    runtime: Runtime,
-  ) {
-    this.#width = width;
-    this.#directions = directions;
+  /** `limit`: how many rows are wanted at most. */
+  constructor(shape: SortedShape, limit: number, share: MemoryShare, runtime: Runtime) {
+    this.#shape = shape;
+    this.#storedWidth = Math.max(shape.width, ...shape.keysAt.map((at) => at + 1));
     this.#limit = limit;
     this.#share = share;
     this.#runtime = runtime;
-    this.#store = new RowStore(width + directions.length);
+    this.#store = new RowStore(this.#storedWidth);
   }
 
-  /** A promise: await it before the next call; the rows have been taken. */
+  /** `keys`: those that are no columns of the rows. A promise: await it before the next call; the rows have been taken. */
   append(batch: ColumnBatch, keys: readonly ColumnVector[]): Promise<void> | null {
-    const wanted = this.#worst === null ? batch : this.#within(this.#worst, batch, keys[0]!);
+    const rows = { ...batch, columns: [...batch.columns.slice(0, this.#shape.width), ...keys] };
+    const wanted = this.#worst === null ? rows : this.#within(this.#worst, rows);
     if (wanted === null) return null;
-    this.#store.append({ ...wanted, columns: [...wanted.columns, ...keys] });
+    this.#store.append(wanted);
     if (this.#store.rowCount > this.#limit * 2 + batchRowsMax) this.#trim();
     else if (this.#store.rowCount - this.#runStart >= runRows) this.#endRun();
     return this.#settle();
@@ -92,8 +89,9 @@ export class RowSorter {
   }
 
   /** The rows whose first key does not come after that of the worst row that is wanted so far. */
-  #within(worst: { readonly key: Datum }, batch: ColumnBatch, key: ColumnVector): ColumnBatch | null {
-    const order = datumOrder(this.#directions[0]!);
+  #within(worst: { readonly key: Datum }, batch: ColumnBatch): ColumnBatch | null {
+    const order = datumOrder(this.#shape.directions[0]!);
+    const key = batch.columns[this.#shape.keysAt[0]!]!;
     const count = liveCount(batch);
     const live = new Uint32Array(count);
     let kept = 0;
@@ -116,12 +114,12 @@ export class RowSorter {
   /** Keeps the first rows alone: a limit makes the rest unwanted. */
   #trim(): void {
     this.#endRun();
-    const kept = new RowStore(this.#width + this.#directions.length);
+    const kept = new RowStore(this.#storedWidth);
     for (const batch of this.#mergeAll(true)) kept.append(batch);
     this.#store = kept;
     this.#runs = [];
     this.#runStart = 0;
-    this.#worst = { key: datumAt(kept.columns[this.#width]!, kept.rowCount - 1) };
+    this.#worst = { key: datumAt(kept.columns[this.#shape.keysAt[0]!]!, kept.rowCount - 1) };
   }
 
   #endRun(): void {
@@ -134,11 +132,13 @@ export class RowSorter {
   }
 
   #order(): (left: number, right: number) => number {
-    return indexOrder(this.#store.columns.slice(this.#width), this.#directions);
+    const { keysAt, directions } = this.#shape;
+    const keys = keysAt.map((at) => this.#store.columns[at]!);
+    return indexOrder(keys, directions);
   }
 
   *#mergeAll(withKeys: boolean): Generator<ColumnBatch> {
-    const columns = this.#store.columns.slice(0, withKeys ? undefined : this.#width);
+    const columns = this.#store.columns.slice(0, withKeys ? undefined : this.#shape.width);
     const merge = new IndexMerge(this.#runs, this.#order());
     let left = Math.min(this.#limit, this.#store.rowCount);
     while (left > 0) {
@@ -154,15 +154,14 @@ export class RowSorter {
     this.#spilled ??= { file: new BlockFile(spill, this.#share, this.#runtime.memory.shareBytes), runs: [] };
     const { file, runs } = this.#spilled;
     runs.push(await this.#written(file, iterated(this.#mergeAll(true), this.#runtime)));
-    this.#store = new RowStore(this.#width + this.#directions.length);
+    this.#store = new RowStore(this.#storedWidth);
     this.#runs = [];
     this.#runStart = 0;
     this.#share.hold(0);
   }
 
   async #written(file: BlockFile, rows: Operator): Promise<StoredRows> {
-    const width = this.#width + this.#directions.length;
-    const writer = new BlockWriter(file, width, blockBytesOf(this.#runtime.memory.shareBytes));
+    const writer = new BlockWriter(file, this.#storedWidth, blockBytesOf(this.#runtime.memory.shareBytes));
     for (;;) {
       const batch = rows.next();
       if (batch instanceof Promise) {
@@ -199,8 +198,7 @@ export class RowSorter {
   }
 
   #merge(file: BlockFile, runs: readonly StoredRows[], withKeys: boolean): RunsMerge {
-    const width = this.#width + (withKeys ? this.#directions.length : 0);
-    const shape = { directions: this.#directions, keysAt: this.#width, width };
+    const shape = withKeys ? { ...this.#shape, width: this.#storedWidth } : this.#shape;
     return new RunsMerge(file, runs, shape, this.#limit, this.#runtime);
   }
 }

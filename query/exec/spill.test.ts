@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { type ColumnVector, datumAt } from '../../base/values/column.ts';
 import { type Datum, Interval, SqlArray, SqlRow } from '../../base/values/datum.ts';
@@ -204,7 +205,9 @@ describe('blocks of temporary files', () => {
           { kind: 'int64', values: BigInt64Array.from(rows, () => -(2n ** 63n)), nulls: null },
           { kind: 'scaled', units: Float64Array.from(rows, (_row, at) => at), scale: 2, nulls: null },
         ];
-        const read = decodeRows(encodeRows({ rowCount: rows.length, columns, selection: null }).slice());
+        const read = decodeRows(
+          encodeRows({ rowCount: rows.length, columns, selection: null }, new ByteWriter()).slice(),
+        );
         expect(read.rowCount).to.equal(rows.length);
         for (const [at, column] of columns.entries()) {
           const written = rows.map((_row, row) => datumAt(column, row));

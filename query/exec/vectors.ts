@@ -1,6 +1,15 @@
-import { batchRowsMax, type ColumnBatch, type ColumnVector, datumAt } from '../../base/values/column.ts';
+import {
+  batchRowsMax,
+  type ColumnBatch,
+  type ColumnVector,
+  datumAt,
+  type LazyText,
+} from '../../base/values/column.ts';
 import { type Datum, Interval, SqlArray } from '../../base/values/datum.ts';
 import { Numeric } from '../../base/values/numeric.ts';
+import { Utf8Rows } from '../../materializers/rows/sstable/column-decoder.ts';
+import { vectorBytes } from '../../materializers/rows/sstable/vector.ts';
+import { copyBytes, Texts } from './texts.ts';
 
 /** Live rows of a batch. */
 export function liveCount(batch: ColumnBatch): number {
@@ -47,11 +56,28 @@ export function gather(
         dictionary: column.dictionary,
         nulls,
       };
-    case 'int64':
     case 'utf8':
+      return { kind: 'utf8', text: gatherTexts(column.text, indexes, count), nulls };
+    case 'int64':
     case 'datum':
       return gatherDatums(column, indexes, count);
   }
+}
+
+/** Copied as bytes: a string is made when somebody asks for it. */
+function gatherTexts(text: LazyText, indexes: Uint32Array | Int32Array, count: number): LazyText {
+  const source = text.offsets;
+  const offsets = new Int32Array(count + 1);
+  for (let at = 0; at < count; at++) {
+    const row = indexes[at]!;
+    offsets[at + 1] = offsets[at]! + source[row + 1]! - source[row]!;
+  }
+  const bytes = new Uint8Array(offsets[count]!);
+  for (let at = 0; at < count; at++) {
+    const row = indexes[at]!;
+    copyBytes(text.bytes, source[row]!, source[row + 1]!, bytes, offsets[at]!);
+  }
+  return new Utf8Rows(bytes, offsets);
 }
 
 function pick<Values extends { [index: number]: number }>(
@@ -90,6 +116,39 @@ function gatherWithMisses(
     const index = indexes[at]!;
     values[at] = index < 0 ? null : datumAt(column, index);
   }
+  return datumVector(values);
+}
+
+/** About what the vectors of a batch hold in memory. */
+export function batchBytes(batch: ColumnBatch): number {
+  return batch.columns.reduce((sum, column) => sum + vectorBytes(column), 0);
+}
+
+/** Row `rows[i]` of vector `sources[i]`, for i in [0, count). */
+export function gatherFrom(
+  vectors: readonly ColumnVector[],
+  sources: Uint32Array,
+  rows: Uint32Array,
+  count: number,
+): ColumnVector {
+  if (vectors.every((vector) => vector.kind === 'float64' && vector.nulls === null)) {
+    const numbers = vectors.map((vector) => (vector as { readonly values: Float64Array }).values);
+    const values = new Float64Array(count);
+    for (let at = 0; at < count; at++) values[at] = numbers[sources[at]!]![rows[at]!]!;
+    return { kind: 'float64', values, nulls: null };
+  }
+  if (vectors.every((vector) => vector.kind === 'utf8' && vector.nulls === null)) {
+    const texts = vectors.map((vector) => (vector as { readonly text: LazyText }).text);
+    const gathered = new Texts();
+    for (let at = 0; at < count; at++) {
+      const { bytes, offsets } = texts[sources[at]!]!;
+      const row = rows[at]!;
+      gathered.pushBytes(bytes, offsets[row]!, offsets[row + 1]!);
+    }
+    return { kind: 'utf8', text: gathered, nulls: null };
+  }
+  const values = new Array<Datum>(count);
+  for (let at = 0; at < count; at++) values[at] = datumAt(vectors[sources[at]!]!, rows[at]!);
   return datumVector(values);
 }
 
@@ -148,147 +207,4 @@ export function datumBytes(value: Datum): number {
   let bytes = 64;
   for (const item of value instanceof SqlArray ? value.items : value.fields) bytes += datumBytes(item);
   return bytes;
-}
-
-/**
- * Grows a column by rows of batches; `finish` hands it over as one vector of any length. Numbers stay in a typed
- * array until a value comes that is none.
- */
-export class ColumnBuilder {
-  length = 0;
-  /** About what the column holds in memory. */
-  bytes = 0;
-  #numbers: Float64Array | null = new Float64Array(64);
-  #nulls: Uint8Array | null = null;
-  #datums: Datum[] = [];
-
-  append(column: ColumnVector, selection: Uint32Array | null, count: number): void {
-    if (this.#numbers !== null && (column.kind === 'float64' || column.kind === 'int32')) {
-      this.#appendNumbers(column.values, column.nulls, selection, count);
-      return;
-    }
-    for (let at = 0; at < count; at++) this.push(datumAt(column, selection === null ? at : selection[at]!));
-  }
-
-  push(value: Datum): void {
-    if (this.#numbers !== null) {
-      if (typeof value === 'number') {
-        this.#room(1);
-        this.#numbers[this.length++] = value;
-        this.bytes += 8;
-        return;
-      }
-      if (value === null) {
-        this.#room(1);
-        this.#nullFlags()[this.length++] = 1;
-        this.bytes += 9;
-        return;
-      }
-      this.#toDatums(this.#numbers);
-    }
-    this.#datums.push(value);
-    this.length++;
-    this.bytes += datumBytes(value);
-  }
-
-  finish(): ColumnVector {
-    if (this.#numbers === null) return datumVector(this.#datums);
-    const nulls = this.#nulls === null ? null : this.#nulls.subarray(0, this.length);
-    return { kind: 'float64', values: this.#numbers.subarray(0, this.length), nulls };
-  }
-
-  #appendNumbers(
-    values: Float64Array | Int32Array,
-    nulls: Uint8Array | null,
-    selection: Uint32Array | null,
-    count: number,
-  ): void {
-    this.#room(count);
-    const numbers = this.#numbers!;
-    const start = this.length;
-    if (selection === null) numbers.set(count === values.length ? values : values.subarray(0, count), start);
-    else for (let at = 0; at < count; at++) numbers[start + at] = values[selection[at]!]!;
-    if (nulls !== null) {
-      const flags = this.#nullFlags();
-      for (let at = 0; at < count; at++) flags[start + at] = nulls[selection === null ? at : selection[at]!]!;
-    }
-    this.length += count;
-    this.bytes += count * 8;
-  }
-
-  #room(count: number): void {
-    const numbers = this.#numbers!;
-    if (this.length + count <= numbers.length) return;
-    const capacity = Math.max(this.length + count, numbers.length * 2);
-    const grown = new Float64Array(capacity);
-    grown.set(numbers);
-    this.#numbers = grown;
-    if (this.#nulls !== null) {
-      const flags = new Uint8Array(capacity);
-      flags.set(this.#nulls);
-      this.#nulls = flags;
-    }
-  }
-
-  #nullFlags(): Uint8Array {
-    this.#nulls ??= new Uint8Array(this.#numbers!.length);
-    return this.#nulls;
-  }
-
-  #toDatums(numbers: Float64Array): void {
-    for (let row = 0; row < this.length; row++) {
-      this.#datums.push(this.#nulls !== null && this.#nulls[row] === 1 ? null : numbers[row]!);
-    }
-    this.#numbers = null;
-  }
-}
-
-/** About what the rows of a batch hold in memory. */
-export function batchBytes(batch: ColumnBatch): number {
-  const store = new RowStore(batch.columns.length);
-  store.append(batch);
-  return store.bytes;
-}
-
-/** Rows of any number of batches, held as one vector a column. */
-export class RowStore {
-  readonly #builders: ColumnBuilder[];
-  #vectors: ColumnVector[] | null = null;
-  rowCount = 0;
-
-  constructor(width: number) {
-    this.#builders = Array.from({ length: width }, () => new ColumnBuilder());
-  }
-
-  append(batch: ColumnBatch): void {
-    const count = liveCount(batch);
-    for (let column = 0; column < this.#builders.length; column++) {
-      this.#builders[column]!.append(batch.columns[column]!, batch.selection, count);
-    }
-    this.rowCount += count;
-    this.#vectors = null;
-  }
-
-  /** About what it holds in memory. */
-  get bytes(): number {
-    let bytes = 0;
-    for (const builder of this.#builders) bytes += builder.bytes;
-    return bytes;
-  }
-
-  get columns(): readonly ColumnVector[] {
-    this.#vectors ??= this.#builders.map((builder) => builder.finish());
-    return this.#vectors;
-  }
-
-  rows(indexes: Uint32Array | Int32Array, count: number, canMiss: boolean): ColumnVector[] {
-    return this.columns.map((column) => gather(column, indexes, count, canMiss));
-  }
-
-  /** Rows [from, to) as a batch. */
-  slice(from: number, to: number): ColumnBatch {
-    const indexes = new Uint32Array(to - from);
-    for (let at = 0; at < indexes.length; at++) indexes[at] = from + at;
-    return { rowCount: to - from, columns: this.rows(indexes, to - from, false), selection: null };
-  }
 }

@@ -113,8 +113,24 @@ function asCompare<Value>(compare: (left: Value, right: Value) => number): Compa
   return compare as unknown as Compare;
 }
 
+/** Whether values are ordered, and are equal, as their texts are. */
+export function isTextOrdered(type: TypeOid): boolean {
+  switch (type) {
+    case oids.text:
+    case oids.varchar:
+    case oids.name:
+    case oids.unknown:
+    case oids.uuid:
+    case oids.char:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** The default btree order of a type. */
 export function compareFunction(type: TypeOid): Compare {
+  if (isTextOrdered(type)) return asCompare(compareText);
   if (isArrayType(type) || type === oids.int2vector || type === oids.oidvector) {
     const compareItems = compareFunction(elementType(type));
     return asCompare((left: SqlArray, right: SqlArray) => compareArrays(left, right, compareItems));
@@ -127,13 +143,6 @@ export function compareFunction(type: TypeOid): Compare {
       return asCompare(compareNumeric);
     case oids.bpchar:
       return asCompare(comparePadded);
-    case oids.text:
-    case oids.varchar:
-    case oids.name:
-    case oids.unknown:
-    case oids.uuid:
-    case oids.char:
-      return asCompare(compareText);
     case oids.bytea:
       return asCompare(compareBytes);
     case oids.interval:

@@ -1,5 +1,5 @@
 import { ByteReader, ByteReaderError } from '../../../base/bytes/reader.ts';
-import { utf8ToString } from '../../../base/bytes/utf8.ts';
+import { utf8ToString, utf8ToStrings } from '../../../base/bytes/utf8.ts';
 import { type ColumnVector, datumAt, type LazyText } from '../../../base/values/column.ts';
 import { type Datum, Interval } from '../../../base/values/datum.ts';
 import { encodings, hasNullsFlag, hasOverflowFlag } from './column-encoder.ts';
@@ -174,11 +174,16 @@ function uuidText(bytes: Uint8Array, start: number): string {
   return text;
 }
 
-/** Strings that are made when somebody asks, and then kept. */
+/** Rows whose strings are made together, where rows are asked for one after another. */
+const windowRows = 64;
+
+/** Strings that are made when somebody asks; the page, which a cache may hold for long, keeps but a few of them. */
 export class Utf8Rows implements LazyText {
   readonly bytes: Uint8Array;
   readonly offsets: Int32Array;
-  #made: (string | undefined)[] | null = null;
+  #window: readonly string[] = [];
+  #windowFrom = 0;
+  #last = -1;
 
   constructor(bytes: Uint8Array, offsets: Int32Array) {
     this.bytes = bytes;
@@ -186,11 +191,15 @@ export class Utf8Rows implements LazyText {
   }
 
   at(row: number): string {
-    this.#made ??= new Array(this.offsets.length - 1);
-    const made = this.#made[row];
+    const made = this.#window[row - this.#windowFrom];
     if (made !== undefined) return made;
-    const text = utf8ToString(this.bytes, this.offsets[row]!, this.offsets[row + 1]!);
-    this.#made[row] = text;
-    return text;
+    const isNext = row === this.#last + 1;
+    this.#last = row;
+    if (!isNext) return utf8ToString(this.bytes, this.offsets[row]!, this.offsets[row + 1]!);
+    const count = Math.min(windowRows, this.offsets.length - 1 - row);
+    this.#window = utf8ToStrings(this.bytes, this.offsets.subarray(row, row + count + 1), null, count);
+    this.#windowFrom = row;
+    this.#last = row + count - 1;
+    return this.#window[0]!;
   }
 }

@@ -18,10 +18,10 @@ const kinds = { float64: 1, int32: 2, bool: 3, int64: 4, scaled: 5, text: 6, dat
 const rowValue = 1;
 const plainValue = 0;
 
-/** `batch` has no selection. */
-export function encodeRows(batch: ColumnBatch): Uint8Array {
+/** `batch` has no selection. The bytes are the writer's, until it is used again. */
+export function encodeRows(batch: ColumnBatch, writer: ByteWriter): Uint8Array {
   invariant(batch.selection === null, 'rows are compact when they are written');
-  const writer = new ByteWriter(64 * 1024);
+  writer.clear();
   writer.varint(batch.rowCount);
   writer.varint(batch.columns.length);
   for (const column of batch.columns) writeColumn(writer, column, batch.rowCount);
@@ -49,8 +49,10 @@ function writeColumn(writer: ByteWriter, column: ColumnVector, count: number): v
       writer.varint(column.scale);
       writeRaw(writer, column.units.subarray(0, count));
       return;
-    case 'dictionary':
     case 'utf8':
+      writeUtf8(writer, column, count);
+      return;
+    case 'dictionary':
       writeTexts(writer, column, count);
       return;
     case 'datum':
@@ -78,6 +80,21 @@ function isText(values: readonly Datum[], count: number): boolean {
     if (value !== null && typeof value !== 'string') return false;
   }
   return true;
+}
+
+function writeUtf8(
+  writer: ByteWriter,
+  { text, nulls }: Extract<ColumnVector, { readonly kind: 'utf8' }>,
+  count: number,
+): void {
+  const { bytes, offsets } = text;
+  const lengths = new Uint32Array(count);
+  for (let row = 0; row < count; row++) lengths[row] = offsets[row + 1]! - offsets[row]!;
+  writeHead(writer, kinds.text, nulls, count);
+  writeRaw(writer, lengths);
+  const texts = bytes.subarray(offsets[0]!, offsets[count]!);
+  writer.varint(texts.length);
+  writer.raw(texts);
 }
 
 function writeTexts(writer: ByteWriter, column: ColumnVector, count: number): void {

@@ -1,10 +1,12 @@
+import { ByteWriter } from '../../../base/bytes/writer.ts';
 import { invariant } from '../../../base/unreachable.ts';
 import type { ColumnBatch } from '../../../base/values/column.ts';
 import { openPage, sealPage } from '../../../materializers/rows/sstable/page.ts';
 import type { SpillFile, SpillStore } from '../contract.ts';
 import type { MemoryShare } from '../memory.ts';
 import type { Operator, Runtime } from '../operator.ts';
-import { RowStore } from '../vectors.ts';
+import { RowStore } from '../row-store.ts';
+import { batchBytes, compact, liveCount, sliceBatch } from '../vectors.ts';
 import { decodeRows, encodeRows } from './block-codec.ts';
 
 /** A block is this part of what an operator may hold in any case, within these bounds. */
@@ -35,6 +37,7 @@ export class BlockFile {
   readonly #file: SpillFile;
   readonly #share: MemoryShare;
   readonly #writeBytes: number;
+  readonly #writer = new ByteWriter();
   #length = 0;
   /** Blocks that the disk has not been given yet, and where they begin. */
   #pending: Uint8Array[] = [];
@@ -49,7 +52,7 @@ export class BlockFile {
   /** Answers where the block lies once the disk has it, or it waits for more. */
   async write(batch: ColumnBatch): Promise<StoredRows['blocks'][number]> {
     const position = this.#length;
-    const sealed = sealPage(this.#file.number, position, encodeRows(batch), null);
+    const sealed = sealPage(this.#file.number, position, encodeRows(batch, this.#writer), null);
     this.#length += sealed.length;
     this.#share.countSpilled(sealed.length);
     this.#pending.push(sealed);
@@ -86,6 +89,8 @@ export class BlockWriter implements StoredRows {
   readonly #width: number;
   readonly #blockBytes: number;
   #pending: RowStore;
+  /** A batch that fills a block by itself is not copied. */
+  #whole: ColumnBatch | null = null;
 
   constructor(file: BlockFile, width: number, blockBytes: number) {
     this.#file = file;
@@ -94,26 +99,31 @@ export class BlockWriter implements StoredRows {
     this.#pending = new RowStore(width);
   }
 
+  /** Ask `isFull` after each. */
   append(batch: ColumnBatch): void {
-    const before = this.#pending.rowCount;
-    this.#pending.append(batch);
-    this.rowCount += this.#pending.rowCount - before;
+    this.rowCount += liveCount(batch);
+    if (this.#pending.rowCount === 0 && batch.selection === null && batchBytes(batch) >= this.#blockBytes / 2)
+      this.#whole = batch;
+    else this.#pending.append(batch);
   }
 
   get isFull(): boolean {
-    return this.#pending.bytes >= this.#blockBytes || this.#pending.rowCount >= blockRowsMax;
+    const { bytes, rowCount } = this.#pending;
+    return this.#whole !== null || bytes >= this.#blockBytes || rowCount >= blockRowsMax;
   }
 
   /** Writes what was gathered, in blocks of the wanted size. */
   async flush(): Promise<void> {
-    const { rowCount, bytes } = this.#pending;
+    const { rowCount, columns } = this.#whole ?? this.#pending;
     if (rowCount === 0) return;
-    const pending = this.#pending;
+    const rows: ColumnBatch = { rowCount, columns, selection: null };
+    this.#whole = null;
     this.#pending = new RowStore(this.#width);
-    const rowsWanted = Math.ceil((rowCount * this.#blockBytes) / Math.max(1, bytes));
+    const rowsWanted = Math.ceil((rowCount * this.#blockBytes) / Math.max(1, batchBytes(rows)));
     const step = Math.max(1, Math.min(blockRowsMax, rowsWanted));
     for (let from = 0; from < rowCount; from += step) {
-      this.blocks.push(await this.#file.write(pending.slice(from, Math.min(rowCount, from + step))));
+      const block = compact(sliceBatch(rows, from, Math.min(rowCount, from + step)));
+      this.blocks.push(await this.#file.write(block));
     }
   }
 }

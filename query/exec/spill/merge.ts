@@ -1,9 +1,8 @@
-import { batchRowsMax, type ColumnBatch, type ColumnVector, datumAt } from '../../../base/values/column.ts';
-import type { Datum } from '../../../base/values/datum.ts';
+import { batchRowsMax, type ColumnBatch, type ColumnVector } from '../../../base/values/column.ts';
 import { MergeHeap } from '../merge-heap.ts';
 import type { Operator, Runtime } from '../operator.ts';
-import { type Direction, datumOrder } from '../order.ts';
-import { datumVector } from '../vectors.ts';
+import { placeOrder, type SortedShape } from '../order.ts';
+import { gatherFrom } from '../vectors.ts';
 import type { BlockFile, StoredRows } from './block-file.ts';
 
 /** One run, and the block of it that is being read. */
@@ -30,14 +29,12 @@ class RunCursor {
 }
 
 /**
- * Merges sorted runs of one file. The last columns of the rows are their keys; rows with equal keys come in the order
+ * Merges sorted runs of one file; rows with equal keys come in the order
  * of their runs. The output has the first `width` columns.
  */
 export class RunsMerge implements Operator {
   readonly #cursors: readonly RunCursor[];
-  readonly #directions: readonly Direction[];
-  readonly #keysAt: number;
-  readonly #width: number;
+  readonly #shape: SortedShape;
   readonly #runtime: Runtime;
   #heap: MergeHeap | null = null;
   /** Rows of the next batch: which block, and which row of it. */
@@ -51,14 +48,12 @@ export class RunsMerge implements Operator {
   constructor(
     file: BlockFile,
     runs: readonly StoredRows[],
-    shape: { readonly directions: readonly Direction[]; readonly keysAt: number; readonly width: number },
+    shape: SortedShape,
     rowsMax: number,
     runtime: Runtime,
   ) {
     this.#cursors = runs.filter((run) => run.rowCount > 0).map((run) => new RunCursor(file, run));
-    this.#directions = shape.directions;
-    this.#keysAt = shape.keysAt;
-    this.#width = shape.width;
+    this.#shape = shape;
     this.#left = rowsMax;
     this.#runtime = runtime;
   }
@@ -97,17 +92,14 @@ export class RunsMerge implements Operator {
 
   #order(): (left: number, right: number) => number {
     const cursors = this.#cursors;
-    const keysAt = this.#keysAt;
-    const orders = this.#directions.map(datumOrder);
+    const { keysAt } = this.#shape;
+    const orders = this.#shape.directions.map(placeOrder);
     return (left, right) => {
       const a = cursors[left]!;
       const b = cursors[right]!;
       for (let key = 0; key < orders.length; key++) {
-        const column = keysAt + key;
-        const order = orders[key]!(
-          datumAt(a.batch.columns[column]!, a.row),
-          datumAt(b.batch.columns[column]!, b.row),
-        );
+        const column = keysAt[key]!;
+        const order = orders[key]!(a.batch.columns[column]!, a.row, b.batch.columns[column]!, b.row);
         if (order !== 0) return order;
       }
       return left - right;
@@ -128,7 +120,7 @@ export class RunsMerge implements Operator {
   #gathered(): ColumnBatch {
     const rowCount = this.#count;
     const columns: ColumnVector[] = [];
-    for (let column = 0; column < this.#width; column++) {
+    for (let column = 0; column < this.#shape.width; column++) {
       const vectors = this.#batches.map((batch) => batch.columns[column]!);
       columns.push(gatherFrom(vectors, this.#sources, this.#rows, rowCount));
     }
@@ -137,23 +129,4 @@ export class RunsMerge implements Operator {
     this.#batchOf = new Map();
     return { rowCount, columns, selection: null };
   }
-}
-
-function gatherFrom(
-  vectors: readonly ColumnVector[],
-  sources: Uint32Array,
-  rows: Uint32Array,
-  count: number,
-): ColumnVector {
-  const numbers = vectors.flatMap((vector) =>
-    vector.kind === 'float64' && vector.nulls === null ? [vector.values] : [],
-  );
-  if (numbers.length === vectors.length) {
-    const values = new Float64Array(count);
-    for (let at = 0; at < count; at++) values[at] = numbers[sources[at]!]![rows[at]!]!;
-    return { kind: 'float64', values, nulls: null };
-  }
-  const values = new Array<Datum>(count);
-  for (let at = 0; at < count; at++) values[at] = datumAt(vectors[sources[at]!]!, rows[at]!);
-  return datumVector(values);
 }
