@@ -49,19 +49,98 @@ const setUp = [
 ];
 
 describe('privileges', () => {
-  it('are those of the session for good, and hide what others ask', () =>
+  it('hide what others ask', () =>
     withUsers(async (ask) => {
       await ask('alopex', ...setUp);
-      expect(await ask('alopex', 'SET SESSION AUTHORIZATION bob')).to.equal(
-        'SET SESSION AUTHORIZATION is not supported yet',
-      );
-      expect(await ask('bob', 'SET ROLE alopex')).to.equal('SET ROLE is not supported yet');
-      expect(await ask('bob', "SELECT set_config('session_authorization', 'alopex', false)")).to.equal(
-        'parameter "session_authorization" cannot be changed',
-      );
-      expect(await ask('bob', 'SET SESSION AUTHORIZATION DEFAULT', 'SELECT current_user')).to.equal('bob');
       expect(await ask('bob', "SELECT query FROM pg_stat_activity WHERE usename = 'alopex'")).to.equal(
         '<insufficient privilege>',
+      );
+    }));
+
+  const who = 'SELECT current_user, session_user';
+
+  it('are those of the role that is set', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp, 'GRANT readers TO carol', 'GRANT SELECT ON t TO readers');
+      const sum = 'SELECT sum(n) FROM t';
+      expect(await ask('carol', 'SET ROLE readers', who)).to.equal('readers|carol');
+      expect(await ask('carol', sum)).to.equal('30');
+      expect(await ask('carol', 'SHOW role')).to.equal('readers');
+      expect(await ask('carol', 'SET ROLE bob')).to.equal('permission denied to set role "bob"');
+      expect(await ask('carol', 'SET ROLE nobody')).to.equal('role "nobody" does not exist');
+      expect(await ask('carol', 'SET ROLE carol', who)).to.equal('carol|carol');
+      expect(await ask('carol', 'SET ROLE NONE', who)).to.equal('carol|carol');
+      expect(await ask('carol', "SELECT set_config('role', 'alopex', false)")).to.equal(
+        'permission denied to set role "alopex"',
+      );
+      expect(await ask('alopex', 'SET ROLE bob', sum)).to.equal('permission denied for table t');
+      expect(await ask('alopex', 'CREATE TABLE b (x int)')).to.equal('permission denied for schema public');
+      expect(await ask('alopex', 'RESET ROLE', sum)).to.equal('30');
+      expect(await ask('alopex', 'BEGIN', 'SET LOCAL ROLE bob', who)).to.equal('bob|alopex');
+      expect(await ask('alopex', 'COMMIT', who)).to.equal('alopex|alopex');
+      expect(await ask('alopex', 'BEGIN', 'SET ROLE bob', 'ROLLBACK', who)).to.equal('alopex|alopex');
+    }));
+
+  it('are those of the user that the session is given', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp);
+      expect(await ask('bob', 'SET SESSION AUTHORIZATION alopex')).to.equal(
+        'permission denied to set session authorization "alopex"',
+      );
+      expect(await ask('bob', "SELECT set_config('session_authorization', 'alopex', false)")).to.equal(
+        'permission denied to set session authorization "alopex"',
+      );
+      expect(await ask('alopex', 'SET SESSION AUTHORIZATION bob', who)).to.equal('bob|bob');
+      expect(await ask('alopex', 'SELECT sum(n) FROM t')).to.equal('permission denied for table t');
+      expect(await ask('alopex', 'SET ROLE alopex')).to.equal('permission denied to set role "alopex"');
+      expect(await ask('alopex', 'RESET SESSION AUTHORIZATION', who)).to.equal('alopex|alopex');
+      await ask('alopex', 'SET SESSION AUTHORIZATION bob', 'SET ROLE bob', 'DISCARD ALL');
+      expect(await ask('alopex', who)).to.equal('alopex|alopex');
+      expect(await ask('bob', 'SET SESSION AUTHORIZATION DEFAULT', who)).to.equal('bob|bob');
+    }));
+
+  it('are asked of a statement that another role prepared in the session', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp, 'GRANT readers TO carol', 'GRANT SELECT ON t TO readers');
+      await ask('alopex', 'PREPARE p AS SELECT n FROM t WHERE id = 1', 'SET ROLE bob');
+      expect(await ask('alopex', 'EXECUTE p')).to.equal('permission denied for table t');
+      expect(await ask('alopex', 'SET ROLE carol', 'EXECUTE p')).to.equal('10');
+    }));
+
+  it("are nobody's once the role is dropped", () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp);
+      await ask('bob', 'SELECT 1');
+      await ask('alopex', 'DROP ROLE bob');
+      expect(await ask('bob', 'SELECT sum(n) FROM t')).to.equal('role "bob" does not exist');
+      expect(await ask('guest', 'SELECT sum(n) FROM t')).to.equal('30');
+    }));
+
+  it('do not mix the tables of users whose schemas the search path names by them', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp, 'GRANT SELECT ON t TO bob', 'CREATE SCHEMA AUTHORIZATION bob');
+      await ask('bob', 'CREATE TABLE bob.t (n int)');
+      expect(await ask('alopex', 'SELECT sum(n) FROM t')).to.equal('30');
+      expect(await ask('bob', 'SELECT sum(n) FROM t')).to.equal('');
+      expect(await ask('alopex', 'SET ROLE bob', 'SELECT sum(n) FROM t')).to.equal('');
+    }));
+
+  it('keep verifiers of passwords to superusers', () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp, "ALTER ROLE carol PASSWORD 'secret'");
+      const passwords = "SELECT passwd FROM pg_shadow WHERE usename = 'carol'";
+      expect(await ask('bob', passwords)).to.equal('permission denied for view pg_shadow');
+      expect(await ask('bob', 'SELECT count(*) FROM pg_authid')).to.equal(
+        'permission denied for table pg_authid',
+      );
+      expect(await ask('bob', "SELECT rolpassword FROM pg_roles WHERE rolname = 'carol'")).to.equal(
+        '********',
+      );
+      expect(await ask('bob', "SELECT passwd FROM pg_user WHERE usename = 'carol'")).to.equal('********');
+      expect(await ask('bob', "SELECT has_table_privilege('pg_authid', 'select')")).to.equal('false');
+      expect(await ask('alopex', passwords)).to.contain('SCRAM-SHA-256$');
+      expect(await ask('alopex', "SELECT rolpassword FROM pg_authid WHERE rolname = 'carol'")).to.contain(
+        'SCRAM',
       );
     }));
 
@@ -113,9 +192,15 @@ describe('privileges', () => {
       expect(await ask('bob', 'INSERT INTO other (n) VALUES (30) RETURNING n')).to.equal(
         'permission denied for table other',
       );
-      expect(await ask('bob', 'INSERT INTO t VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = 5')).to.equal(
-        denied,
-      );
+      await ask('alopex', 'REVOKE SELECT ON t FROM bob', 'GRANT UPDATE ON t TO bob');
+      const insert = 'INSERT INTO t VALUES (1, 1) ON CONFLICT';
+      for (const rest of ['(id) DO NOTHING', 'ON CONSTRAINT t_pkey DO NOTHING', '(id) DO UPDATE SET n = 5']) {
+        expect(await ask('bob', `${insert} ${rest}`), rest).to.equal(denied);
+      }
+      expect(await ask('bob', `${insert} DO NOTHING`)).to.equal('');
+      await ask('alopex', 'REVOKE UPDATE ON t FROM bob', 'GRANT SELECT ON t TO bob');
+      expect(await ask('bob', `${insert} (id) DO NOTHING`)).to.equal('');
+      expect(await ask('bob', `${insert} (id) DO UPDATE SET n = 5`)).to.equal(denied);
     }));
 
   it('are inherited from roles, and gone with the membership', () =>

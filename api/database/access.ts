@@ -1,24 +1,29 @@
-import type { AlopexError } from '../../base/errors.ts';
+import { AlopexError } from '../../base/errors.ts';
 import type { Grantable, RoleDefinition, SequenceDefinition } from '../../query/catalog/definition.ts';
 import { hasPrivilege, type Privilege, permissionDenied } from '../../query/catalog/privileges.ts';
-import type { TableAccess } from '../../query/sql/bind/environment.ts';
+import type { Access, SecretAccess } from '../../query/sql/bind/environment.ts';
 import type { EngineSession } from './session.ts';
 
-const superuser = 'alopex';
-
-/** The session's role. Trust lets in users without one: they are the superuser. */
+/** The role that the session acts as; 42704 where it was dropped since. */
 export function roleOf(session: EngineSession): RoleDefinition {
-  const { presentCatalog: catalog } = session;
-  return catalog.role(session.user) ?? catalog.role(superuser)!;
+  const { currentUser } = session.settings;
+  const role = session.roleNamed(currentUser);
+  if (role === null) throw new AlopexError('undefined_object', `role "${currentUser}" does not exist`);
+  return role;
 }
 
 /** 42501 where the session's role may not do what a statement does: the one place that asks for DML and queries. */
-export function requireAccess(session: EngineSession, accesses: readonly TableAccess[]): void {
+export function requireAccess(session: EngineSession, accesses: readonly Access[]): void {
   if (roleOf(session).isSuperuser) return;
-  for (const { table, privilege } of accesses) {
-    const problem = privilegeProblem(session, table, privilege);
+  for (const access of accesses) {
+    if ('secret' in access) throw deniedSecret(access);
+    const problem = privilegeProblem(session, access.table, access.privilege);
     if (problem !== null) throw problem;
   }
+}
+
+function deniedSecret({ secret: { kind, name } }: SecretAccess): AlopexError {
+  return new AlopexError('insufficient_privilege', `permission denied for ${kind} ${name}`);
 }
 
 /**

@@ -6,8 +6,6 @@ import type { SessionSettings } from './session-settings.ts';
 export class SessionFunctions implements FunctionContext {
   transactionMicros = 0;
   statementMicros = 0;
-  readonly user: string;
-  readonly sessionUser: string;
   readonly database: string;
   readonly backendPid: number;
   readonly sequences: SequenceAccess;
@@ -28,7 +26,6 @@ export class SessionFunctions implements FunctionContext {
     readonly signalBackend: NonNullable<FunctionContext['signalBackend']>;
     readonly sleep: NonNullable<FunctionContext['sleep']>;
     readonly sequences: SequenceAccess;
-    readonly user: string;
     readonly database: string;
     readonly backendPid: number;
   }) {
@@ -40,14 +37,18 @@ export class SessionFunctions implements FunctionContext {
     this.signalBackend = options.signalBackend;
     this.sleep = options.sleep;
     this.sequences = options.sequences;
-    this.user = options.user;
-    this.sessionUser = options.user;
     this.database = options.database;
     this.backendPid = options.backendPid;
   }
 
   get catalog(): CatalogLookups {
     return this.#catalog();
+  }
+  get user(): string {
+    return this.#settings.currentUser;
+  }
+  get sessionUser(): string {
+    return this.#settings.sessionUser;
   }
   get timeZone(): string {
     return this.#settings.require('TimeZone');

@@ -17,8 +17,16 @@ function limitOf(kilobytes: number): number {
   return kilobytes < 0 ? Number.POSITIVE_INFINITY : kilobytes * 1024;
 }
 
+/** The settings that say as whom a session acts; they are set by leave alone. */
+export type UserSetting = 'role' | 'session_authorization';
+
+function isUserSetting(key: string): key is UserSetting {
+  return key === 'role' || key === 'session_authorization';
+}
+
 /** What decides whether a statement may take the short way of a lookup; kept, for it is asked each time. */
 export type LookUpSettings = {
+  /** With the user, where the path names a schema by it. */
   readonly searchPath: string;
   /** What literals of dates and times are read by. */
   readonly inputStyle: string;
@@ -53,13 +61,19 @@ export class SessionSettings {
   #begins: BeginSettings | null = null;
   #workMemoryBytes: number | null = null;
   #temporaryBytesMax: number | null = null;
+  #user: string | null = null;
+  /** Whether the session has ever acted as another than who it logged in as. */
+  hasBeenAnother = false;
+  readonly #requireMayBecome: (setting: UserSetting, name: string) => void;
   readonly #onReported: (name: string, value: string) => void;
 
   constructor(
     defaults: Readonly<Record<string, string>>,
     isInTransaction: () => boolean,
+    requireMayBecome: (setting: UserSetting, name: string) => void,
     onReported: (name: string, value: string) => void,
   ) {
+    this.#requireMayBecome = requireMayBecome;
     this.#isInTransaction = isInTransaction;
     this.#onReported = onReported;
     for (const [name, value] of Object.entries(defaults)) this.#defaults.set(name.toLowerCase(), value);
@@ -75,6 +89,20 @@ export class SessionSettings {
     const value = this.get(name);
     if (value === null) throw unrecognized(name);
     return value;
+  }
+
+  /** SET SESSION AUTHORIZATION's, or who logged in. */
+  get sessionUser(): string {
+    return this.require('session_authorization');
+  }
+
+  /** SET ROLE's, or the session's: whose privileges count. */
+  get currentUser(): string {
+    if (this.#user === null) {
+      const role = this.require('role');
+      this.#user = role === 'none' ? this.sessionUser : role;
+    }
+    return this.#user;
   }
 
   #milliseconds(name: string): number {
@@ -93,8 +121,10 @@ export class SessionSettings {
   }
 
   get lookUps(): LookUpSettings {
-    this.#lookUps ??= {
-      searchPath: this.require('search_path'),
+    if (this.#lookUps !== null) return this.#lookUps;
+    const searchPath = this.require('search_path');
+    this.#lookUps = {
+      searchPath: searchPath.includes('$user') ? `${this.currentUser}\u0000${searchPath}` : searchPath,
       inputStyle: ['TimeZone', 'DateStyle', 'IntervalStyle'].map((name) => this.require(name)).join(),
       readsPresent: (this.get('alopex.as_of') ?? '') === '',
       isReadCommitted: ['read committed', 'read uncommitted'].includes(
@@ -118,6 +148,8 @@ export class SessionSettings {
 
   /** Returns the value as it is kept. */
   set(name: string, value: string, isLocal = false): string {
+    if (isUserSetting(name.toLowerCase()))
+      return this.#become(name.toLowerCase() as UserSetting, value, isLocal);
     const checked = checkedSetting(name, value);
     const key = checked.name.toLowerCase();
     if (!this.#values.has(key) && this.#values.size >= settings.length + customSettingsMax) {
@@ -130,8 +162,21 @@ export class SessionSettings {
     return checked.value;
   }
 
+  #become(setting: UserSetting, name: string, isLocal: boolean): string {
+    this.#requireMayBecome(setting, name);
+    this.hasBeenAnother = true;
+    if (setting === 'session_authorization') this.#put('role', undefined, isLocal);
+    this.#put(setting, name, isLocal);
+    return name;
+  }
+
   reset(name: string): void {
     const key = name.toLowerCase();
+    if (isUserSetting(key)) {
+      if (key === 'session_authorization') this.#put('role', undefined, false);
+      this.#put(key, undefined, false);
+      return;
+    }
     if (this.get(key) === null) throw unrecognized(name);
     if (settingInfo(key)?.kind.kind === 'fixed') {
       throw new AlopexError('cant_change_runtime_param', `parameter "${name}" cannot be changed`);
@@ -141,8 +186,8 @@ export class SessionSettings {
 
   resetAll(): void {
     for (const key of [...this.#values.keys()]) {
-      if (!['session_authorization', 'transaction_isolation', 'transaction_read_only'].includes(key))
-        this.#put(key, undefined, false);
+      const isKept = isUserSetting(key) || ['transaction_isolation', 'transaction_read_only'].includes(key);
+      if (!isKept) this.#put(key, undefined, false);
     }
   }
 
@@ -154,6 +199,7 @@ export class SessionSettings {
   #assign(key: string, value: string | undefined): void {
     const before = this.get(key);
     this.#lookUps = null;
+    this.#user = null;
     this.#begins = null;
     this.#workMemoryBytes = null;
     this.#temporaryBytesMax = null;

@@ -1,23 +1,21 @@
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
-import type { CatalogSnapshot } from '../../query/catalog/definition.ts';
-import { catalogLookups } from '../../query/catalog/lookups.ts';
+import type { CatalogSnapshot, RoleDefinition } from '../../query/catalog/definition.ts';
 import type { RowInsert } from '../../query/exec/row-insert.ts';
 import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
 import { placedAt } from '../../query/sql/words.ts';
 import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { TypeOid } from '../../query/types/type.ts';
-import { requireSequence } from './access.ts';
 import { type Moment, noMoments } from './catalog-history.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
-import { SessionFunctions } from './function-context.ts';
+import type { SessionFunctions } from './function-context.ts';
 import { IdleTimer } from './idle-timer.ts';
-import { sessionSequences } from './sequences.ts';
+import { sessionFunctions } from './session-functions.ts';
 import { SessionSettings } from './session-settings.ts';
-import { signalBackend } from './signal-backend.ts';
+import { requireMayBecome } from './session-user.ts';
 import { busy, StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
 import { insertRow, insertRows } from './statements/insert-row.ts';
@@ -25,7 +23,6 @@ import { type Prepared, type PreparedQuery, prepareStatement } from './statement
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
 import { endsFailedBlock } from './statements/transaction.ts';
-import { systemRows } from './system-rows.ts';
 import { momentOfSession, momentsOf } from './time-travel.ts';
 
 /**
@@ -57,6 +54,7 @@ export class EngineSession implements Session {
   #moment: Moment | null = null;
   #isClosed = false;
   readonly #idle: IdleTimer;
+  readonly #isWithoutRole: boolean;
   /** For pg_stat_activity. */
   lastStatement = '';
 
@@ -66,32 +64,26 @@ export class EngineSession implements Session {
     this.user = options.user;
     this.database = options.database;
     this.clientAddress = options.clientAddress;
+    this.#isWithoutRole = engine.transactions.catalog.role(options.user) === undefined;
     this.#idle = new IdleTimer(engine.env.clock, (error) => this.onTimedOut(error));
     this.settings = new SessionSettings(
       { ...engine.settings, session_authorization: options.user },
       () => this.#transaction !== null,
+      (setting, name) => requireMayBecome(this, setting, name),
       (name, value) => this.onSettingReported(name, value),
     );
     for (const [name, value] of Object.entries(options.settings)) this.settings.set(name, value);
-    const sequences = sessionSequences(
-      engine.sequences,
-      () => this.presentCatalog,
-      (id) => this.#drawn.add(id),
-      (sequence, privilege) => requireSequence(this, sequence, privilege),
+    this.functions = sessionFunctions(
+      this,
+      (ms) => this.#run?.sleep(ms) ?? Promise.resolve(),
+      (sequence) => this.#drawn.add(sequence),
     );
-    this.functions = new SessionFunctions({
-      clock: engine.env.clock,
-      random: engine.env.random,
-      settings: this.settings,
-      catalog: () => catalogLookups(this.catalog, this.functions.searchPath, engine.storedBytes),
-      systemRows: (relation) => systemRows(this, relation),
-      signalBackend: (pid, signal) => signalBackend(this, pid, signal),
-      sleep: (ms) => this.#run?.sleep(ms) ?? Promise.resolve(),
-      sequences,
-      user: options.user,
-      database: options.database,
-      backendPid: id,
-    });
+  }
+
+  /** Trust lets in users without a role: they are the superuser. */
+  roleNamed(name: string): RoleDefinition | null {
+    const { presentCatalog: catalog } = this;
+    return catalog.role(name) ?? (name === this.user && this.#isWithoutRole ? catalog.role('alopex')! : null);
   }
 
   get status(): 'idle' | 'transaction' | 'failed' {
@@ -226,7 +218,7 @@ export class EngineSession implements Session {
     }
   }
 
-  /** The plan holds, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
+  /** The plan holds for this user, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
   #mayLookUp(query: PreparedQuery): boolean {
     if (this.#isClosed || this.#run !== null || this.#block === 'failed') return false;
     const { lookUps } = this.settings;
@@ -235,6 +227,7 @@ export class EngineSession implements Session {
       this.#transaction?.catalog == null &&
       query.searchPath === lookUps.searchPath &&
       lookUps.readsPresent &&
+      !this.settings.hasBeenAnother &&
       (this.#transaction !== null || lookUps.isReadCommitted)
     );
   }

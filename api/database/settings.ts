@@ -158,6 +158,7 @@ export const settings: readonly SettingInfo[] = [
     '"$user", public',
     'Sets the schema search order for names that are not schema-qualified.',
   ),
+  setting('role', fixed, 'none', 'Shows the role that SET ROLE named.'),
   setting('server_encoding', fixed, 'UTF8', 'Shows the server (database) character set encoding.', true),
   setting('server_version', fixed, serverVersion, 'Shows the server version.', true),
   setting('server_version_num', fixed, '150018', 'Shows the server version as an integer.'),

@@ -12,7 +12,7 @@ export function signalBackend(session: EngineSession, pid: number, signal: 'canc
     session.notice('WARNING', 'warning', `PID ${pid} is not a PostgreSQL backend process`);
     return false;
   }
-  if (target.user !== session.user && !roleOf(session).isSuperuser) {
+  if (target.settings.sessionUser !== session.settings.currentUser && !roleOf(session).isSuperuser) {
     const done = signal === 'cancel' ? 'query is being canceled' : 'process is being terminated';
     throw new AlopexError('insufficient_privilege', `must be a member of the role whose ${done}`);
   }

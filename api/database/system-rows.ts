@@ -49,7 +49,7 @@ const vartypes = {
 function* activityRows(session: EngineSession): Iterable<SystemRow> {
   const seesAll = roleOf(session).isSuperuser;
   for (const other of session.engine.sessions) {
-    const isSeen = seesAll || other.user === session.user;
+    const isSeen = seesAll || other.settings.sessionUser === session.settings.currentUser;
     const state = other.isRunning ? 'active' : other.status === 'idle' ? 'idle' : 'idle in transaction';
     yield {
       datid: 5,

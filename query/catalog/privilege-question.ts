@@ -3,7 +3,7 @@ import type { PrivilegeQuestion } from '../types/function.ts';
 import { splitQualifiedName } from '../types/identifier.ts';
 import type { CatalogSnapshot, Grantable, RoleDefinition } from './definition.ts';
 import { type Privilege, privilegeLetters, privilegesOf, rolesOf } from './privileges.ts';
-import { shapeNamed, shapeOf } from './shape.ts';
+import { isSecret, type Shape, shapeNamed, shapeOf } from './shape.ts';
 import { wellKnown } from './well-known.ts';
 
 /** has_table_privilege and its kin: whether the role has any of the privileges; null where no object has the oid. */
@@ -24,6 +24,7 @@ export function answerPrivilege(
   if (object === null) return null;
   // The system's own relations are there for everybody to read.
   if (object === 'system') return role.isSuperuser || asked.some(({ letter }) => letter === 'r');
+  if (object === 'secret') return role.isSuperuser;
   return asked.some(({ letter, withOption }) =>
     privilegesOf(catalog, role, object, withOption).includes(letter),
   );
@@ -56,26 +57,35 @@ function relationOf(
   catalog: CatalogSnapshot,
   path: readonly string[],
   { object, kind }: PrivilegeQuestion,
-): Grantable | 'system' | null {
+): Grantable | SystemKind | null {
   const found = typeof object === 'number' ? byOid(catalog, object) : byName(catalog, path, object);
-  if (found === null || found === 'system') return found;
+  if (found === null || found === 'system' || found === 'secret') return found;
   if (kind === 'sequence' && found.kind !== 'sequence') {
     throw new AlopexError('wrong_object_type', `"${found.name}" is not a sequence`);
   }
   return found;
 }
 
-function byOid(catalog: CatalogSnapshot, oid: number): Grantable | 'system' | null {
-  if (shapeOf(oid) !== undefined) return 'system';
+/** The system's own relations; a secret one is for superusers. */
+type SystemKind = 'system' | 'secret';
+
+function systemKind(shape: Shape): SystemKind {
+  return isSecret(shape) ? 'secret' : 'system';
+}
+
+function byOid(catalog: CatalogSnapshot, oid: number): Grantable | SystemKind | null {
+  const shape = shapeOf(oid);
+  if (shape !== undefined) return systemKind(shape);
   const object = catalog.byId(oid);
   return object?.kind === 'table' || object?.kind === 'sequence' ? object : null;
 }
 
-function byName(catalog: CatalogSnapshot, path: readonly string[], text: string): Grantable | 'system' {
+function byName(catalog: CatalogSnapshot, path: readonly string[], text: string): Grantable | SystemKind {
   const parts = splitQualifiedName(text);
   const name = parts.at(-1)!;
   for (const schema of parts.length > 1 ? [parts.at(-2)!] : path) {
-    if (shapeNamed(schema, name) !== undefined) return 'system';
+    const shape = shapeNamed(schema, name);
+    if (shape !== undefined) return systemKind(shape);
     const namespace = catalog.namespace(schema);
     const found = namespace === undefined ? undefined : catalog.relation(namespace.id, name);
     if (found?.kind === 'table' || found?.kind === 'sequence') return found;

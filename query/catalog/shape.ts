@@ -54,14 +54,21 @@ function parseColumn(text: string): Shape['columns'][number] {
   return { name, type: { oid: type.oid, modifier: -1 } };
 }
 
+/** Verifiers of passwords stand there: superusers alone may read it. */
+export function isSecret({ schema, name }: Shape): boolean {
+  return schema === 'pg_catalog' && (name === 'pg_authid' || name === 'pg_shadow');
+}
+
 /** The relation with its rows in the order of its columns. */
 export function relationOf(shape: Shape, rows: RowsOf): VirtualRelation {
-  const { schema, name, oid, columns } = shape;
+  const { schema, name, oid, kind, columns } = shape;
   const zeros = columns.map(({ type }) => (schema === 'pg_catalog' ? zeroOf(type.oid) : null));
   return {
     schema,
     name,
     oid,
+    kind,
+    isSecret: isSecret(shape),
     columns,
     *rows(catalog, context) {
       for (const row of rows(catalog, context)) {

@@ -163,6 +163,9 @@ export type VirtualRelation = {
   readonly schema: 'pg_catalog' | 'information_schema' | 'alopex';
   readonly name: string;
   readonly oid: number;
+  readonly kind: 'table' | 'view';
+  /** Superusers alone may read it. */
+  readonly isSecret: boolean;
   readonly columns: readonly { readonly name: string; readonly type: SqlType }[];
   readonly rows: (catalog: CatalogSnapshot, context: FunctionContext) => Iterable<readonly Datum[]>;
 };

@@ -6,6 +6,7 @@ import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
+import { roleOf } from '../access.ts';
 import { passwordVerifier } from '../password.ts';
 import type { EngineSession } from '../session.ts';
 import { requirePresent } from '../time-travel.ts';
@@ -37,7 +38,7 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
   const result = executeDdl(statement.node, {
     catalog: before,
     searchPath: session.functions.searchPath,
-    user: ownerOf(session),
+    user: roleOf(session).name,
     bindDefault: (expression, type, column) => bindDefault(session, expression, type, column),
     passwordVerifier,
   });
@@ -106,11 +107,4 @@ function sendNotices(session: EngineSession, { notices }: DdlResult): void {
 function noticeError({ code, message, detail }: DdlNotice): AlopexError {
   const condition = conditionsByCode.get(code) ?? 'successful_completion';
   return new AlopexError(condition, message, detail === undefined ? {} : { detail });
-}
-
-const superuser = 'alopex';
-
-/** Trust lets in users without a role; what they make belongs to the superuser. */
-function ownerOf({ user, catalog }: EngineSession): string {
-  return catalog.role(user) === undefined ? superuser : user;
 }

@@ -4,7 +4,7 @@ import { type RowInsert, rowInsert } from '../../../query/exec/row-insert.ts';
 import type { LogicalPlan } from '../../../query/plan/logical.ts';
 import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
-import type { TableAccess } from '../../../query/sql/bind/environment.ts';
+import type { Access } from '../../../query/sql/bind/environment.ts';
 import { type BoundStatement, bindStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
@@ -37,7 +37,7 @@ export type PreparedQuery = {
   /** Tables that it writes or locks rows of: locked before the plan is relied on. */
   readonly writtenTables: readonly number[];
   /** What its user needs privileges for. */
-  readonly accesses: readonly TableAccess[];
+  readonly accesses: readonly Access[];
   /** The plan holds while these are what they were. */
   readonly catalogVersion: number;
   readonly searchPath: string;
@@ -103,7 +103,7 @@ export function prepareQuery(
 ): Prepared {
   if (statement.kind !== 'SelectStmt') requirePresent(session, commandOf(statement));
   const { catalog } = session;
-  const searchPath = session.getSetting('search_path');
+  const { searchPath } = session.settings.lookUps;
   const { plans } = session.engine;
   const isPast = readsPast(session);
   const pastCatalogs = pastCatalogsOf(session, moments);
@@ -156,10 +156,11 @@ export function currentQuery(
   if (
     query.catalogVersion === session.catalog.version &&
     session.transaction?.catalog == null &&
-    query.searchPath === session.getSetting('search_path') &&
+    query.searchPath === session.settings.lookUps.searchPath &&
     query.readsPast === readsPast(session) &&
     query.pastCatalogs === pastCatalogsOf(session, moments)
   ) {
+    if (session.settings.hasBeenAnother) requireAccess(session, query.accesses);
     return query;
   }
   const again = prepareQuery(session, prepared.statement, query.givenTypes, moments);

@@ -84,6 +84,7 @@ export function runDiscard(session: EngineSession, node: DiscardStmt): string {
   switch (node.target) {
     case 'DISCARD_ALL':
       session.refuseBlock('DISCARD ALL');
+      session.settings.reset('session_authorization');
       session.settings.resetAll();
       session.named.clear();
       return 'DISCARD ALL';

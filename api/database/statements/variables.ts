@@ -16,7 +16,6 @@ import { setTransactionModes } from './transaction.ts';
 /** SET, SET LOCAL, RESET, SET TRANSACTION: the command tag. */
 export function runSet(session: EngineSession, node: VariableSetStmt): string {
   const name = node.name ?? '';
-  if (name === 'session_authorization' || name === 'role') return runSetUser(session, name, node);
   switch (node.kind) {
     case 'VAR_SET_VALUE':
       setVariable(session, name, listText(session, name, node), node.is_local === true);
@@ -36,19 +35,6 @@ export function runSet(session: EngineSession, node: VariableSetStmt): string {
     default:
       throw unsupported('SET … FROM CURRENT');
   }
-}
-
-/** A session is its user's for good; what asks for that user, or for the one there was at first, asks for nothing. */
-function runSetUser(
-  session: EngineSession,
-  name: 'session_authorization' | 'role',
-  node: VariableSetStmt,
-): string {
-  if (node.kind === 'VAR_RESET') return 'RESET';
-  if (node.kind === 'VAR_SET_DEFAULT') return 'SET';
-  const user = (node.args ?? []).map(constantText).join();
-  if (user === session.user || (name === 'role' && user === 'none')) return 'SET';
-  throw unsupported(name === 'role' ? 'SET ROLE' : 'SET SESSION AUTHORIZATION');
 }
 
 function listText(session: EngineSession, name: string, node: VariableSetStmt): string {

@@ -38,8 +38,18 @@ function* allRoles(catalog: CatalogSnapshot): IterableIterator<RoleDefinition> {
   for (const object of catalog.all()) if (object.kind === 'role') yield object;
 }
 
-/** pg_authid and pg_roles: neither ever shows a password's verifier. */
-export const roleRows: RowsOf = function* (catalog) {
+/** pg_roles. */
+export const roleRows: RowsOf = (catalog) => rolesShowing(catalog, hidden);
+
+/** pg_authid, which superusers alone may read. */
+export const secretRoleRows: RowsOf = (catalog) => rolesShowing(catalog, verifierOf);
+
+type ShownPassword = (role: RoleDefinition) => string | null;
+
+const hidden: ShownPassword = () => '********';
+const verifierOf: ShownPassword = ({ passwordVerifier }) => passwordVerifier;
+
+function* rolesShowing(catalog: CatalogSnapshot, shown: ShownPassword): IterableIterator<NamedRow> {
   for (const role of allRoles(catalog)) {
     yield {
       oid: role.id,
@@ -51,11 +61,11 @@ export const roleRows: RowsOf = function* (catalog) {
       rolcanlogin: role.canLogin,
       rolreplication: role.isSuperuser,
       rolconnlimit: -1,
-      rolpassword: role.passwordVerifier === null ? null : hiddenPassword,
+      rolpassword: shown(role),
       rolbypassrls: role.isSuperuser,
     };
   }
-};
+}
 
 /** pg_auth_members. */
 export const memberRows: RowsOf = function* (catalog) {
@@ -64,10 +74,13 @@ export const memberRows: RowsOf = function* (catalog) {
   }
 };
 
-const hiddenPassword = '********';
+/** pg_user. */
+export const userRows: RowsOf = (catalog) => usersShowing(catalog, hidden);
 
-/** pg_user and pg_shadow. */
-export const userRows: RowsOf = function* (catalog) {
+/** pg_shadow, which superusers alone may read. */
+export const secretUserRows: RowsOf = (catalog) => usersShowing(catalog, verifierOf);
+
+function* usersShowing(catalog: CatalogSnapshot, shown: ShownPassword): IterableIterator<NamedRow> {
   for (const role of allRoles(catalog)) {
     if (!role.canLogin) continue;
     yield {
@@ -77,10 +90,10 @@ export const userRows: RowsOf = function* (catalog) {
       usesuper: role.isSuperuser,
       userepl: role.isSuperuser,
       usebypassrls: role.isSuperuser,
-      passwd: role.passwordVerifier === null ? null : hiddenPassword,
+      passwd: shown(role),
     };
   }
-};
+}
 
 /** Rows that never change. */
 function constant(rows: readonly NamedRow[]): RowsOf {

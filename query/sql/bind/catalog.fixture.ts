@@ -54,6 +54,8 @@ function optionsOver(catalog: CatalogSnapshot): BindOptions {
     virtualRelation: (namespace, name) =>
       namespace === 'pg_catalog' && name === 'pg_class'
         ? {
+            kind: 'table',
+            isSecret: false,
             schema: 'pg_catalog',
             name,
             oid: 1259,

@@ -42,12 +42,17 @@ export type Surroundings = {
 /** What a statement does with a table: what its user needs the privilege for. */
 export type TableAccess = { readonly table: RelationDefinition; readonly privilege: Privilege };
 
+/** What asks for a superuser: a relation of the system that others may not read. */
+export type SecretAccess = { readonly secret: VirtualRelation };
+
+export type Access = TableAccess | SecretAccess;
+
 /** What the whole binding of one statement shares. */
 export type Environment = BindOptions & {
   readonly systemTimes: ReadonlyMap<number, SystemTime>;
   readonly parameters: ParameterTypes;
   /** Gathered as tables are found. */
-  readonly accesses: TableAccess[];
+  readonly accesses: Access[];
   /** Where an expression stands in the text, from 0; -1 or nothing where unknown. */
   readonly locations: WeakMap<Expression, number>;
   readonly nextCteId: () => number;

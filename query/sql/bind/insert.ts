@@ -38,7 +38,8 @@ export function bindInsert(environment: Environment, node: InsertStmt): LogicalP
     node.onConflictClause === undefined
       ? null
       : bindOnConflict(environment, table, alias, node.onConflictClause, bound.ctes);
-  if (node.returningClause !== undefined || onConflict?.action.kind === 'update') {
+  // Who may learn which keys there are has the right to read them.
+  if (node.returningClause !== undefined || node.onConflictClause?.infer !== undefined) {
     environment.accesses.push({ table, privilege: 'SELECT' });
   }
   if (onConflict?.action.kind === 'update') environment.accesses.push({ table, privilege: 'UPDATE' });

@@ -107,6 +107,8 @@ export function tableItem(
 ): FromItem {
   const found = findTable(environment, reference, reference.location);
   const asOf = asOfOf(environment, reference);
+  if (found.kind === 'virtual' && found.relation.isSecret)
+    environment.accesses.push({ secret: found.relation });
   if (found.kind === 'virtual') return virtualItem(found.relation, found.schema, reference, asOf);
   environment.accesses.push({ table: found.table, privilege: 'SELECT' });
   if (withVersions) environment.accesses.push({ table: found.table, privilege: 'UPDATE' });

@@ -6,7 +6,7 @@ import type { SqlType, TypeOid } from '../../types/type.ts';
 import { constructName } from '../ast.ts';
 import type { ParsedStatement, StatementKind, SystemTime } from '../parse.ts';
 import { bindNewDefault, bindValue } from './default.ts';
-import { type BindOptions, type Environment, newEnvironment, type TableAccess } from './environment.ts';
+import { type Access, type BindOptions, type Environment, newEnvironment } from './environment.ts';
 import { bindInsert } from './insert.ts';
 import { bindQuery } from './query.ts';
 import { bindMoment } from './relation.ts';
@@ -18,7 +18,7 @@ export type BoundStatement = {
   readonly parameterTypes: readonly TypeOid[];
   /** What the command tag begins with. */
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
-  readonly accesses: readonly TableAccess[];
+  readonly accesses: readonly Access[];
   /** A query, or a statement with RETURNING. */
   readonly returnsRows: boolean;
 };
