@@ -4,6 +4,7 @@ import { AlopexError } from '../base/errors.ts';
 import type { Database as DatabaseInterface, OpenOptions } from './database/database.ts';
 import { EmbeddedDatabase } from './database/embedded.ts';
 import { Engine } from './database/engine.ts';
+import { defaultRetention } from './database/log-retention.ts';
 
 export type Database = DatabaseInterface;
 
@@ -23,6 +24,10 @@ async function openPath(path: string, options: OpenOptions): Promise<Database> {
       env: realEnv(),
       path: resolve(path),
       cacheBytes: options.cacheBytes ?? cacheBytesDefault,
+      retention: {
+        retentionMs: options.logRetentionMs ?? defaultRetention.retentionMs,
+        retentionBytes: options.logRetentionBytes ?? defaultRetention.retentionBytes,
+      },
       connectionsMax: 10_000,
       settings: {},
       onProblem: options.onProblem ?? ((problem) => process.emitWarning(problem)),

@@ -96,6 +96,10 @@ export type OpenOptions = {
   readonly url?: string;
   /** Bytes of decoded pages that are kept in memory; in this process only. Default 256 MiB. */
   readonly cacheBytes?: number;
+  /** How long the log is kept for `tail` and AS OF OFFSET; in this process only. Default a day. */
+  readonly logRetentionMs?: number;
+  /** How much of the log is kept at the most, in whole segments of 32 MiB; in this process only. Default: no limit. */
+  readonly logRetentionBytes?: number;
   /** Connections to a server at the most. Default 10. */
   readonly connectionsMax?: number;
   /** Told of a problem that no call answers for: a background flush that failed. Default: a process warning. */

@@ -23,6 +23,7 @@ import type { ConnectOptions, SessionHost } from './contract.ts';
 import { IndexBuilds } from './index-builds.ts';
 import { loadCatalog, loadSequences } from './load.ts';
 import { loadParserSparingly } from './load-parser.ts';
+import { defaultRetention, LogRetention, type RetentionLimits } from './log-retention.ts';
 import { PlanCache } from './plan-cache.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
@@ -39,6 +40,8 @@ export type EngineOptions = {
   readonly connectionsMax: number;
   /** Defaults of session settings. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Default: a day of the log. */
+  readonly retention?: RetentionLimits;
   /** What is wrong while nobody waits for an answer: a failed flush, a poisoned log. */
   readonly onProblem: (problem: AlopexError) => void;
   /** Smaller ones let a short run see flushes, segments and large commits. */
@@ -66,6 +69,7 @@ export class Engine implements SessionHost {
   readonly sequences: Sequences;
   readonly temporaryFiles: TemporaryFiles;
   readonly catalogs: CatalogHistory;
+  readonly retention: LogRetention;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
   readonly limits: EngineLimits & Required<Pick<EngineLimits, 'smallTableRows'>>;
@@ -77,8 +81,6 @@ export class Engine implements SessionHost {
   readonly #sessions = new Set<EngineSession>();
   #nextSession = 1;
   #closing: Promise<void> | null = null;
-  /** What snapshots covered when the log was last trimmed. */
-  #trimmedFor: Offset = offset(0);
 
   private constructor(
     options: EngineOptions,
@@ -99,6 +101,12 @@ export class Engine implements SessionHost {
     this.rows = rows;
     this.transactions = transactions;
     this.temporaryFiles = temporaryFiles;
+    this.retention = new LogRetention(
+      log,
+      options.env.clock,
+      options.retention ?? defaultRetention,
+      options.onProblem,
+    );
     this.catalogs = new CatalogHistory(rows.reader, transactions);
     this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
   }
@@ -122,7 +130,7 @@ export class Engine implements SessionHost {
     const listener: LogListener = {
       onCommitted: (highWatermark) => {
         transactions?.onCommitted(highWatermark);
-        engine?.trimLog();
+        engine?.retention.look(engine.rows.replayFrom);
       },
       onRefused: (offset, error) => transactions?.onRefused(offset, error),
       onPoisoned: (error) => {
@@ -235,20 +243,6 @@ export class Engine implements SessionHost {
     await this.rows.compact();
   }
 
-  /** Once more is in snapshots: drops what they cover, unless it is younger than the retention. */
-  trimLog(): void {
-    const { replayFrom } = this.rows;
-    if (replayFrom === this.#trimmedFor || this.#closing !== null) return;
-    this.#trimmedFor = replayFrom;
-    this.#trimTo(replayFrom).catch((error: unknown) => this.#options.onProblem(asAlopexError(error)));
-  }
-
-  async #trimTo(covered: Offset): Promise<void> {
-    const young = await this.log.offsetAtTime(this.env.clock.wallMs() - logRetentionMs);
-    const limit = Math.min(covered, young);
-    if (limit > this.log.startOffset) await this.log.trim(offset(limit));
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -264,6 +258,7 @@ export class Engine implements SessionHost {
     } catch (error) {
       this.#options.onProblem(asAlopexError(error));
     }
+    await this.retention.settled();
     try {
       await this.rows.close();
     } finally {
@@ -273,9 +268,6 @@ export class Engine implements SessionHost {
     }
   }
 }
-
-/** The log keeps a day for tails and `AS OF OFFSET`, as tables keep their history. */
-const logRetentionMs = 24 * 3_600_000;
 
 /** The one database of a range. */
 export const databaseName = 'alopex';

@@ -42,6 +42,8 @@ export type SegmentedLog = Log & {
   truncate(end: Offset): Promise<void>;
   /** Bytes from an offset to the end, more by at most an index interval, or by a segment where it is not the last. */
   bytesAfter(from: Offset): number;
+  /** Where the segments begin that have at most the last so many bytes together, or the last segment. */
+  startOfLast(bytes: number): Offset;
   /** The batch that holds an offset, which is below the high watermark. */
   batchAt(wanted: Offset): Promise<Uint8Array>;
   /** The base offset of the first batch with a record at a time or after it; the high watermark where none is. */
@@ -172,6 +174,16 @@ class SegmentLog implements SegmentedLog {
       bytes += this.#sealed[at]!.sizeBytes;
     }
     return bytes;
+  }
+
+  startOfLast(bytes: number): Offset {
+    let [start, left] = [this.#active.base, bytes - this.#active.sizeBytes];
+    for (const { base, sizeBytes } of this.#sealed.toReversed()) {
+      left -= sizeBytes;
+      if (left < 0) break;
+      start = base;
+    }
+    return start;
   }
 
   startEpoch(epoch: Epoch): void {

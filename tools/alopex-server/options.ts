@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { checkedSetting, parseKilobytes } from '../../api/database/settings.ts';
+import { checkedSetting, parseKilobytes, parseMilliseconds } from '../../api/database/settings.ts';
 import { AlopexError } from '../../base/errors.ts';
 
 /** What the server is started with: command line over environment (ALOPEX_*) over configuration file over default. */
@@ -15,6 +15,9 @@ export type ServerOptions = {
   readonly tlsCertificate: string | null;
   readonly tlsKey: string | null;
   readonly cacheBytes: number;
+  readonly logRetentionMs: number;
+  /** Null: no limit. */
+  readonly logRetentionBytes: number | null;
   readonly connectionsMax: number;
   readonly logLevel: string;
   /** Defaults of session settings, checked: `settings` of the configuration file. */
@@ -65,6 +68,18 @@ export const optionInfos: readonly OptionInfo[] = [
   { name: 'tls-key', argument: 'file', description: 'private key of the certificate, in PEM', default: '' },
   { name: 'cache', argument: 'size', description: 'memory for decoded pages', default: '256MB' },
   {
+    name: 'log-retention',
+    argument: 'duration',
+    description: 'how long the log is kept for tails and AS OF OFFSET, as 24h or 7d',
+    default: '24h',
+  },
+  {
+    name: 'log-retention-size',
+    argument: 'size',
+    description: 'how much of the log is kept at the most, as 10GB; empty: no limit',
+    default: '',
+  },
+  {
     name: 'max-connections',
     argument: 'number',
     description: 'sessions at once; the next gets 53300',
@@ -105,6 +120,9 @@ export function serverOptions(given: OptionSource, environment: OptionSource): S
     tlsCertificate: orNull('tls-certificate'),
     tlsKey: orNull('tls-key'),
     cacheBytes: sizeBytes('cache', text('cache')),
+    logRetentionMs: durationMs('log-retention', text('log-retention')),
+    logRetentionBytes:
+      text('log-retention-size') === '' ? null : sizeBytes('log-retention-size', text('log-retention-size')),
     connectionsMax: wholeNumber('max-connections', text('max-connections'), 1, 1_000_000),
     logLevel: text('log-level'),
     settings: configPath === undefined ? {} : settingsOf(file, configPath),
@@ -198,6 +216,12 @@ function sizeBytes(name: string, text: string): number {
   const kilobytes = parseKilobytes(text);
   if (kilobytes === null || kilobytes <= 0) throw wrong(name, text, 'a size such as 256MB');
   return kilobytes * 1024;
+}
+
+function durationMs(name: string, text: string): number {
+  const milliseconds = parseMilliseconds(text);
+  if (milliseconds === null || milliseconds < 0) throw wrong(name, text, 'a duration such as 24h');
+  return milliseconds;
 }
 
 function wrong(name: string, value: string, expected: string): AlopexError {

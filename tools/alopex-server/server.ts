@@ -30,6 +30,7 @@ export class Server {
       env,
       path: resolve(options.data),
       cacheBytes: options.cacheBytes,
+      retention: { retentionMs: options.logRetentionMs, retentionBytes: options.logRetentionBytes },
       connectionsMax: options.connectionsMax,
       settings: {
         ...options.settings,
