@@ -34,8 +34,11 @@ export type Session = {
    * a promise. Null: the statement, or the state that the session is in, needs `bind`.
    */
   lookUp(statement: PreparedStatement, parameters: readonly Datum[]): Rows | Promise<Rows> | null;
-  /** The short way of an INSERT of one row, as `lookUp` is of a lookup; like `bind` it begins a transaction. */
-  insertRow(statement: PreparedStatement, parameters: readonly Datum[]): true | Promise<true> | null;
+  /**
+   * The short way of a statement that returns no rows, as `lookUp` is of a lookup: an INSERT of one row, an UPDATE or
+   * DELETE of the row of a key, the start and the end of a transaction. Its tag; like `bind` it begins a transaction.
+   */
+  command(statement: PreparedStatement, parameters: readonly Datum[]): string | Promise<string> | null;
   /** Ends the implicit transaction: commits it, and waits until that is durable. No promise: nothing to commit. */
   sync(): void | Promise<void>;
   /** Rolls the implicit transaction back, or marks the block failed: after an error outside the session's calls. */

@@ -79,7 +79,7 @@ export class EmbeddedStatement<R> implements Statement<R> {
       const parameters = parametersOf(session, this.#prepared, values);
       result =
         this.#lookUp(session, parameters) ??
-        this.#insertRow(session, parameters) ??
+        this.#write(session, parameters) ??
         this.#select(session, parameters) ??
         this.#run(session, parameters);
     } catch (error) {
@@ -117,14 +117,15 @@ export class EmbeddedStatement<R> implements Statement<R> {
       : this.#results.selected(session, rows);
   }
 
-  #insertRow(
+  #write(
     session: EngineSession,
     parameters: readonly Datum[],
   ): QueryResult<R> | Promise<QueryResult<R>> | null {
-    const inserted = session.insertRow(this.#prepared, parameters);
-    if (inserted === null) return null;
-    if (inserted instanceof Promise) return inserted.then(() => synced(session, insertedRow));
-    return synced(session, insertedRow);
+    if (this.#prepared.query === null) return null;
+    const tag = session.command(this.#prepared, parameters);
+    if (tag === null) return null;
+    if (tag instanceof Promise) return tag.then((done) => synced(session, written(done)));
+    return synced(session, written(tag));
   }
 
   #select(
@@ -169,12 +170,13 @@ function rowCountOf({ rowCount }: { readonly rowCount: number }): number {
   return rowCount;
 }
 
-const insertedRow = Object.freeze({
-  command: 'INSERT',
-  rowCount: 1,
-  rows: Object.freeze([]) as readonly never[],
-  fields: Object.freeze([]) as readonly Field[],
-});
+const noRows = Object.freeze([]) as readonly never[];
+const noFields = Object.freeze([]) as readonly Field[];
+const insertedRow = Object.freeze({ command: 'INSERT', rowCount: 1, rows: noRows, fields: noFields });
+
+function written(tag: string) {
+  return tag === 'INSERT 0 1' ? insertedRow : { ...parseTag(tag), rows: noRows, fields: noFields };
+}
 
 /** Runs a statement once. */
 export async function runOnce<R>(

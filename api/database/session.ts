@@ -18,11 +18,12 @@ import { SessionSettings } from './session-settings.ts';
 import { requireMayBecome } from './session-user.ts';
 import { busy, StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
-import { insertRow, insertRows } from './statements/insert-row.ts';
+import { lookUp } from './statements/look-up.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
-import { endsFailedBlock } from './statements/transaction.ts';
+import { endsFailedBlock, runTransactionStatement } from './statements/transaction.ts';
+import { changeRow, insertRow, insertRows } from './statements/write-row.ts';
 import { momentOfSession, momentsOf } from './time-travel.ts';
 
 /**
@@ -147,37 +148,36 @@ export class EngineSession implements Session {
   }
 
   lookUp(prepared: PreparedStatement, parameters: readonly Datum[]): Rows | Promise<Rows> | null {
-    const { query } = prepared as Prepared;
-    if (query === null || query.lookup === null || !this.#mayLookUp(query)) return null;
-    this.lastStatement = prepared.statement.source;
-    const { transactions } = this.engine;
-    const transaction = this.#transaction;
-    try {
-      const view =
-        transaction === null ? { at: transactions.visible, pending: null } : transactions.view(transaction);
-      const reader = transaction === null ? this.engine.reader : transactions.reader(transaction);
-      const rows = query.lookup(reader, view, parameters);
-      if (transaction !== null) transactions.endStatement(transaction);
-      if (!(rows instanceof Promise)) return rows;
-      return rows.catch((error: unknown) => {
-        throw this.#failed(error);
-      });
-    } catch (error) {
-      throw this.#failed(error);
-    }
+    const { query, statement } = prepared as Prepared;
+    const lookup = query?.lookup ?? null;
+    if (query === null || lookup === null || !this.#mayLookUp(query)) return null;
+    this.lastStatement = statement.source;
+    return this.#done(() => lookUp(this, lookup, parameters));
   }
 
-  /**
-   * The short way of an INSERT of one row, without a portal and, where nothing must be waited for, without a promise.
-   * Null: the statement, or the state that the session is in, needs `bind`.
-   */
-  insertRow(prepared: PreparedStatement, parameters: readonly Datum[]): true | Promise<true> | null {
-    const insert = this.#rowInsert(prepared as Prepared);
-    if (insert === null) return null;
-    return this.#done(() => insertRow(this, prepared as Prepared, insert, parameters));
+  command(statement: PreparedStatement, parameters: readonly Datum[]): string | Promise<string> | null {
+    const prepared = statement as Prepared;
+    const { query } = prepared;
+    if (query === null) return this.#transactionCommand(prepared);
+    const { insert, change } = query;
+    if ((insert === null && change === null) || !this.#mayLookUp(query)) return null;
+    return this.#done(() =>
+      insert !== null
+        ? insertRow(this, prepared, insert, parameters)
+        : changeRow(this, prepared, change!, parameters),
+    );
   }
 
-  /** As `insertRow`, once for each of the parameters (null: no more). How many; null: each needs `bind`. */
+  #transactionCommand({ statement }: Prepared): string | Promise<string> | null {
+    const { node } = statement;
+    if (!('TransactionStmt' in node) || !this.settings.lookUps.readsPresent) return null;
+    return this.#done(() => {
+      this.#requireUsable(statement);
+      return runTransactionStatement(this, node.TransactionStmt);
+    });
+  }
+
+  /** As `command` of an INSERT of one row, once for each of the parameters (null: no more). How many; null: each needs `bind`. */
   async insertRows(prepared: Prepared, next: () => readonly Datum[] | null): Promise<number | null> {
     const insert = this.#rowInsert(prepared);
     if (insert === null) return null;
@@ -199,20 +199,20 @@ export class EngineSession implements Session {
   ): true | Promise<true> | null {
     const { query } = prepared as Prepared;
     if (query === null || !isPlainRead(prepared.statement, query) || !this.#mayLookUp(query)) return null;
-    return this.#done(() => readAll(this, prepared as Prepared, query, parameters, consume));
+    return this.#done<true>(() => {
+      const read = readAll(this, prepared as Prepared, query, parameters, consume);
+      return read instanceof Promise ? read.then(() => true) : true;
+    });
   }
 
   /** What a short way throws fails the transaction. */
-  #done(work: () => unknown): true | Promise<true> {
+  #done<Result>(work: () => Result | Promise<Result>): Result | Promise<Result> {
     try {
       const done = work();
-      if (!(done instanceof Promise)) return true;
-      return done.then(
-        () => true,
-        (error: unknown) => {
-          throw this.#failed(error);
-        },
-      );
+      if (!(done instanceof Promise)) return done;
+      return done.catch((error: unknown) => {
+        throw this.#failed(error);
+      });
     } catch (error) {
       throw this.#failed(error);
     }
@@ -371,17 +371,17 @@ export class EngineSession implements Session {
   }
 
   /** COMMIT, or END: the tag. */
-  async commitBlock(): Promise<string> {
+  commitBlock(): string | Promise<string> {
     const block = this.#block;
     if (block === 'none')
       this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
     if (block === 'failed') return this.rollbackBlock();
     this.#block = 'none';
-    await this.sync();
-    return 'COMMIT';
+    const synced = this.sync();
+    return synced === undefined ? 'COMMIT' : synced.then(committed);
   }
 
-  async rollbackBlock(): Promise<string> {
+  rollbackBlock(): string {
     if (this.#block === 'none')
       this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
     this.#block = 'none';
@@ -489,3 +489,5 @@ export class EngineSession implements Session {
     this.engine.forgetSession(this);
   }
 }
+
+const committed = (): string => 'COMMIT';

@@ -3,13 +3,16 @@ import { ByteWriter } from '../../base/bytes/writer.ts';
 import type { AlopexError } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { OutputColumn } from '../../query/plan/logical.ts';
-import { codecOf } from '../../query/types/codec/codec.ts';
 import type { FunctionContext } from '../../query/types/function.ts';
 import { typeInfo } from '../../query/types/registry.ts';
+import { type FieldEncoder, formatOf } from './fields.ts';
 
 /** The buffer of a connection that has said little, and the largest that an idle one keeps. */
 const smallBytes = 512;
 const keptBytesMax = 4096;
+
+/** RowDescriptions, all text, by the statement's own columns: drivers ask for one with each execution. */
+const descriptions = new WeakMap<readonly OutputColumn[], Uint8Array>();
 
 const slabBytes = 16 * 1024;
 let slab = new Uint8Array(0);
@@ -64,7 +67,8 @@ export class BackendWriter {
   }
 
   #empty(letter: string): void {
-    this.#end(this.#begin(letter));
+    this.#out.uint8(letter.charCodeAt(0));
+    this.#out.int32(4);
   }
 
   authentication(code: number, body: Uint8Array = new Uint8Array()): void {
@@ -94,9 +98,9 @@ export class BackendWriter {
   }
 
   readyForQuery(status: 'idle' | 'transaction' | 'failed'): void {
-    const start = this.#begin('Z');
+    this.#out.uint8('Z'.charCodeAt(0));
+    this.#out.int32(5);
     this.#out.uint8((status === 'idle' ? 'I' : status === 'transaction' ? 'T' : 'E').charCodeAt(0));
-    this.#end(start);
   }
 
   /** The newest version is 3.0, in full as PostgreSQL sends it. */
@@ -144,6 +148,17 @@ export class BackendWriter {
   }
 
   rowDescription(columns: readonly OutputColumn[], formats: readonly number[]): void {
+    const known = formats.length === 0 ? descriptions.get(columns) : undefined;
+    if (known !== undefined) {
+      this.#out.raw(known);
+      return;
+    }
+    const message = this.#out.length;
+    this.#describeRow(columns, formats);
+    if (formats.length === 0) descriptions.set(columns, this.#out.bytes.slice(message, this.#out.length));
+  }
+
+  #describeRow(columns: readonly OutputColumn[], formats: readonly number[]): void {
     const start = this.#begin('T');
     this.#out.int16(columns.length);
     for (const [index, column] of columns.entries()) {
@@ -158,12 +173,12 @@ export class BackendWriter {
     this.#end(start);
   }
 
-  dataRow(row: readonly Datum[], encoders: readonly FieldEncoder[]): void {
+  dataRow(row: readonly Datum[], encoders: readonly FieldEncoder[], functions: FunctionContext): void {
     const before = this.#out.length;
     const start = this.#begin('D');
     try {
       this.#out.int16(row.length);
-      for (let index = 0; index < row.length; index++) this.#field(row[index]!, encoders[index]!);
+      for (let index = 0; index < row.length; index++) this.#field(row[index]!, encoders[index]!, functions);
     } catch (error) {
       // A value that cannot be shown must not leave half a message behind.
       this.#out.length = before;
@@ -172,7 +187,7 @@ export class BackendWriter {
     this.#end(start);
   }
 
-  #field(value: Datum, encode: FieldEncoder): void {
+  #field(value: Datum, encode: FieldEncoder, functions: FunctionContext): void {
     const out = this.#out;
     if (value === null) {
       out.int32(-1);
@@ -180,7 +195,7 @@ export class BackendWriter {
     }
     const start = out.length;
     out.int32(0);
-    encode(value, out);
+    encode(value, out, functions);
     out.setInt32(start, out.length - start - 4);
   }
 
@@ -230,25 +245,4 @@ export class BackendWriter {
     this.#out.uint8(0);
     this.#end(start);
   }
-}
-
-export type FieldEncoder = (value: Datum, out: ByteWriter) => void;
-
-export function formatOf(formats: readonly number[], index: number): number {
-  return formats.length === 0 ? 0 : formats.length === 1 ? formats[0]! : formats[index]!;
-}
-
-/** One encoder a column: resolved once for a result, run for each row. */
-export function fieldEncoders(
-  columns: readonly OutputColumn[],
-  formats: readonly number[],
-  context: FunctionContext,
-): readonly FieldEncoder[] {
-  return columns.map(({ type }, index) => {
-    const codec = codecOf(type.oid);
-    if (formatOf(formats, index) === 1) return (value, out) => out.raw(codec.encode(value, type));
-    return (value, out) => {
-      out.utf8(codec.format(value, type, context));
-    };
-  });
 }

@@ -176,7 +176,7 @@ export class PgConnection {
   async #passwordMessage(): Promise<Uint8Array | null> {
     const frame = await this.#next();
     if (frame?.kind !== 'message' || frame.message === 'terminate') return null;
-    if (frame.message === 'password') return frame.body;
+    if (frame.message === 'password') return frame.body.raw(frame.body.remaining);
     throw protocolViolation(`expected password response, got message of kind ${frame.message}`);
   }
 

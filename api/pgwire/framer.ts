@@ -1,9 +1,11 @@
+import { ByteReader } from '../../base/bytes/reader.ts';
 import { type FrontendMessage, messageKind, protocolViolation } from './frontend.ts';
 import { messageBytesMax, startupBytesMax, unauthenticatedMessageBytesMax } from './limits.ts';
 
+/** A packet. `body` reads it without its type and length, and is another packet's once the next one is cut. */
 export type Frame =
-  | { readonly kind: 'startup'; readonly body: Uint8Array }
-  | { readonly kind: 'message'; readonly message: FrontendMessage['kind']; readonly body: Uint8Array };
+  | { readonly kind: 'startup'; readonly body: ByteReader }
+  | { readonly kind: 'message'; readonly message: FrontendMessage['kind']; readonly body: ByteReader };
 
 const noBytes = new Uint8Array();
 
@@ -11,12 +13,14 @@ const noBytes = new Uint8Array();
  * Cuts a stream of bytes into packets. Sans I/O. A length beyond the limit of the phase is refused from its four
  * bytes alone, before anything is kept.
  *
- * A packet that lies whole in one chunk is a view of it. What a chunk ends in is copied to one buffer that doubles,
+ * A packet that lies whole in one chunk is read in it, by one reader for all of a chunk: a view for each packet, and for
+ * each of its parts, took a third of the time of a prepared lookup. What a chunk ends in is copied to one buffer that doubles,
  * so that a client that sends single bytes costs no more memory than the bytes.
  */
 export class Framer {
   phase: 'startup' | 'unauthenticated' | 'authenticated' = 'startup';
   #bytes: Uint8Array = noBytes;
+  #reader = new ByteReader(noBytes);
   #start = 0;
   #end = 0;
   /** The buffer is a copy of ours, which may be written to behind `#end`. */
@@ -34,9 +38,7 @@ export class Framer {
 
   push(chunk: Uint8Array): void {
     if (this.#start === this.#end) {
-      this.#bytes = chunk;
-      this.#start = 0;
-      this.#end = chunk.length;
+      this.#hold(chunk, chunk.length);
       this.#isOwned = false;
       return;
     }
@@ -52,14 +54,21 @@ export class Framer {
     // Packets that were taken are views of the old buffer: what is kept moves to a new one, never within it.
     const grown = new Uint8Array(Math.max(needed, kept.length * 2));
     grown.set(kept);
-    this.#bytes = grown;
-    this.#start = 0;
-    this.#end = kept.length;
+    this.#hold(grown, kept.length);
     this.#isOwned = true;
+  }
+
+  #hold(bytes: Uint8Array, end: number): void {
+    this.#bytes = bytes;
+    this.#reader = new ByteReader(bytes, 0, 0);
+    this.#start = 0;
+    this.#end = end;
   }
 
   /** The next whole packet, or null. */
   next(): Frame | null {
+    // Nothing is left: the chunk is not held for an idle connection's sake.
+    if (this.#start === this.#end && this.#end > 0) this.#forget();
     return this.phase === 'startup' ? this.#startup() : this.#message();
   }
 
@@ -88,19 +97,16 @@ export class Framer {
   }
 
   /** A packet of `count` bytes, without the `skipped` first ones. */
-  #take(count: number, skipped: number): Uint8Array {
-    const start = this.#start;
+  #take(count: number, skipped: number): ByteReader {
+    const reader = this.#reader;
+    reader.position = this.#start + skipped;
     this.#start += count;
-    const body = this.#bytes.subarray(start + skipped, start + count);
-    // Nothing is left: the chunk is not held for an idle connection's sake.
-    if (this.#start === this.#end) this.#forget();
-    return body;
+    reader.end = this.#start;
+    return reader;
   }
 
   #forget(): void {
-    this.#bytes = noBytes;
-    this.#start = 0;
-    this.#end = 0;
+    this.#hold(noBytes, 0);
     this.#isOwned = false;
   }
 }

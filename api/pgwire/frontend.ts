@@ -1,6 +1,7 @@
-import { ByteReader, ByteReaderError } from '../../base/bytes/reader.ts';
+import { type ByteReader, ByteReaderError } from '../../base/bytes/reader.ts';
 import { utf8ToString, utf8ToStringStrict } from '../../base/bytes/utf8.ts';
 import { AlopexError } from '../../base/errors.ts';
+import { knownName } from './names.ts';
 
 /** The first packet of a connection. */
 export type StartupPacket =
@@ -28,7 +29,9 @@ export type FrontendMessage =
       readonly portal: string;
       readonly statement: string;
       readonly parameterFormats: readonly number[];
-      readonly parameters: readonly (Uint8Array | null)[];
+      /** What the parameters' places are in. */
+      readonly bytes: Uint8Array;
+      readonly parameters: readonly (Place | null)[];
       readonly resultFormats: readonly number[];
     }
   | { readonly kind: 'describe'; readonly target: 'statement' | 'portal'; readonly name: string }
@@ -43,6 +46,9 @@ export type FrontendMessage =
   | { readonly kind: 'function-call' }
   /** PasswordMessage, SASLInitialResponse, SASLResponse: which one, the state of the handshake tells. */
   | { readonly kind: 'password'; readonly body: Uint8Array };
+
+/** Bytes [start, end) of a message. */
+export type Place = { readonly start: number; readonly end: number };
 
 export type Message<Kind extends FrontendMessage['kind']> = Extract<FrontendMessage, { readonly kind: Kind }>;
 
@@ -78,8 +84,7 @@ export function messageKind(type: number): FrontendMessage['kind'] {
 }
 
 /** The body of a message, without type and length. Views into it are kept. */
-export function decodeMessage(kind: FrontendMessage['kind'], body: Uint8Array): FrontendMessage {
-  const reader = new ByteReader(body);
+export function decodeMessage(kind: FrontendMessage['kind'], reader: ByteReader): FrontendMessage {
   try {
     const message = decodeBody(kind, reader);
     if (reader.remaining > 0) throw protocolViolation('invalid message format');
@@ -99,7 +104,7 @@ function decodeBody(kind: FrontendMessage['kind'], reader: ByteReader): Frontend
         kind,
         name: cString(reader),
         text: cString(reader),
-        parameterTypes: list(reader, () => reader.uint32()),
+        parameterTypes: list(reader, readType),
       };
     case 'bind':
       return decodeBind(reader);
@@ -125,32 +130,53 @@ function decodeBody(kind: FrontendMessage['kind'], reader: ByteReader): Frontend
   }
 }
 
+const readType = (reader: ByteReader): number => reader.uint32();
+
 function decodeBind(reader: ByteReader): FrontendMessage {
   const portal = cString(reader);
   const statement = cString(reader);
-  const parameterFormats = list(reader, () => reader.int16());
-  const parameters = list(reader, () => {
-    const length = reader.int32();
-    return length === -1 ? null : reader.raw(length);
-  });
-  const resultFormats = list(reader, () => reader.int16());
+  const parameterFormats = formats(reader);
+  const parameters = list(reader, placeOfValue);
+  const resultFormats = formats(reader);
   if (parameterFormats.length > 1 && parameterFormats.length !== parameters.length) {
     throw protocolViolation(
       `bind message has ${parameterFormats.length} parameter formats but ${parameters.length} parameters`,
     );
   }
-  for (const format of [...parameterFormats, ...resultFormats]) {
-    if (format !== 0 && format !== 1) {
-      throw new AlopexError('invalid_parameter_value', `unsupported format code: ${format}`);
-    }
-  }
-  return { kind: 'bind', portal, statement, parameterFormats, parameters, resultFormats };
+  checkFormats(parameterFormats);
+  checkFormats(resultFormats);
+  const { bytes } = reader;
+  return { kind: 'bind', portal, statement, parameterFormats, bytes, parameters, resultFormats };
 }
 
-function list<Item>(reader: ByteReader, read: () => Item): readonly Item[] {
+const allText: readonly number[] = [];
+const readFormat = (reader: ByteReader): number => reader.int16();
+
+/** One code that says text, as drivers send it, is as good as none. */
+function formats(reader: ByteReader): readonly number[] {
+  const codes = list(reader, readFormat);
+  return codes.length === 0 || (codes.length === 1 && codes[0] === 0) ? allText : codes;
+}
+
+function checkFormats(codes: readonly number[]): void {
+  for (const code of codes) {
+    if (code !== 0 && code !== 1)
+      throw new AlopexError('invalid_parameter_value', `unsupported format code: ${code}`);
+  }
+}
+
+function placeOfValue(reader: ByteReader): Place | null {
+  const length = reader.int32();
+  if (length === -1) return null;
+  const start = reader.position;
+  reader.skip(length);
+  return { start, end: reader.position };
+}
+
+function list<Item>(reader: ByteReader, read: (reader: ByteReader) => Item): readonly Item[] {
   const count = reader.uint16();
   const items: Item[] = [];
-  for (let index = 0; index < count; index++) items.push(read());
+  for (let index = 0; index < count; index++) items.push(read(reader));
   return items;
 }
 
@@ -162,10 +188,10 @@ function target(reader: ByteReader): 'statement' | 'portal' {
 }
 
 /** Text from the client: UTF-8 without a zero byte, or 22021. */
-export function checkedText(bytes: Uint8Array): string {
-  const text = utf8ToString(bytes);
+export function checkedText(bytes: Uint8Array, start: number, end: number): string {
+  const text = utf8ToString(bytes, start, end);
   // The decoder puts U+FFFD for what is not UTF-8; a client may also have sent that character itself.
-  const isBroken = text.includes('\ufffd') && utf8ToStringStrict(bytes) === null;
+  const isBroken = text.includes('\ufffd') && utf8ToStringStrict(bytes.subarray(start, end)) === null;
   if (isBroken || text.includes('\0')) {
     throw new AlopexError('character_not_in_repertoire', 'invalid byte sequence for encoding "UTF8"');
   }
@@ -173,11 +199,21 @@ export function checkedText(bytes: Uint8Array): string {
 }
 
 function cString(reader: ByteReader): string {
-  const end = reader.bytes.indexOf(0, reader.position);
+  const { bytes, position } = reader;
+  const end = endOfString(bytes, position);
   if (end < 0 || end >= reader.end) throw protocolViolation('invalid string in message');
-  const text = checkedText(reader.raw(end - reader.position));
-  reader.skip(1);
-  return text;
+  reader.position = end + 1;
+  return knownName(bytes, position, end) ?? checkedText(bytes, position, end);
+}
+
+/** Bytes that are looked at here, before the host's own search, whose call costs as much. */
+const nearBytes = 32;
+
+/** Where the zero byte is; negative: nowhere. */
+function endOfString(bytes: Uint8Array, start: number): number {
+  const near = Math.min(start + nearBytes, bytes.length);
+  for (let at = start; at < near; at++) if (bytes[at] === 0) return at;
+  return bytes.indexOf(0, near);
 }
 
 const cancelCode = 80_877_102;
@@ -185,8 +221,7 @@ const sslCode = 80_877_103;
 const gssCode = 80_877_104;
 
 /** The first packet, without its length. */
-export function decodeStartup(body: Uint8Array): StartupPacket {
-  const reader = new ByteReader(body);
+export function decodeStartup(reader: ByteReader): StartupPacket {
   try {
     const code = reader.int32();
     if (code === sslCode) return { kind: 'ssl-request' };

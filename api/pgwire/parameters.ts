@@ -1,11 +1,11 @@
 import { ByteReaderError } from '../../base/bytes/reader.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import { codecOf } from '../../query/types/codec/codec.ts';
-import type { FunctionContext, TypeCodec } from '../../query/types/function.ts';
-import type { SqlType } from '../../query/types/type.ts';
+import type { FunctionContext } from '../../query/types/function.ts';
+import { oids, type TypeOid } from '../../query/types/type.ts';
 import type { PreparedStatement } from '../database/contract.ts';
-import { formatOf } from './backend.ts';
-import { checkedText, type Message, protocolViolation } from './frontend.ts';
+import { formatOf } from './fields.ts';
+import { checkedText, type Message, type Place, protocolViolation } from './frontend.ts';
 
 const noParameters: readonly Datum[] = [];
 
@@ -15,7 +15,7 @@ export function decodeParameters(
   message: Message<'bind'>,
   functions: FunctionContext,
 ): readonly Datum[] {
-  const { parameters, parameterFormats } = message;
+  const { bytes, parameters, parameterFormats } = message;
   const { parameterTypes } = prepared;
   if (parameters.length !== parameterTypes.length) {
     throw protocolViolation(
@@ -23,19 +23,50 @@ export function decodeParameters(
     );
   }
   if (parameters.length === 0) return noParameters;
-  return parameters.map((bytes, index) => {
-    if (bytes === null) return null;
-    const type = { oid: parameterTypes[index]!, modifier: -1 };
-    const codec = codecOf(type.oid);
-    return formatOf(parameterFormats, index) === 1
-      ? decodeBinary(codec, bytes, type)
-      : codec.parse(checkedText(bytes), type, functions);
-  });
+  const datums = new Array<Datum>(parameters.length);
+  for (let index = 0; index < datums.length; index++) {
+    const place = parameters[index]!;
+    const oid = parameterTypes[index]!;
+    if (place === null) datums[index] = null;
+    else if (formatOf(parameterFormats, index) === 0) datums[index] = parseText(oid, bytes, place, functions);
+    else datums[index] = decodeBinary(oid, bytes.subarray(place.start, place.end));
+  }
+  return datums;
 }
 
-function decodeBinary(codec: TypeCodec, bytes: Uint8Array, type: SqlType): Datum {
+function parseText(
+  oid: TypeOid,
+  bytes: Uint8Array,
+  { start, end }: Place,
+  functions: FunctionContext,
+): Datum {
+  if (oid === oids.int4 || oid === oids.int8) {
+    const value = shortInteger(bytes, start, end);
+    if (value !== null) return value;
+  }
+  return codecOf(oid).parse(checkedText(bytes, start, end), { oid, modifier: -1 }, functions);
+}
+
+/** More digits may be too large for an int4. */
+const shortDigitsMax = 9;
+
+/** An integer that is written in the plainest way; null: it may be one all the same. */
+function shortInteger(bytes: Uint8Array, start: number, end: number): number | null {
+  const isNegative = bytes[start] === 45;
+  let at = isNegative ? start + 1 : start;
+  if (at === end || end - at > shortDigitsMax) return null;
+  let value = 0;
+  for (; at < end; at++) {
+    const digit = bytes[at]! - 48;
+    if (digit < 0 || digit > 9) return null;
+    value = value * 10 + digit;
+  }
+  return isNegative && value > 0 ? -value : value;
+}
+
+function decodeBinary(oid: TypeOid, bytes: Uint8Array): Datum {
   try {
-    return codec.decode(bytes, type);
+    return codecOf(oid).decode(bytes, { oid, modifier: -1 });
   } catch (error) {
     if (error instanceof ByteReaderError) throw protocolViolation('insufficient data left in message');
     throw error;

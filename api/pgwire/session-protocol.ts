@@ -1,3 +1,4 @@
+import type { ByteReader } from '../../base/bytes/reader.ts';
 import type { Clock } from '../../base/env/env.ts';
 import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
@@ -11,7 +12,7 @@ import type {
   RowsPortal,
   Session,
 } from '../database/contract.ts';
-import { type FieldEncoder, fieldEncoders } from './backend.ts';
+import { type FieldEncoder, fieldEncoders } from './fields.ts';
 import { decodeMessage, type FrontendMessage, type Message } from './frontend.ts';
 import type { Inbox } from './inbox.ts';
 import { portalsMax, preparedStatementsMax, sliceMsMax } from './limits.ts';
@@ -25,7 +26,6 @@ type BoundPortal = {
   readonly parameters: readonly Datum[];
   readonly resultFormats: readonly number[];
   started: Portal | null;
-  encoders: readonly FieldEncoder[] | null;
   isDone: boolean;
 };
 
@@ -46,6 +46,7 @@ export class SessionProtocol {
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #portals = new Map<string, BoundPortal>();
+  #unnamedPortal: BoundPortal | null = null;
   /** The unnamed statement; undefined where there is none. */
   #unnamed: PreparedStatement | null | undefined = undefined;
   #isSkipping = false;
@@ -94,7 +95,7 @@ export class SessionProtocol {
     }
   }
 
-  #handle(kind: FrontendMessage['kind'], body: Uint8Array): void | Promise<void> {
+  #handle(kind: FrontendMessage['kind'], body: ByteReader): void | Promise<void> {
     if (this.#isSkipping && kind !== 'sync') return;
     try {
       const handled = this.#dispatch(decodeMessage(kind, body));
@@ -146,7 +147,10 @@ export class SessionProtocol {
 
   #ready(): void {
     const { status } = this.#session;
-    if (status === 'idle' && this.#portals.size > 0) this.#portals.clear();
+    if (status === 'idle') {
+      this.#unnamedPortal = null;
+      if (this.#portals.size > 0) this.#portals.clear();
+    }
     this.#outbox.writer.readyForQuery(status);
     this.#session.startIdling();
   }
@@ -187,7 +191,7 @@ export class SessionProtocol {
         return portal.tag;
       case 'rows': {
         this.#outbox.writer.rowDescription(portal.columns, []);
-        const encoders = fieldEncoders(portal.columns, [], this.#session.functions);
+        const encoders = fieldEncoders(portal.columns, []);
         const { sent } = await this.#sendRows(portal, encoders, 0);
         return portal.tag(sent);
       }
@@ -244,20 +248,21 @@ export class SessionProtocol {
         `a connection cannot open more than ${portalsMax} portals`,
       );
     }
-    this.#portals.set(message.portal, {
+    const portal: BoundPortal = {
       prepared,
       parameters: prepared === null ? [] : decodeParameters(prepared, message, this.#session.functions),
       resultFormats: checkedResultFormats(prepared, message),
       started: null,
-      encoders: null,
       isDone: false,
-    });
+    };
+    if (message.portal === '') this.#unnamedPortal = portal;
+    else this.#portals.set(message.portal, portal);
     this.#outbox.writer.bindComplete();
   }
 
   #portal(name: string): BoundPortal {
-    const portal = this.#portals.get(name);
-    if (portal !== undefined) return portal;
+    const portal = this.#open(name);
+    if (portal !== null) return portal;
     throw new AlopexError('invalid_cursor_name', `portal "${name}" does not exist`);
   }
 
@@ -279,9 +284,9 @@ export class SessionProtocol {
       const rows = this.#session.lookUp(prepared, portal.parameters);
       if (rows instanceof Promise) return rows.then((found) => this.#sendFound(portal, found));
       if (rows !== null) return this.#sendFound(portal, rows);
-      const inserted = this.#session.insertRow(prepared, portal.parameters);
-      if (inserted instanceof Promise) return inserted.then(() => this.#sendInserted(portal));
-      if (inserted !== null) return this.#sendInserted(portal);
+      const tag = this.#session.command(prepared, portal.parameters);
+      if (tag instanceof Promise) return tag.then((done) => this.#sendDone(portal, done));
+      if (tag !== null) return this.#sendDone(portal, tag);
     }
     return this.#execute(portal, prepared, name, rowsMax);
   }
@@ -289,21 +294,16 @@ export class SessionProtocol {
   /** The rows of a lookup: the portal is done with them. */
   #sendFound(portal: BoundPortal, rows: Rows): void {
     const { writer } = this.#outbox;
-    const encoders = this.#encoders(portal, portal.prepared!.columns!);
-    for (const row of rows) writer.dataRow(row, encoders);
+    const encoders = fieldEncoders(portal.prepared!.columns!, portal.resultFormats);
+    for (const row of rows) writer.dataRow(row, encoders, this.#session.functions);
     portal.isDone = true;
-    writer.commandComplete(`SELECT ${rows.length}`);
+    writer.commandComplete(rows.length === 1 ? 'SELECT 1' : 'SELECT 0');
   }
 
-  #sendInserted(portal: BoundPortal): void {
-    portal.started = { kind: 'command', tag: 'INSERT 0 1' };
+  #sendDone(portal: BoundPortal, tag: string): void {
+    portal.started = { kind: 'command', tag };
     portal.isDone = true;
-    this.#outbox.writer.commandComplete(portal.started.tag);
-  }
-
-  #encoders(portal: BoundPortal, columns: RowsPortal['columns']): readonly FieldEncoder[] {
-    portal.encoders ??= fieldEncoders(columns, portal.resultFormats, this.#session.functions);
-    return portal.encoders;
+    this.#outbox.writer.commandComplete(tag);
   }
 
   async #execute(
@@ -323,7 +323,7 @@ export class SessionProtocol {
     if (started.kind === 'rows') {
       const { sent, isDone } = await this.#sendRows(
         started,
-        this.#encoders(portal, started.columns),
+        fieldEncoders(started.columns, portal.resultFormats),
         rowsMax,
       );
       portal.isDone = isDone;
@@ -367,11 +367,13 @@ export class SessionProtocol {
     encoders: readonly FieldEncoder[],
     rowsMax: number,
   ): Promise<{ readonly sent: number; readonly isDone: boolean }> {
+    const { writer } = this.#outbox;
+    const { functions } = this.#session;
     let sent = 0;
     for (;;) {
       const { rows, isDone } = await portal.fetch(rowsMax === 0 ? 0 : rowsMax - sent);
       for (const row of rows) {
-        this.#outbox.writer.dataRow(row, encoders);
+        writer.dataRow(row, encoders, functions);
         const room = this.#outbox.room();
         if (room === null) continue;
         await room;
@@ -389,12 +391,17 @@ export class SessionProtocol {
     this.#outbox.writer.closeComplete();
   }
 
+  #open(name: string): BoundPortal | null {
+    return name === '' ? this.#unnamedPortal : (this.#portals.get(name) ?? null);
+  }
+
   #closePortal(name: string): void {
-    const portal = this.#portals.get(name);
-    if (portal === undefined) return;
+    const portal = this.#open(name);
+    if (portal === null) return;
     const { started } = portal;
     if (started?.kind === 'rows' || started?.kind === 'copy-out') started.close();
-    this.#portals.delete(name);
+    if (name === '') this.#unnamedPortal = null;
+    else this.#portals.delete(name);
   }
 
   #onSync(): void | Promise<void> {

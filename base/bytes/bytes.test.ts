@@ -35,6 +35,18 @@ describe('base/bytes', () => {
     );
   });
 
+  it('writes safe integers in decimal as String does', () => {
+    const edges = [0, -0, 9, 10, -10, 2 ** 31, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 10 ** 15];
+    fc.assert(
+      fc.property(fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.constantFrom(...edges)), (value) => {
+        const writer = new ByteWriter(1);
+        writer.decimal(value);
+        expect(utf8ToString(writer.view())).to.equal(String(value));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('refuses to read past the end and integers that are too long', () => {
     expect(() => new ByteReader(new Uint8Array(3)).int32()).to.throw(ByteReaderError);
     expect(() => new ByteReader(new Uint8Array(11).fill(255)).varlong()).to.throw(ByteReaderError);

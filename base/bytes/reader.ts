@@ -9,7 +9,7 @@ export class ByteReaderError extends Error {
 export class ByteReader {
   readonly bytes: Uint8Array;
   position: number;
-  readonly end: number;
+  end: number;
   readonly #view: DataView;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {

@@ -125,6 +125,24 @@ export class ByteWriter {
     this.length += written;
     return written;
   }
+  /** A safe integer in decimal digits, as `String` has it. */
+  decimal(value: number): void {
+    this.reserve(17);
+    const { bytes } = this;
+    let rest = value;
+    if (value < 0) {
+      bytes[this.length++] = 45;
+      rest = -value;
+    }
+    let end = this.length + 1;
+    for (let next = rest; next >= 10; next = Math.floor(next / 10)) end++;
+    for (let at = end; at > this.length; ) {
+      const quotient = Math.floor(rest / 10);
+      bytes[--at] = 48 + (rest - quotient * 10);
+      rest = quotient;
+    }
+    this.length = end;
+  }
   setUint8(position: number, value: number): void {
     this.bytes[position] = value;
   }

@@ -83,6 +83,15 @@ export class TableWriter implements StatementWriter {
     return { affectedRows, returned };
   }
 
+  /**
+   * Of an UPDATE or DELETE of one row: takes the row as its plan puts it out; null where nothing was changed.
+   * No promise: done.
+   */
+  change(modification: Kind<'update' | 'delete'>, evaluate: RowEvaluator): (row: Row) => RowOutcome {
+    this.#refuseReadOnly(modification.kind);
+    return this.#rowModifier(modification, evaluate);
+  }
+
   /** One row of an INSERT that has neither ON CONFLICT nor RETURNING. No promise: done. */
   insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
     this.#refuseReadOnly('insert');

@@ -1,4 +1,5 @@
 import { AlopexError } from '../../../base/errors.ts';
+import { type KeyedChange, keyedChange } from '../../../query/exec/keyed-change.ts';
 import { type PointRead, pointRead } from '../../../query/exec/point-read.ts';
 import { type RowInsert, rowInsert } from '../../../query/exec/row-insert.ts';
 import type { LogicalPlan } from '../../../query/plan/logical.ts';
@@ -30,6 +31,8 @@ export type PreparedQuery = {
   readonly lookup: PointRead | null;
   /** The short way, where the statement inserts one row. */
   readonly insert: RowInsert | null;
+  /** The short way, where the statement changes the row of a key. */
+  readonly change: KeyedChange | null;
   /** The start of the command tag. */
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
   /** What the client said of the parameters' types; the rest was inferred. */
@@ -132,6 +135,7 @@ export function prepareQuery(
       plan,
       lookup: pointRead(plan),
       insert: rowInsert(plan),
+      change: keyedChange(plan),
       writtenTables: [...writtenTables(bound.plan)],
       command: bound.command,
       accesses: bound.accesses,

@@ -6,11 +6,11 @@ import { isolationOf, type Transaction } from '../../../query/txn/transaction.ts
 import type { EngineSession } from '../session.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 
-/** BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin: the command tag. */
-export async function runTransactionStatement(
+/** BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin: the command tag. A promise where there is something to commit. */
+export function runTransactionStatement(
   session: EngineSession,
   node: TransactionStmt,
-): Promise<string> {
+): string | Promise<string> {
   const name = node.savepoint_name ?? '';
   switch (node.kind) {
     case 'TRANS_STMT_BEGIN':
@@ -20,15 +20,13 @@ export async function runTransactionStatement(
       return node.kind === 'TRANS_STMT_BEGIN' ? 'BEGIN' : 'START TRANSACTION';
     }
     case 'TRANS_STMT_COMMIT': {
-      const tag = await session.commitBlock();
-      if (node.chain === true) session.beginBlock();
-      return tag;
+      const tag = session.commitBlock();
+      return tag instanceof Promise
+        ? tag.then((done) => chained(session, node, done))
+        : chained(session, node, tag);
     }
-    case 'TRANS_STMT_ROLLBACK': {
-      const tag = await session.rollbackBlock();
-      if (node.chain === true) session.beginBlock();
-      return tag;
-    }
+    case 'TRANS_STMT_ROLLBACK':
+      return chained(session, node, session.rollbackBlock());
     case 'TRANS_STMT_SAVEPOINT':
       openSavepoint(session.requireBlock('SAVEPOINT'), name, session.settings.mark);
       return 'SAVEPOINT';
@@ -41,6 +39,12 @@ export async function runTransactionStatement(
     default:
       throw unsupported('two-phase commit');
   }
+}
+
+/** AND CHAIN. */
+function chained(session: EngineSession, node: TransactionStmt, tag: string): string {
+  if (node.chain === true) session.beginBlock();
+  return tag;
 }
 
 /** ISOLATION LEVEL, READ ONLY, READ WRITE, [NOT] DEFERRABLE. */
