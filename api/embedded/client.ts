@@ -30,6 +30,7 @@ export class PoolClient extends Emitter {
   #last: Promise<unknown> = Promise.resolve();
   #queued = 0;
   #isReleased = true;
+  #resting: Promise<void> | null = null;
 
   constructor(
     session: EngineSession,
@@ -193,16 +194,36 @@ export class PoolClient extends Emitter {
     this.#isReleased = false;
   }
 
-  /** Back to the pool; with a reason, or within a transaction, the session ends instead. */
+  /** While it was released in this turn of the event loop: who releases it again means the same release. */
+  get resting(): Promise<void> | null {
+    return this.#resting;
+  }
+
+  /**
+   * Back to the pool; with a reason, or within a transaction, the session ends instead. Knex releases the client of a
+   * stream twice in a row: the second time counts for nothing within the turn, and nobody else gets the client in it.
+   */
   release(reason?: Error | boolean): void {
+    if (this.#resting !== null) return;
     if (this.#isReleased) {
       throw new AlopexError(
         'object_not_in_prerequisite_state',
         'Release called on client which has already been released to the pool.',
       );
     }
+    this.#resting = new Promise((resolve) => {
+      setImmediate(() => {
+        this.#resting = null;
+        resolve();
+      });
+    });
+    this.giveBack(Boolean(reason));
+  }
+
+  /** By the pool, of what it took for itself. */
+  giveBack(destroys: boolean): void {
     this.#isReleased = true;
-    this.#onRelease(this, Boolean(reason));
+    this.#onRelease(this, destroys);
   }
 
   /** By the pool: ends the session, and rolls back what it had begun. */

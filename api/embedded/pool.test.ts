@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Database } from '../database/database.ts';
 import { Database as Databases } from '../open.ts';
@@ -138,9 +139,24 @@ describe('Pool', () => {
     second.release(true);
     expect(await fourth).not.to.equal(second);
     expect(order).to.deep.equal([3, 4]);
+    await setImmediate();
     expect(() => second.release()).to.throw('already been released');
     (await third).release();
     (await fourth).release();
+  });
+
+  it('takes a client back once a turn, and hands it to nobody else in it', async () => {
+    const [first, second] = [await pool.connect(), await pool.connect()];
+    const third = pool.connect();
+    first.release();
+    first.release();
+    expect(pool.waitingCount).to.equal(0);
+    expect(await third).to.equal(first);
+    // The one that has it now was not released.
+    await third.then((client) => client.query('SELECT 1'));
+    expect(pool.idleCount).to.equal(0);
+    first.release();
+    second.release();
   });
 
   it('rolls back and drops a client that comes back in a transaction', async () => {

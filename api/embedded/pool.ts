@@ -18,7 +18,10 @@ export type PoolOptions = {
 
 type Release = (reason?: Error | boolean) => void;
 type ConnectCallback = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void;
-type Waiter = { readonly resolve: (client: PoolClient) => void; readonly reject: (error: Error) => void };
+type Waiter = {
+  readonly resolve: (client: PoolClient | Promise<PoolClient>) => void;
+  readonly reject: (error: Error) => void;
+};
 
 const maxDefault = 10;
 /** Callers that wait for a client. */
@@ -96,7 +99,7 @@ export class Pool extends Emitter {
     try {
       return await client.query(config);
     } finally {
-      client.release();
+      client.giveBack(false);
     }
   }
 
@@ -133,7 +136,8 @@ export class Pool extends Emitter {
     return client;
   }
 
-  #handOut(client: PoolClient): PoolClient {
+  #handOut(client: PoolClient): PoolClient | Promise<PoolClient> {
+    if (client.resting !== null) return client.resting.then(() => this.#handOut(client));
     client.acquire();
     this.emit('acquire', client);
     return client;

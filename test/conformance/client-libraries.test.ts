@@ -222,6 +222,12 @@ for (const [place, open] of [
         .catch((error: unknown) => error);
       expect(undone).to.equal(reason);
       expect(await db('x_author').pluck('name')).to.deep.equal(['ann']);
+      // node-postgres's own pool throws where Knex releases a stream's client twice.
+      if (place === 'embedded') {
+        const streamed: unknown[] = [];
+        for await (const row of db('x_book').select('title').orderBy('title').stream()) streamed.push(row);
+        expect(streamed).to.deep.equal([{ title: "what's ?" }, { title: 'x' }]);
+      }
       expect(await db('x_book').where({ title: 'x' }).del()).to.equal(1);
       expect(await db.schema.hasTable('x_book')).to.equal(true);
       expect(await db.raw('SELECT count(*) FROM x_book')).to.deep.include({ rows: [{ count: '1' }] });
