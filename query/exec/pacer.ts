@@ -11,13 +11,30 @@ const workMsMax = 4;
 const firstRows = 128;
 const rowsMin = 8;
 
+/** How many rows are good to work on at once, learnt from how long some of them took. */
+export class PacedRows {
+  readonly #max: number;
+  count: number;
+
+  constructor(first: number, max: number) {
+    this.count = Math.min(first, max);
+    this.#max = max;
+  }
+
+  /** So many rows took so long. A negative time is that of another slice: nothing is known. */
+  learn(rows: number, workMs: number): void {
+    if (workMs > workMsMax) this.count = Math.max(rowsMin, Math.floor((rows * workMsWanted) / workMs));
+    else if (workMs >= 0 && workMs < workMsMin) this.count = Math.min(this.#max, this.count * 4);
+  }
+}
+
 /**
  * Cuts the batches of a source by how long the work on those before took, until the next was asked for. So whatever
  * the plan does with its rows, it comes back to the source, which yields, after some milliseconds.
  */
 export class Pacer {
   readonly #runtime: Runtime;
-  #rows = firstRows;
+  readonly #rows = new PacedRows(firstRows, batchRowsMax);
   #given = 0;
   #batch: ColumnBatch | null = null;
   #at = 0;
@@ -30,7 +47,8 @@ export class Pacer {
 
   /** Before each pull: a promise where the slice is over. */
   pause(): Promise<void> | null {
-    if (this.#givenMs !== null) this.#adapt(this.#runtime.context.sliceMs() - this.#givenMs);
+    if (this.#givenMs !== null)
+      this.#rows.learn(this.#given, this.#runtime.context.sliceMs() - this.#givenMs);
     this.#givenMs = null;
     return this.#runtime.pause();
   }
@@ -40,7 +58,7 @@ export class Pacer {
     const batch = this.#batch;
     if (batch === null) return null;
     const count = liveCount(batch);
-    const end = count - this.#at <= this.#rows ? count : this.#at + this.#rows;
+    const end = Math.min(count, this.#at + this.#rows.count);
     const taken = sliceBatch(batch, this.#at, end);
     this.#given = end - this.#at;
     this.#at = end;
@@ -52,14 +70,5 @@ export class Pacer {
   put(batch: ColumnBatch): void {
     this.#batch = batch;
     this.#at = 0;
-  }
-
-  /** A negative time is that of another slice: nothing is known. */
-  #adapt(workMs: number): void {
-    if (workMs > workMsMax) {
-      this.#rows = Math.max(rowsMin, Math.floor((this.#given * workMsWanted) / workMs));
-    } else if (workMs >= 0 && workMs < workMsMin) {
-      this.#rows = Math.min(batchRowsMax, this.#rows * 4);
-    }
   }
 }

@@ -5,13 +5,17 @@ import type { MemoryShare } from './memory.ts';
 import { MergeHeap } from './merge-heap.ts';
 import type { Operator, Runtime } from './operator.ts';
 import { datumOrder, indexOrder, type SortedShape } from './order.ts';
+import { PacedRows } from './pacer.ts';
 import { RowStore } from './row-store.ts';
 import { BlockFile, BlockWriter, blockBytesOf, type StoredRows } from './spill/block-file.ts';
 import { RunsMerge } from './spill/merge.ts';
 import { gather, liveCount } from './vectors.ts';
 
-/** Rows that are sorted in one go, about 3 ms; larger inputs are merged from such runs while they are read. */
-const runRows = 8192;
+/** Rows that are sorted in one go, while that takes some milliseconds; runs are merged while they are read. */
+const runRowsFirst = 512;
+const runRowsMax = 8192;
+/** Rows of the first batch that is merged. */
+const mergedRowsFirst = 256;
 
 /** Runs that are merged at once: their blocks, read into memory, are half of a share where they can be. */
 const mergedRunsMin = 4;
@@ -41,6 +45,8 @@ export class RowSorter {
   #store: RowStore;
   #runs: Uint32Array[] = [];
   #runStart = 0;
+  readonly #runRows = new PacedRows(runRowsFirst, runRowsMax);
+  readonly #mergedRows = new PacedRows(mergedRowsFirst, batchRowsMax);
   /** Once more rows than the limit have come: the first key of the last one of those to keep. */
   #worst: { readonly key: Datum } | null = null;
   #spilled: SpilledRuns | null = null;
@@ -64,8 +70,8 @@ export class RowSorter {
     const wanted = this.#worst === null ? rows : this.#within(this.#worst, rows);
     if (wanted === null) return null;
     this.#store.append(wanted);
-    if (this.#store.rowCount > this.#limit * 2 + batchRowsMax) this.#trim();
-    else if (this.#store.rowCount - this.#runStart >= runRows) this.#endRun();
+    if (this.#store.rowCount > this.#limit * 2 + batchRowsMax) return this.#trim();
+    if (this.#store.rowCount - this.#runStart >= this.#runRows.count) this.#endRun();
     return this.#settle();
   }
 
@@ -112,23 +118,35 @@ export class RowSorter {
   }
 
   /** Keeps the first rows alone: a limit makes the rest unwanted. */
-  #trim(): void {
+  #trim(): Promise<void> | null {
     this.#endRun();
-    const kept = new RowStore(this.#storedWidth);
-    for (const batch of this.#mergeAll(true)) kept.append(batch);
+    return this.#keepFirst(iterated(this.#mergeAll(true), this.#runtime), new RowStore(this.#storedWidth));
+  }
+
+  #keepFirst(rows: Operator, kept: RowStore): Promise<void> | null {
+    for (let batch = rows.next(); batch !== null; batch = rows.next()) {
+      if (batch instanceof Promise) return batch.then(() => this.#keepFirst(rows, kept) ?? undefined);
+      kept.append(batch);
+    }
     this.#store = kept;
     this.#runs = [];
     this.#runStart = 0;
     this.#worst = { key: datumAt(kept.columns[this.#shape.keysAt[0]!]!, kept.rowCount - 1) };
+    return this.#settle();
   }
 
+  /** Rows that have come since the last run, in runs of as many as are good to sort at once. */
   #endRun(): void {
     const { rowCount } = this.#store;
-    if (rowCount === this.#runStart) return;
-    const run = new Uint32Array(rowCount - this.#runStart);
-    for (let at = 0; at < run.length; at++) run[at] = this.#runStart + at;
-    this.#runs.push(run.sort(this.#order()));
-    this.#runStart = rowCount;
+    const order = this.#order();
+    while (this.#runStart < rowCount) {
+      const run = new Uint32Array(Math.min(rowCount - this.#runStart, this.#runRows.count));
+      for (let at = 0; at < run.length; at++) run[at] = this.#runStart + at;
+      const startMs = this.#runtime.context.sliceMs();
+      this.#runs.push(run.sort(order));
+      this.#runRows.learn(run.length, this.#runtime.context.sliceMs() - startMs);
+      this.#runStart += run.length;
+    }
   }
 
   #order(): (left: number, right: number) => number {
@@ -142,7 +160,9 @@ export class RowSorter {
     const merge = new IndexMerge(this.#runs, this.#order());
     let left = Math.min(this.#limit, this.#store.rowCount);
     while (left > 0) {
-      const indexes = merge.take(Math.min(left, batchRowsMax));
+      const startMs = this.#runtime.context.sliceMs();
+      const indexes = merge.take(Math.min(left, this.#mergedRows.count));
+      this.#mergedRows.learn(indexes.length, this.#runtime.context.sliceMs() - startMs);
       left -= indexes.length;
       yield gathered(columns, indexes);
     }

@@ -4,7 +4,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import { Interval, SqlArray, SqlRow } from '../../base/values/datum.ts';
 import { Numeric } from '../../base/values/numeric.ts';
 import { parseJson } from './json/parse.ts';
-import { compareJson, jsonHashKey } from './json/value.ts';
+import { compareJson, type Json, jsonHashKey } from './json/value.ts';
 import { compareNumeric, numericHashKey } from './numeric/compare.ts';
 import { elementType, isArrayType } from './registry.ts';
 import { microsPerDay } from './time/calendar.ts';
@@ -128,6 +128,29 @@ export function isTextOrdered(type: TypeOid): boolean {
   }
 }
 
+/** Values that a sort compares again and again, in two generations of at most so many characters. */
+const parsedCharactersMax = 1_048_576;
+
+function jsonbOrder(): (left: string, right: string) => number {
+  let young = new Map<string, Json>();
+  let old = young;
+  let characters = 0;
+  const parsed = (text: string): Json => {
+    const known = young.get(text) ?? old.get(text);
+    if (known !== undefined) return known;
+    characters += text.length + 64;
+    if (characters > parsedCharactersMax) {
+      old = young;
+      young = new Map();
+      characters = text.length + 64;
+    }
+    const value = parseJson(text);
+    young.set(text, value);
+    return value;
+  };
+  return (left, right) => (left === right ? 0 : compareJson(parsed(left), parsed(right)));
+}
+
 /** The default btree order of a type. */
 export function compareFunction(type: TypeOid): Compare {
   if (isTextOrdered(type)) return asCompare(compareText);
@@ -150,9 +173,7 @@ export function compareFunction(type: TypeOid): Compare {
     case oids.vector:
       return asCompare(compareVectors);
     case oids.jsonb:
-      return asCompare((left: string, right: string) =>
-        left === right ? 0 : compareJson(parseJson(left), parseJson(right)),
-      );
+      return asCompare(jsonbOrder());
     case oids.bool:
     case oids.int2:
     case oids.int4:

@@ -1,13 +1,22 @@
 import { AlopexError } from '../../../base/errors.ts';
+import { Numeric } from '../../../base/values/numeric.ts';
 import { parseNumeric } from '../numeric/text.ts';
 import type { Json } from './value.ts';
 
 const depthMax = 5_000;
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON strings hold no control characters.
-const plainPattern = /[^"\\\u0000-\u001f]*/y;
 const wordPattern = /[A-Za-z0-9_$.+\-\u0080-\uffff]+/y;
-const blankPattern = /[ \t\n\r]*/y;
+/** Digits that are always exact as a double. */
+const exactDigitsMax = 15;
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 10 || code === 13 || code === 9;
+}
+
+/** What may follow a number: a blank, a comma, a bracket; NaN at the end. */
+function endsWord(code: number): boolean {
+  return Number.isNaN(code) || isBlank(code) || code === 44 || code === 93 || code === 125;
+}
 
 /** Reads JSON with PostgreSQL's errors. `isStored`: for jsonb, which cannot hold the character zero. */
 class JsonReader {
@@ -28,9 +37,7 @@ class JsonReader {
   }
 
   #skipBlanks(): void {
-    blankPattern.lastIndex = this.#at;
-    blankPattern.exec(this.#text);
-    this.#at = blankPattern.lastIndex;
+    while (isBlank(this.#text.charCodeAt(this.#at))) this.#at++;
   }
 
   #value(depth: number): Json {
@@ -50,6 +57,8 @@ class JsonReader {
 
   #scalar(): Json {
     const start = this.#at;
+    const integer = this.#integer(start);
+    if (integer !== null) return integer;
     wordPattern.lastIndex = start;
     const word = wordPattern.exec(this.#text)?.[0];
     if (word === undefined) throw this.#unexpected('JSON value');
@@ -62,6 +71,25 @@ class JsonReader {
     if (word !== 'true' && word !== 'false' && word !== 'null') throw this.#invalidToken();
     this.#at += word.length;
     return word === 'null' ? null : word === 'true';
+  }
+
+  /** Most numbers: a few digits and nothing else. Null: look again. */
+  #integer(start: number): Json {
+    let at = start;
+    const isNegative = this.#text.charCodeAt(at) === 45;
+    if (isNegative) at++;
+    const first = at;
+    let value = 0;
+    for (; at - first <= exactDigitsMax; at++) {
+      const digit = this.#text.charCodeAt(at) - 48;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+    }
+    const length = at - first;
+    if (length === 0 || length > exactDigitsMax || !endsWord(this.#text.charCodeAt(at))) return null;
+    if (length > 1 && this.#text.charCodeAt(first) === 48) return null;
+    this.#at = at;
+    return Numeric.of(isNegative && value !== 0 ? -value : value, 0);
   }
 
   #array(depth: number): Json {
@@ -112,9 +140,9 @@ class JsonReader {
     let value = '';
     this.#at++;
     for (;;) {
-      plainPattern.lastIndex = this.#at;
-      value += plainPattern.exec(this.#text)![0];
-      this.#at = plainPattern.lastIndex;
+      const end = this.#plainEnd();
+      value += this.#text.slice(this.#at, end);
+      this.#at = end;
       const next = this.#text[this.#at];
       if (next === '"') {
         this.#at++;
@@ -127,6 +155,15 @@ class JsonReader {
       }
       value += this.#escape();
     }
+  }
+
+  /** Where the characters end that stand for themselves. */
+  #plainEnd(): number {
+    const text = this.#text;
+    let at = this.#at;
+    for (let code = text.charCodeAt(at); code >= 32 && code !== 34 && code !== 92; )
+      code = text.charCodeAt(++at);
+    return at;
   }
 
   #escape(): string {

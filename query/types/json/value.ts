@@ -28,12 +28,19 @@ export function jsonTypeName(value: Json): string {
 
 /** Shorter keys first, then byte order: how jsonb keeps them. */
 function compareKeys(left: string, right: string): number {
-  const difference = utf8Length(left) - utf8Length(right);
+  const difference = keyLength(left) - keyLength(right);
   return difference === 0 ? compareText(left, right) : difference;
 }
 
+/** In UTF-8; most keys are short ASCII, for which the host's call is most of the time. */
+function keyLength(key: string): number {
+  for (let at = 0; at < key.length; at++) if (key.charCodeAt(at) > 127) return utf8Length(key);
+  return key.length;
+}
+
 export function sortedEntries(object: JsonObject): readonly (readonly [string, Json])[] {
-  return [...object].sort(([left], [right]) => compareKeys(left, right));
+  const entries = [...object];
+  return entries.length < 2 ? entries : entries.sort(([left], [right]) => compareKeys(left, right));
 }
 
 const escapes: Readonly<Record<string, string>> = {
@@ -46,7 +53,11 @@ const escapes: Readonly<Record<string, string>> = {
   '\t': '\\t',
 };
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that JSON escapes.
+const escapedPattern = /["\\\u0000-\u001f]/;
+
 export function quoteJson(text: string): string {
+  if (!escapedPattern.test(text)) return `"${text}"`;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that JSON escapes.
   const escaped = text.replace(/["\\\u0000-\u001f]/g, (character) => {
     return escapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
