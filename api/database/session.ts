@@ -413,8 +413,9 @@ export class EngineSession implements Session {
 
   /** 25001 for what cannot be part of a larger transaction: VACUUM, CREATE INDEX CONCURRENTLY. */
   refuseBlock(command: string): void {
-    if (this.#block === 'none') return;
-    throw new AlopexError('active_sql_transaction', `${command} cannot run inside a transaction block`);
+    if (this.#block === 'none' && this.#transaction === null) return;
+    const where = this.#block === 'none' ? 'be executed within a pipeline' : 'run inside a transaction block';
+    throw new AlopexError('active_sql_transaction', `${command} cannot ${where}`);
   }
 
   sync(): void | Promise<void> {

@@ -235,6 +235,24 @@ describe('the query protocols', () => {
       expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
     });
 
+    it('what commits by itself is refused where a pipeline began a transaction', async () => {
+      for (const text of ['VACUUM', 'CREATE INDEX CONCURRENTLY i ON t (name)']) {
+        const insert = [parse("INSERT INTO t VALUES (77, 'x')"), bind(), execute()] as const;
+        const answers = await client.ask(...insert, parse(text), bind(), execute(), sync);
+        expect(answers.at(-2)).to.match(
+          /^ErrorResponse ERROR 25001 .* cannot be executed within a pipeline$/,
+        );
+        expect(await client.ask(query('SELECT count(*) FROM t WHERE id = 77'))).to.include('DataRow 0');
+        expect(await client.ask(parse(text), bind(), execute(), sync)).to.include('ReadyForQuery I');
+      }
+      await client.ask(query('DROP INDEX i'));
+    });
+
+    it('a parameter of a type that there is not', async () => {
+      const [answer] = await client.ask(parse('SELECT $1', '', [99_999]), sync);
+      expect(answer).to.equal('ErrorResponse ERROR 42704 type with OID 99999 does not exist');
+    });
+
     it('a lookup by key sees the writes of its own transaction, and fails with its block', async () => {
       await client.ask(parse('SELECT name FROM t WHERE id = $1', 'p'), sync);
       const lookUp = (id: string) => [bind([id], { statement: 'p' }), execute(), sync] as const;

@@ -21,6 +21,9 @@ export function isDdlStatement(statement: ParsedStatement): boolean {
 /** CREATE, ALTER, DROP and their kin: changes of the transaction's own catalog, and what they bring with them. */
 export async function runDdl(session: EngineSession, statement: ParsedStatement): Promise<string> {
   requirePresent(session, 'this command');
+  if ('IndexStmt' in statement.node && statement.node.IndexStmt.concurrent === true) {
+    session.refuseBlock('CREATE INDEX CONCURRENTLY');
+  }
   const run = session.beginRun(statement);
   const { transaction } = run;
   const { transactions } = session.engine;
@@ -29,9 +32,6 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
       'read_only_sql_transaction',
       'cannot execute this command in a read-only transaction',
     );
-  }
-  if ('IndexStmt' in statement.node && statement.node.IndexStmt.concurrent === true) {
-    session.refuseBlock('CREATE INDEX CONCURRENTLY');
   }
   await transactions.lockCatalog(transaction);
   const before = transactions.catalogOf(transaction);

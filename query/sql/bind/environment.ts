@@ -6,6 +6,7 @@ import type { Expression } from '../../plan/expression.ts';
 import type { LogicalPlan, VirtualRelation } from '../../plan/logical.ts';
 import { formatType } from '../../types/format-type.ts';
 import type { FunctionContext } from '../../types/function.ts';
+import { findType } from '../../types/registry.ts';
 import { oids, type SqlType, type TypeOid } from '../../types/type.ts';
 import { place } from '../ast.ts';
 import { maxParameters } from '../limits.ts';
@@ -86,6 +87,10 @@ export class ParameterTypes {
 
   constructor(declared: readonly TypeOid[]) {
     this.#types = declared.map((oid) => (oid === 0 ? oids.unknown : oid));
+    const missing = this.#types.find((oid) => findType(oid) === undefined);
+    if (missing !== undefined) {
+      throw new AlopexError('undefined_object', `type with OID ${missing} does not exist`);
+    }
   }
 
   /** `$number`, with its type so far. */
