@@ -28,6 +28,7 @@ import { PlanCache } from './plan-cache.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
 import { settings } from './settings.ts';
+import { Slices } from './slices.ts';
 import { TemporaryFiles } from './temporary-files.ts';
 import { Turns } from './turns.ts';
 
@@ -74,6 +75,7 @@ export class Engine implements SessionHost {
   readonly settings: Readonly<Record<string, string>>;
   readonly limits: EngineLimits & Required<Pick<EngineLimits, 'smallTableRows'>>;
   readonly indexBuilds: IndexBuilds;
+  readonly slices: Slices;
   /** Of callers in this process. */
   readonly turns: Turns;
   readonly #options: EngineOptions;
@@ -93,6 +95,7 @@ export class Engine implements SessionHost {
     this.#options = options;
     this.#lock = lock;
     this.env = options.env;
+    this.slices = new Slices(options.env.clock);
     this.turns = new Turns(options.env.clock);
     this.settings = options.settings;
     this.limits = { smallTableRows, ...options.limits };

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { AlopexError } from '../../base/errors.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { EngineSession } from './session.ts';
+import { Slices } from './slices.ts';
 import { StatementRun } from './statement-run.ts';
 
 /** A run whose timers fire only when told to: the event loop is held. */
@@ -19,7 +20,12 @@ function heldRun(timeoutMs: number) {
   };
   const locks = { cancelWait: (_of: Transaction, reason: AlopexError) => cancelled.push(reason) };
   const session = {
-    engine: { env: { clock }, transactions: { locks }, temporaryFiles: { store: () => null } },
+    engine: {
+      env: { clock },
+      slices: new Slices(clock),
+      transactions: { locks },
+      temporaryFiles: { store: () => null },
+    },
   } as unknown as EngineSession;
   const run = new StatementRun(session, {} as Transaction, timeoutMs);
   return {

@@ -1,5 +1,4 @@
 import type { Timer } from '../../base/env/env.ts';
-import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { SpillStore } from '../../query/exec/contract.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
@@ -94,9 +93,9 @@ export class StatementRun {
   /** What its client does in between counts too. */
   slice(): Promise<void> | null {
     if (this.sliceMs() < sliceMsMax) return null;
-    const { clock } = this.#session.engine.env;
-    return nextTurn(clock).then(() => {
-      this.#sliceStartMs = clock.monotonicMs();
+    const { env, slices } = this.#session.engine;
+    return slices.next().then(() => {
+      this.#sliceStartMs = env.clock.monotonicMs();
     });
   }
 
