@@ -17,6 +17,8 @@ const writeBytes = 1024 * 1024;
 
 /** Writes one SSTable to the disk, entry by entry. Nothing is left of a file that was not finished. */
 export class SstableFileWriter {
+  readonly #disk: Disk;
+  readonly #path: string;
   readonly #file: DiskFile;
   readonly #number: number;
   readonly #writer: SstableWriter;
@@ -24,7 +26,9 @@ export class SstableFileWriter {
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
 
-  private constructor(file: DiskFile, number: number) {
+  private constructor(disk: Disk, path: string, file: DiskFile, number: number) {
+    this.#disk = disk;
+    this.#path = path;
     this.#file = file;
     this.#number = number;
     this.#writer = new SstableWriter({ fileNumber: number, compression: zstd });
@@ -33,7 +37,7 @@ export class SstableFileWriter {
   static async create(disk: Disk, directory: string, number: number): Promise<SstableFileWriter> {
     const path = sstablePath(directory, number);
     if (await disk.exists(path)) await disk.remove(path);
-    return new SstableFileWriter(await disk.open(path, 'create'), number);
+    return new SstableFileWriter(disk, path, await disk.open(path, 'create'), number);
   }
 
   /** Bytes so far. */
@@ -73,9 +77,10 @@ export class SstableFileWriter {
     return { number: this.#number, length: metadata.length };
   }
 
-  /** After a failure: the file stays as garbage, for the next opening to remove. */
+  /** After a failure, which may be a full disk. What cannot be removed either, the next opening removes. */
   async abandon(): Promise<void> {
     await this.#file.close();
+    await this.#disk.remove(this.#path).catch(() => {});
   }
 }
 
