@@ -118,6 +118,8 @@ export type CopyOutPortal = {
 export type SessionHost = {
   /** Throws 53300 past `max_connections`, 28000 or 3D000 for an unknown role or database. */
   connect(options: ConnectOptions): Session;
+  /** False: the role is there, and NOLOGIN. */
+  mayLogIn(user: string): boolean;
   /** The verifier that the role's password is checked against; null: no such role, or it has no password. */
   passwordVerifier(user: string): string | null;
   /** Names of the settings that clients are told of (ParameterStatus), in the order of the welcome. */

@@ -219,6 +219,10 @@ export class Engine implements SessionHost {
     this.#sessions.delete(session);
   }
 
+  mayLogIn(user: string): boolean {
+    return this.transactions.catalog.role(user)?.canLogin ?? true;
+  }
+
   passwordVerifier(user: string): string | null {
     return this.transactions.catalog.role(user)?.passwordVerifier ?? null;
   }

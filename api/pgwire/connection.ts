@@ -183,6 +183,7 @@ export class PgConnection {
   /** Authenticated: the session begins. */
   #welcome({ parameters }: Startup): Session {
     const user = parameters.user!;
+    if (!this.#server.host.mayLogIn(user)) throw refused(`role "${user}" is not permitted to log in`);
     const session = this.#server.host.connect({
       user,
       database: parameters.database ?? user,

@@ -43,6 +43,12 @@ export class ScramServer {
     ];
     if (binding.startsWith('p='))
       throw protocolViolation('malformed SCRAM message: channel binding was not offered');
+    if (authorization !== '') {
+      throw new AlopexError(
+        'feature_not_supported',
+        'client uses authorization identity, but it is not supported',
+      );
+    }
     if (bare.startsWith('m='))
       throw new AlopexError('feature_not_supported', 'client requires an unsupported SCRAM extension');
     this.#channelBinding = Buffer.from(`${binding},${authorization},`).toString('base64');
