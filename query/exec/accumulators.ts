@@ -438,7 +438,13 @@ class DatumExtremum implements Accumulator {
 /** About what a state holds that does not grow. */
 const stateBytes = 64;
 
-function gatheredBytes(operands: readonly Datum[], into: PhysicalKind): number {
+/** Whether the result is a list or a text: what kind of one. */
+export function gatheredKind(call: AggregateCall): PhysicalKind | null {
+  const { kind } = typeInfo(call.type.oid).physical;
+  return kind === 'array' || kind === 'text' || kind === 'bytes' ? kind : null;
+}
+
+export function gatheredBytes(operands: readonly Datum[], into: PhysicalKind): number {
   let bytes = 0;
   for (const operand of operands) {
     if (into === 'text') bytes += typeof operand === 'string' ? operand.length : 0;
@@ -457,8 +463,7 @@ class FoldAccumulator implements Accumulator {
   bytes = 0;
 
   constructor(call: AggregateCall, context: FunctionContext) {
-    const { kind } = typeInfo(call.type.oid).physical;
-    this.#gathers = kind === 'array' || kind === 'text' || kind === 'bytes' ? kind : null;
+    this.#gathers = gatheredKind(call);
     this.#aggregate = call.function;
     this.#context = context;
     this.grow(1);

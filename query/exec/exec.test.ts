@@ -167,7 +167,7 @@ const neverAsked = {
   scalar: () => null,
   exists: () => false,
   rows: () => [],
-  membership: () => ({ isEmpty: true, hasNull: false, keys: new Set() }),
+  membership: () => ({ isEmpty: true, hasNull: false, has: () => false }),
   close: () => undefined,
 };
 

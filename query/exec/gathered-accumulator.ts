@@ -1,9 +1,9 @@
 import { type ColumnBatch, type ColumnVector, datumAt } from '../../base/values/column.ts';
-import type { Datum } from '../../base/values/datum.ts';
+import type { Datum, PhysicalKind } from '../../base/values/datum.ts';
 import type { AggregateCall } from '../plan/expression.ts';
 import type { PhysicalPlan } from '../plan/physical.ts';
 import { oids } from '../types/type.ts';
-import type { Accumulator } from './accumulators.ts';
+import { type Accumulator, gatheredBytes, gatheredKind } from './accumulators.ts';
 import type { MemoryShare } from './memory.ts';
 import type { Runtime } from './operator.ts';
 import { type Direction, rowOrder } from './order.ts';
@@ -20,6 +20,9 @@ export class GatheredAccumulator implements Accumulator {
   readonly #call: AggregateCall;
   readonly #runtime: Runtime;
   readonly #share: MemoryShare;
+  readonly #resultShare: MemoryShare;
+  /** Of a list or a text, which is about as large as all that went into it. */
+  readonly #gathers: PhysicalKind | null;
   readonly #sorter: RowSorter;
   readonly #sameOperands: (left: readonly Datum[], right: readonly Datum[]) => boolean;
   readonly #results: Datum[] = [];
@@ -44,6 +47,8 @@ export class GatheredAccumulator implements Accumulator {
     const compareOperands = rowOrder(byOperands);
     this.#sameOperands = (left, right) => compareOperands(left, right) === 0;
     this.#share = runtime.memory.share(plan);
+    this.#resultShare = runtime.memory.share(plan);
+    this.#gathers = gatheredKind(call);
     const width = call.arguments.length + 1;
     const keysAt = [
       width - 1,
@@ -88,6 +93,7 @@ export class GatheredAccumulator implements Accumulator {
     let group = 0;
     let state = fresh();
     let previous: readonly Datum[] | null = null;
+    let bytes = 0;
     for (;;) {
       const batch = this.#sorter.next();
       if (batch === null) break;
@@ -105,7 +111,9 @@ export class GatheredAccumulator implements Accumulator {
         if (isDistinct && previous !== null && this.#sameOperands(previous, row)) continue;
         state = aggregate.step(state, ...row);
         previous = row;
+        if (this.#gathers !== null) bytes += gatheredBytes(row, this.#gathers);
       }
+      this.#resultShare.require(bytes);
     }
     for (; group < this.#groups; group++) {
       this.#results[group] = aggregate.final(state);
@@ -120,6 +128,7 @@ export class GatheredAccumulator implements Accumulator {
   close(): void {
     this.#sorter.close();
     this.#share.close();
+    this.#resultShare.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { batchRowsMax, type ColumnBatch, type ColumnVector } from '../../base/values/column.ts';
 import type { HashJoin, NestedLoop, PhysicalPlan } from '../plan/physical.ts';
 import { BatchProjection } from './batch-expressions.ts';
+import { CommonTableScan, KeptRows } from './common-tables.ts';
 import { type PairChunk, PairCollector, PairJoin } from './join-pairs.ts';
 import { type KeptJoin, KeptJoinOperator, type Overflow, type Partners } from './kept-join.ts';
 import { KeyTable } from './key-table.ts';
@@ -181,22 +182,30 @@ export function nestedLoopOperator(
   right: Operator,
   runtime: Runtime,
 ): Operator {
-  const { environment } = runtime;
+  const { environment, memory } = runtime;
   const noKeys = new BatchProjection([], environment);
-  const share = runtime.memory.share(plan);
+  const share = memory.share(plan);
   const kind: KeptJoin = {
     rightWidth: plan.right.types.length,
     endsWhenEmpty: needsRight.has(plan.join),
     newPartners: () => new AllPartners(),
     newPairs: (store) => new PairJoin(plan.join, plan.condition, store, plan.left.types.length, environment),
   };
-  const join = new KeptJoinOperator(
-    kind,
-    keyedInput(left, noKeys),
-    keyedInput(right, noKeys),
-    { kind: 'refuse' },
-    share,
-    runtime,
-  );
-  return sharing(join, share);
+  let stored: KeptRows | null = null;
+  const rereadLeft = (): KeyedInput => {
+    stored ??= new KeptRows(left, runtime);
+    return keyedInput(new CommonTableScan(stored, runtime), noKeys);
+  };
+  const overflow: Overflow = memory.spill === null ? { kind: 'refuse' } : { kind: 'chunks', rereadLeft };
+  const [leftInput, rightInput] = [keyedInput(left, noKeys), keyedInput(right, noKeys)];
+  const join = new KeptJoinOperator(kind, leftInput, rightInput, overflow, share, runtime);
+  return {
+    next: () => join.next(),
+    close() {
+      join.close();
+      stored?.close();
+      left.close();
+      share.close();
+    },
+  };
 }

@@ -32,6 +32,7 @@ export type Overflow =
       readonly reservedBytes: number;
       readonly to: (kept: RowStore) => Operator;
     }
+  /** The left side from its start, the same batches each time. */
   | { readonly kind: 'chunks'; readonly rereadLeft: () => KeyedInput };
 
 /**
@@ -113,7 +114,8 @@ export class KeptJoinOperator implements Operator {
   }
 
   #joinLeft(pairs: PairJoin): Promise<void> | null {
-    const isEmpty = this.#kind.endsWhenEmpty && this.#store.rowCount === 0;
+    // Where chunks came before this one, rows that found a partner in one of them are still to be given.
+    const isEmpty = this.#kind.endsWhenEmpty && this.#store.rowCount === 0 && this.#matches.length === 0;
     const batch = isEmpty ? null : this.#left.next();
     if (batch instanceof Promise) return batch;
     if (batch === null) {
@@ -180,6 +182,7 @@ export class KeptJoinOperator implements Operator {
           return null;
         case 'chunks':
           this.#share.hold(bytes);
+          if (this.#matches.length === 0) this.#left = this.#overflow.rereadLeft();
           return null;
       }
     }

@@ -182,6 +182,10 @@ class ColumnKeys {
     }
   }
 
+  find(value: Datum): number {
+    return this.#datum(value, false);
+  }
+
   #assignTexts(
     { text, nulls }: Extract<ColumnVector, { readonly kind: 'utf8' }>,
     texts: TextTable,
@@ -369,6 +373,11 @@ export class KeyTable {
         else ids[row] = insert ? pairs.add(left * pairBase + right) : pairs.find(left * pairBase + right);
       }
     }
+  }
+
+  /** Whether a value has an id, of the first column. */
+  has(value: Datum): boolean {
+    return this.#columns[0]!.find(value) !== missing;
   }
 
   /** The key values of groups [from, to): one vector a key column. */

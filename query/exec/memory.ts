@@ -11,13 +11,13 @@ function sharesOf(plan: PhysicalPlan): number {
   switch (plan.kind) {
     case 'sort':
     case 'hash-join':
-    case 'nested-loop':
     case 'set-operation':
       return 1;
+    case 'nested-loop':
     case 'distinct':
       return 2;
     case 'aggregate':
-      return 1 + plan.aggregates.filter((call) => call.isDistinct || call.orderBy.length > 0).length;
+      return 1 + 2 * plan.aggregates.filter((call) => call.isDistinct || call.orderBy.length > 0).length;
     case 'with':
       return plan.definitions.reduce((sum, { recursive }) => sum + (recursive === null ? 1 : 4), 0);
     default:

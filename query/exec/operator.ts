@@ -2,6 +2,7 @@ import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { PhysicalPlan, PlannedSubplan } from '../plan/physical.ts';
 import type { FunctionContext } from '../types/function.ts';
+import type { TypeOid } from '../types/type.ts';
 import type { ExecutionContext } from './contract.ts';
 import type { StatementMemory } from './memory.ts';
 
@@ -30,14 +31,15 @@ export type SubplanRunner = {
   exists(subplan: PlannedSubplan): boolean;
   rows(subplan: PlannedSubplan): readonly (readonly Datum[])[];
   /** The rows as a set for `=`: what `left = ANY (subquery)` probes. */
-  membership(subplan: PlannedSubplan, keys: readonly ((value: Datum) => unknown)[]): Membership;
+  membership(subplan: PlannedSubplan, type: TypeOid): Membership;
   close(): void;
 };
 
 export type Membership = {
   readonly isEmpty: boolean;
   readonly hasNull: boolean;
-  readonly keys: ReadonlySet<unknown>;
+  /** Of a value that is not null. */
+  has(value: Datum): boolean;
 };
 
 /**

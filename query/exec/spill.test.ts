@@ -59,6 +59,16 @@ const statements = [
   'with x as materialized (select id, b from t) select sum(x.id), max(y.b) from x join x y on x.id = y.id',
   `with recursive r(n, s) as (select id, b from t union all select n + 1, s from r where n % 3 > 0)
    select count(*), sum(n) from r`,
+  `with recursive r(n, s) as
+     (select id, b from t where id <= 800 union select n * 7 % 20011, s from r where n < 12000)
+   select count(*), sum(n) from r`,
+  ...['inner', 'left', 'right'].map(
+    (kind) => `select count(*), sum(x.id), sum(y.id), count(y.b), min(x.b), max(y.b)
+      from (select id, repeat(b, 60) as b from t where id % 10 = 0) x ${kind} join
+        (select id, repeat(b, 60) as b from t where id % 10 = 1) y on x.id > y.id + 3000 and x.b > y.b`,
+  ),
+  `select count(*), sum(id) from (select id, repeat(b, 60) as b from t where id % 10 = 0) x where not exists
+    (select 1 from (select id, repeat(b, 60) as b from t where id % 10 = 1) y where y.id > x.id + 3000 and y.b < x.b)`,
 ];
 
 /** Of a join whose kept side has more rows of one key than fit. */
@@ -116,6 +126,17 @@ describe('spilling', () => {
     });
   }
 
+  it('a kept side of one batch, too large in itself, leaves none for the last chunk', async () => {
+    const side = (first: number) =>
+      `(select id, repeat(b, 1000) as b from t where id between ${first} and ${first + 19})`;
+    const sql = `select count(*), sum(id) from ${side(1)} x where exists
+      (select 1 from ${side(21)} y where y.id > x.id and y.b < x.b)`;
+    const expected = await database.run(sql);
+    expect(expected[0]![0]).to.be.greaterThan(0);
+    restrict(smallBytes);
+    expect(await database.run(sql)).to.deep.equal(expected);
+  });
+
   it('without temporary files fails with 53200, and keeps nothing', async () => {
     database.memoryMax = smallBytes;
     for (const sql of [statements[0]!, statements[4]!, statements[10]!, statements[13]!, statements[16]!]) {
@@ -144,9 +165,26 @@ describe('spilling', () => {
     }
   });
 
-  it('a list that cannot be cut fails with 53200', async () => {
+  it('a value that has to be in memory fails with 53200', async () => {
     restrict(smallBytes);
-    expect(await errorOf('select array_agg(b) from t')).to.equal('53200');
+    for (const sql of [
+      'select array_agg(b) from t',
+      'select array_agg(b order by id) from t',
+      'select count(*) from t where b not in (select b from skewed)',
+    ]) {
+      expect(await errorOf(sql), sql).to.equal('53200');
+      expect(database.reserved).to.equal(0);
+      expect(spill.open).to.equal(0);
+    }
+  });
+
+  it('the values of IN and NOT IN take little more than themselves', async () => {
+    restrict(2 * smallBytes);
+    const sql = 'select count(*) from t where a not in (select id from skewed where b is not null)';
+    const compact = await database.run(sql);
+    restrict(Number.POSITIVE_INFINITY);
+    expect(await database.run(sql)).to.deep.equal(compact);
+    expect(database.reservedMax).to.be.lessThan(2 * smallBytes);
   });
 
   it('a statement that is closed early leaves no file', async () => {

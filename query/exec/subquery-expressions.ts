@@ -3,7 +3,6 @@ import { type Datum, SqlArray } from '../../base/values/datum.ts';
 import { comparisonOf, hashesAlike } from '../plan/comparison.ts';
 import type { Expression, SubqueryForm } from '../plan/expression.ts';
 import type { PlannedSubplan } from '../plan/physical.ts';
-import { hashKey } from '../types/compare.ts';
 import type { ScalarFunction } from '../types/function.ts';
 import type { Environment } from './operator.ts';
 import type { RowFunction } from './row-compiler.ts';
@@ -69,17 +68,16 @@ function hashedMembership(
   left: readonly RowFunction[],
   bind: Bind,
 ): RowFunction {
-  const key = hashKey(form.comparisons[0]!.arguments[0]!);
-  const keys = [key];
+  const type = form.comparisons[0]!.arguments[0]!;
   const found = form.quantifier === 'any';
   const operand = left[0]!;
   return (row, environment) => {
     bind(row, environment);
-    const members = environment.subplans.membership(subplan, keys);
+    const members = environment.subplans.membership(subplan, type);
     if (members.isEmpty) return !found;
     const value = operand(row, environment);
     if (value === null) return null;
-    if (members.keys.has(key(value))) return found;
+    if (members.has(value)) return found;
     return members.hasNull ? null : !found;
   };
 }
