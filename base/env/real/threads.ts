@@ -4,6 +4,11 @@ import { invariant } from '../../unreachable.ts';
 import { sharedWithThreads } from './bulk_syncs.ts';
 import { type Answer, unpackError } from './serve.ts';
 
+/**
+ * Of a thread's heap for new objects, where V8 takes 96 by default: what it has once taken from the system, V8 13 of
+ * Node 24 gives back to nobody. A busy process has 0.12 GB less by it, for no measurable time.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 24 };
 /** A thread without work ends after this long: it holds about 10 MB. */
 const idleMsMax = 15_000;
 const waitingMax = 1024;
@@ -89,7 +94,7 @@ export class Threads {
 
   #start(): Thread {
     // Not the process's own arguments: some of them (--input-type, --test) no thread may have.
-    const worker = new Worker(this.#entry, { execArgv: [], workerData: sharedWithThreads });
+    const worker = new Worker(this.#entry, { execArgv: [], workerData: sharedWithThreads, resourceLimits });
     const thread: Thread = { worker, job: null, retire: null };
     this.#threads.add(thread);
     thread.worker.on('message', (answer: Answer) => {
