@@ -30,15 +30,28 @@ export type Session = {
    */
   bind(statement: PreparedStatement, parameters: readonly Datum[]): Promise<Portal>;
   /**
-   * The short way of a lookup by primary key: its rows, without a portal and, where its pages are in memory, without
-   * a promise. Null: the statement, or the state that the session is in, needs `bind`.
+   * A text that differs from an earlier one in its literals alone, for one of the short ways below: no parser, no plan.
+   * Null: it is to be parsed.
    */
-  lookUp(statement: PreparedStatement, parameters: readonly Datum[]): Rows | Promise<Rows> | null;
+  fillTemplate(text: string): FilledTemplate | null;
+  /**
+   * The short way of a lookup by primary key: its rows, without a portal and, where its pages are in memory, without
+   * a promise. Null: the statement, or the state that the session is in, needs `bind`. `source`: the text as it came.
+   */
+  lookUp(
+    statement: PreparedStatement,
+    parameters: readonly Datum[],
+    source?: string,
+  ): Rows | Promise<Rows> | null;
   /**
    * The short way of a statement that returns no rows, as `lookUp` is of a lookup: an INSERT of one row, an UPDATE or
    * DELETE of the row of a key, the start and the end of a transaction. Its tag; like `bind` it begins a transaction.
    */
-  command(statement: PreparedStatement, parameters: readonly Datum[]): string | Promise<string> | null;
+  command(
+    statement: PreparedStatement,
+    parameters: readonly Datum[],
+    source?: string,
+  ): string | Promise<string> | null;
   /** Ends the implicit transaction: commits it, and waits until that is durable. No promise: nothing to commit. */
   sync(): void | Promise<void>;
   /** Rolls the implicit transaction back, or marks the block failed: after an error outside the session's calls. */
@@ -56,6 +69,12 @@ export type Session = {
   /** An idle timeout ended the session: the connection is to be ended with this error. */
   onTimedOut: (error: AlopexError) => void;
   close(): Promise<void>;
+};
+
+/** A statement, and a text's literals as its parameters. */
+export type FilledTemplate = {
+  readonly prepared: PreparedStatement;
+  readonly parameters: readonly Datum[];
 };
 
 export type Rows = readonly (readonly Datum[])[];

@@ -1,16 +1,18 @@
 import { type ParsedStatement, type ParseOptions, parse } from '../../query/sql/parse.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import type { Prepared } from './statements/prepare.ts';
+import type { Template } from './statements/templates.ts';
 
 /** Statements whose plans are kept, and texts whose parse trees are. */
 const entriesMax = 2000;
 /** Longer texts are not kept: they rarely come twice. */
 const textLengthMax = 20_000;
 
-/** Parse trees by text and plans by statement, shared by all sessions; the least recently used go first. */
+/** Parse trees by text, plans by statement and templates by what texts have in common, shared by all sessions; the least recently used go first. */
 export class PlanCache {
   readonly #parsed = new Map<string, readonly ParsedStatement[]>();
   readonly #plans = new Map<string, Prepared>();
+  readonly #templates = new Map<string, Template>();
 
   /** A text's statements: parsed (33 µs and more), or as they were the last time. */
   parse(text: string, options: ParseOptions = { questionMarks: false }): readonly ParsedStatement[] {
@@ -30,6 +32,14 @@ export class PlanCache {
 
   get(key: string): Prepared | undefined {
     return recent(this.#plans, key);
+  }
+
+  template(key: string): Template | undefined {
+    return recent(this.#templates, key);
+  }
+
+  setTemplate(key: string, template: Template): void {
+    keep(this.#templates, key, template);
   }
 
   set(key: string, prepared: Prepared): void {

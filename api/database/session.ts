@@ -22,6 +22,7 @@ import { lookUp } from './statements/look-up.ts';
 import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
+import { filledTemplate } from './statements/templates.ts';
 import { endsFailedBlock, runTransactionStatement } from './statements/transaction.ts';
 import { changeRow, insertRow, insertRows } from './statements/write-row.ts';
 import { momentOfSession, momentsOf } from './time-travel.ts';
@@ -147,25 +148,39 @@ export class EngineSession implements Session {
     }
   }
 
-  lookUp(prepared: PreparedStatement, parameters: readonly Datum[]): Rows | Promise<Rows> | null {
-    const { query, statement } = prepared as Prepared;
+  fillTemplate(text: string): ReturnType<Session['fillTemplate']> {
+    return this.#run !== null || this.#block === 'failed' ? null : filledTemplate(this, text);
+  }
+
+  lookUp(
+    prepared: PreparedStatement,
+    parameters: readonly Datum[],
+    source = prepared.statement.source,
+  ): Rows | Promise<Rows> | null {
+    const { query } = prepared as Prepared;
     const lookup = query?.lookup ?? null;
     if (query === null || lookup === null || !this.#mayLookUp(query)) return null;
-    this.lastStatement = statement.source;
+    this.lastStatement = source;
     return this.#done(() => lookUp(this, lookup, parameters));
   }
 
-  command(statement: PreparedStatement, parameters: readonly Datum[]): string | Promise<string> | null {
+  command(
+    statement: PreparedStatement,
+    parameters: readonly Datum[],
+    source = statement.statement.source,
+  ): string | Promise<string> | null {
     const prepared = statement as Prepared;
     const { query } = prepared;
     if (query === null) return this.#transactionCommand(prepared);
     const { insert, change } = query;
     if ((insert === null && change === null) || !this.#mayLookUp(query)) return null;
-    return this.#done(() =>
+    const tag = this.#done(() =>
       insert !== null
         ? insertRow(this, prepared, insert, parameters)
         : changeRow(this, prepared, change!, parameters),
     );
+    this.lastStatement = source;
+    return tag;
   }
 
   #transactionCommand({ statement }: Prepared): string | Promise<string> | null {
@@ -403,19 +418,6 @@ export class EngineSession implements Session {
     const { settingsMark } = rollbackToSavepoint(transaction, name, this.engine.transactions.locks);
     this.settings.rollbackTo(settingsMark);
     this.#block = 'explicit';
-  }
-
-  /** The open block's transaction; 25P01 outside one. */
-  requireBlock(command: string): Transaction {
-    if (this.#block === 'explicit' && this.#transaction !== null) return this.#transaction;
-    throw new AlopexError('no_active_sql_transaction', `${command} can only be used in transaction blocks`);
-  }
-
-  /** 25001 for what cannot be part of a larger transaction: VACUUM, CREATE INDEX CONCURRENTLY. */
-  refuseBlock(command: string): void {
-    if (this.#block === 'none' && this.#transaction === null) return;
-    const where = this.#block === 'none' ? 'be executed within a pipeline' : 'run inside a transaction block';
-    throw new AlopexError('active_sql_transaction', `${command} cannot ${where}`);
   }
 
   sync(): void | Promise<void> {

@@ -8,6 +8,7 @@ export type Frame =
   | { readonly kind: 'message'; readonly message: FrontendMessage['kind']; readonly body: ByteReader };
 
 const noBytes = new Uint8Array();
+const noReader = new ByteReader(noBytes);
 
 /**
  * Cuts a stream of bytes into packets. Sans I/O. A length beyond the limit of the phase is refused from its four
@@ -20,7 +21,7 @@ const noBytes = new Uint8Array();
 export class Framer {
   phase: 'startup' | 'unauthenticated' | 'authenticated' = 'startup';
   #bytes: Uint8Array = noBytes;
-  #reader = new ByteReader(noBytes);
+  #reader = noReader;
   #start = 0;
   #end = 0;
   /** The buffer is a copy of ours, which may be written to behind `#end`. */
@@ -38,7 +39,7 @@ export class Framer {
 
   push(chunk: Uint8Array): void {
     if (this.#start === this.#end) {
-      this.#hold(chunk, chunk.length);
+      this.#hold(chunk, chunk.length, new ByteReader(chunk));
       this.#isOwned = false;
       return;
     }
@@ -54,13 +55,13 @@ export class Framer {
     // Packets that were taken are views of the old buffer: what is kept moves to a new one, never within it.
     const grown = new Uint8Array(Math.max(needed, kept.length * 2));
     grown.set(kept);
-    this.#hold(grown, kept.length);
+    this.#hold(grown, kept.length, new ByteReader(grown));
     this.#isOwned = true;
   }
 
-  #hold(bytes: Uint8Array, end: number): void {
+  #hold(bytes: Uint8Array, end: number, reader: ByteReader): void {
     this.#bytes = bytes;
-    this.#reader = new ByteReader(bytes, 0, 0);
+    this.#reader = reader;
     this.#start = 0;
     this.#end = end;
   }
@@ -106,7 +107,7 @@ export class Framer {
   }
 
   #forget(): void {
-    this.#hold(noBytes, 0);
+    this.#hold(noBytes, 0, noReader);
     this.#isOwned = false;
   }
 }

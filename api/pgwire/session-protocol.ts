@@ -4,14 +4,14 @@ import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type {
-  CopyInPortal,
-  CopyOutPortal,
+  FilledTemplate,
   Portal,
   PreparedStatement,
   Rows,
   RowsPortal,
   Session,
 } from '../database/contract.ts';
+import { receiveCopy, sendCopy } from './copy.ts';
 import { type FieldEncoder, fieldEncoders } from './fields.ts';
 import { decodeMessage, type FrontendMessage, type Message } from './frontend.ts';
 import type { Inbox } from './inbox.ts';
@@ -157,9 +157,39 @@ export class SessionProtocol {
 
   // ---- the simple protocol
 
-  async #onQuery(text: string): Promise<void> {
+  #onQuery(text: string): void | Promise<void> {
     this.#closePortal('');
     this.#unnamed = undefined;
+    const filled = this.#session.fillTemplate(text);
+    const answered = filled === null ? null : this.#answer(filled, text);
+    return answered === null ? this.#runScript(text) : answered;
+  }
+
+  /** By a short way; null: there is none now. */
+  #answer({ prepared, parameters }: FilledTemplate, text: string): void | Promise<void> | null {
+    const rows = this.#session.lookUp(prepared, parameters, text);
+    if (rows instanceof Promise) return rows.then((found) => this.#answerRows(prepared, found));
+    if (rows !== null) return this.#answerRows(prepared, rows);
+    const tag = this.#session.command(prepared, parameters, text);
+    if (tag instanceof Promise) return tag.then((done) => this.#answerTag(done));
+    return tag === null ? null : this.#answerTag(tag);
+  }
+
+  #answerRows(prepared: PreparedStatement, rows: Rows): void | Promise<void> {
+    this.#outbox.writer.rowDescription(prepared.columns!, []);
+    return this.#answerTag(this.#writeRows(prepared, rows, []));
+  }
+
+  #answerTag(tag: string): void | Promise<void> {
+    const finish = (): void => {
+      this.#outbox.writer.commandComplete(tag);
+      this.#ready();
+    };
+    const synced = this.#session.sync();
+    return synced === undefined ? finish() : synced.then(finish);
+  }
+
+  async #runScript(text: string): Promise<void> {
     const statements = this.#session.parse(text);
     if (statements.length === 0) this.#outbox.writer.emptyQueryResponse();
     for (const [index, statement] of statements.entries()) {
@@ -167,8 +197,11 @@ export class SessionProtocol {
       if (prepared.parameterTypes.length > 0) {
         throw new AlopexError('undefined_parameter', 'there is no parameter $1');
       }
-      const portal = await this.#session.bind(prepared, []);
-      await this.#sendSimple(portal, index === statements.length - 1);
+      const isLast = index === statements.length - 1;
+      const tag = this.#session.command(prepared, []);
+      const portal: Portal =
+        tag === null ? await this.#session.bind(prepared, []) : { kind: 'command', tag: await tag };
+      await this.#sendSimple(portal, isLast);
     }
     await this.#session.sync();
     this.#ready();
@@ -196,9 +229,9 @@ export class SessionProtocol {
         return portal.tag(sent);
       }
       case 'copy-in':
-        return this.#receiveCopy(portal);
+        return receiveCopy(portal, this.#outbox, () => this.#inbox.next() ?? this.#arrival());
       case 'copy-out':
-        return this.#sendCopy(portal);
+        return sendCopy(portal, this.#outbox);
     }
   }
 
@@ -293,11 +326,16 @@ export class SessionProtocol {
 
   /** The rows of a lookup: the portal is done with them. */
   #sendFound(portal: BoundPortal, rows: Rows): void {
-    const { writer } = this.#outbox;
-    const encoders = fieldEncoders(portal.prepared!.columns!, portal.resultFormats);
-    for (const row of rows) writer.dataRow(row, encoders, this.#session.functions);
+    const tag = this.#writeRows(portal.prepared!, rows, portal.resultFormats);
     portal.isDone = true;
-    writer.commandComplete(rows.length === 1 ? 'SELECT 1' : 'SELECT 0');
+    this.#outbox.writer.commandComplete(tag);
+  }
+
+  /** Of a lookup: the tag. */
+  #writeRows({ columns }: PreparedStatement, rows: Rows, resultFormats: readonly number[]): string {
+    const encoders = fieldEncoders(columns!, resultFormats);
+    for (const row of rows) this.#outbox.writer.dataRow(row, encoders, this.#session.functions);
+    return rows.length === 1 ? 'SELECT 1' : 'SELECT 0';
   }
 
   #sendDone(portal: BoundPortal, tag: string): void {
@@ -409,58 +447,6 @@ export class SessionProtocol {
     const synced = this.#session.sync();
     if (synced === undefined) return this.#ready();
     return synced.then(() => this.#ready());
-  }
-
-  // ---- COPY
-
-  /** Takes the client's messages until it has ended the copy: the tag. */
-  async #receiveCopy(portal: CopyInPortal): Promise<string> {
-    this.#outbox.writer.copyResponse('in', portal.format === 'binary', portal.columnCount);
-    for (;;) {
-      const frame = this.#inbox.next() ?? (await this.#arrival());
-      if (frame?.kind !== 'message') {
-        throw new AlopexError('connection_failure', 'unexpected EOF on client connection during COPY');
-      }
-      const message = decodeMessage(frame.message, frame.body);
-      switch (message.kind) {
-        case 'copy-data':
-          await portal.write(message.data);
-          break;
-        case 'copy-done':
-          return portal.finish();
-        case 'copy-fail':
-          return portal.abort(message.message);
-        case 'flush':
-        case 'sync':
-          break;
-        default:
-          throw new AlopexError(
-            'protocol_violation',
-            `unexpected message of kind ${message.kind} during COPY from stdin`,
-          );
-      }
-    }
-  }
-
-  async #sendCopy(portal: CopyOutPortal): Promise<string> {
-    const { writer } = this.#outbox;
-    writer.copyResponse('out', portal.format === 'binary', portal.columnCount);
-    const read = (): Promise<Uint8Array | null> => {
-      if (portal.isEndless === true) this.#outbox.flush();
-      return portal.read();
-    };
-    for (let data = await read(); data !== null; data = await read()) {
-      // One message a line: clients rely on it (55.7, CopyData).
-      let start = 0;
-      for (const end of portal.lineEnds) {
-        writer.copyData(data.subarray(start, end));
-        start = end;
-      }
-      const room = this.#outbox.room();
-      if (room !== null) await room;
-    }
-    writer.copyDone();
-    return portal.tag;
   }
 }
 

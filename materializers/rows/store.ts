@@ -287,13 +287,25 @@ function findInMemory(
   return null;
 }
 
+const ownOf = new WeakMap<readonly number[], readonly number[]>();
+
+/** The columns that are no pseudo columns; the same array each time, for what is known of a run goes by it. */
+function ownColumns(ids: readonly number[]): readonly number[] {
+  let own = ownOf.get(ids);
+  if (own === undefined) {
+    own = ids.filter((id) => id >= 0);
+    ownOf.set(ids, own);
+  }
+  return own;
+}
+
 function readVersion(
   layout: TableLayout,
   key: Uint8Array,
   version: Version,
   ids: readonly number[],
 ): FoundRow {
-  const own = ids.filter((id) => id >= 0);
+  const own = ownColumns(ids);
   const values = new VersionReader(runColumns(layout, own)).read(version);
   const number = versionNumber(version);
   if (own.length === ids.length) return { values, version: number };

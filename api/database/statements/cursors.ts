@@ -3,6 +3,7 @@ import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { OutputColumn } from '../../../query/plan/logical.ts';
 import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import { requireBlock } from '../blocks.ts';
 import type { Portal, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { momentsOf } from '../time-travel.ts';
@@ -47,7 +48,7 @@ export class Cursors {
     const options = node.options ?? 0;
     if ((options & hold) !== 0) throw unsupported('DECLARE CURSOR … WITH HOLD');
     if ((options & scroll) !== 0) throw unsupported('DECLARE SCROLL CURSOR');
-    session.requireBlock('DECLARE CURSOR');
+    requireBlock(session, 'DECLARE CURSOR');
     const open = this.#open;
     if (open.has(name)) throw new AlopexError('duplicate_cursor', `cursor "${name}" already exists`);
     if (open.size >= cursorsMax) {

@@ -7,6 +7,7 @@ import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import { roleOf } from '../access.ts';
+import { refuseBlock } from '../blocks.ts';
 import { passwordVerifier } from '../password.ts';
 import type { EngineSession } from '../session.ts';
 import { requirePresent } from '../time-travel.ts';
@@ -22,7 +23,7 @@ export function isDdlStatement(statement: ParsedStatement): boolean {
 export async function runDdl(session: EngineSession, statement: ParsedStatement): Promise<string> {
   requirePresent(session, 'this command');
   if ('IndexStmt' in statement.node && statement.node.IndexStmt.concurrent === true) {
-    session.refuseBlock('CREATE INDEX CONCURRENTLY');
+    refuseBlock(session, 'CREATE INDEX CONCURRENTLY');
   }
   const run = session.beginRun(statement);
   const { transaction } = run;

@@ -5,6 +5,7 @@ import { evaluateStandalone } from '../../../query/exec/standalone.ts';
 import { bindExpression, innerStatement } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { typeNameOf } from '../../../query/sql/type-name.ts';
+import { refuseBlock } from '../blocks.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { momentsOf } from '../time-travel.ts';
@@ -83,7 +84,7 @@ export function runDeallocate(session: EngineSession, node: DeallocateStmt): str
 export function runDiscard(session: EngineSession, node: DiscardStmt): string {
   switch (node.target) {
     case 'DISCARD_ALL':
-      session.refuseBlock('DISCARD ALL');
+      refuseBlock(session, 'DISCARD ALL');
       session.settings.reset('session_authorization');
       session.settings.resetAll();
       session.named.clear();

@@ -3,6 +3,7 @@ import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
 import { isolationOf, type Transaction } from '../../../query/txn/transaction.ts';
+import { requireBlock } from '../blocks.ts';
 import type { EngineSession } from '../session.ts';
 import { type Option, optionsOf } from './ast-values.ts';
 
@@ -28,10 +29,10 @@ export function runTransactionStatement(
     case 'TRANS_STMT_ROLLBACK':
       return chained(session, node, session.rollbackBlock());
     case 'TRANS_STMT_SAVEPOINT':
-      openSavepoint(session.requireBlock('SAVEPOINT'), name, session.settings.mark);
+      openSavepoint(requireBlock(session, 'SAVEPOINT'), name, session.settings.mark);
       return 'SAVEPOINT';
     case 'TRANS_STMT_RELEASE':
-      releaseSavepoint(session.requireBlock('RELEASE SAVEPOINT'), name);
+      releaseSavepoint(requireBlock(session, 'RELEASE SAVEPOINT'), name);
       return 'RELEASE';
     case 'TRANS_STMT_ROLLBACK_TO':
       session.rollbackToSavepoint(name);

@@ -5,7 +5,9 @@ import type { Privilege } from '../../../query/catalog/privileges.ts';
 import { rangeVarOf } from '../../../query/sql/ast.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
+import type { Transaction } from '../../../query/txn/transaction.ts';
 import { requireAnyPrivilege } from '../access.ts';
+import { refuseBlock, requireBlock } from '../blocks.ts';
 import type { EngineSession } from '../session.ts';
 import { optionsOf } from './ast-values.ts';
 import { requireTable } from './tables.ts';
@@ -16,7 +18,7 @@ export async function runVacuum(session: EngineSession, node: VacuumStmt): Promi
     if ('VacuumRelation' in relation) requireTable(session, rangeVarOf(relation.VacuumRelation.relation));
   }
   if (node.is_vacuumcmd !== true) return 'ANALYZE';
-  session.refuseBlock('VACUUM');
+  refuseBlock(session, 'VACUUM');
   if (optionsOf(node.options).some(({ name }) => name === 'full')) await session.engine.compact();
   return 'VACUUM';
 }
@@ -37,7 +39,7 @@ const writers: readonly Privilege[] = ['UPDATE', 'DELETE', 'TRUNCATE'];
 const readers: readonly Privilege[] = ['SELECT', ...writers];
 
 export async function runLock(session: EngineSession, node: LockStmt): Promise<string> {
-  const transaction = session.requireBlock('LOCK TABLE');
+  const transaction = requireBlock(session, 'LOCK TABLE');
   const mode = tableModes[(node.mode ?? 8) - 1]!;
   for (const relation of node.relations ?? []) {
     if (!('RangeVar' in relation)) continue;
@@ -50,7 +52,7 @@ export async function runLock(session: EngineSession, node: LockStmt): Promise<s
 
 async function lockTable(
   session: EngineSession,
-  transaction: ReturnType<EngineSession['requireBlock']>,
+  transaction: Transaction,
   table: RelationDefinition,
   mode: TableLockMode,
   nowait: boolean,

@@ -6,6 +6,7 @@ import { isolationOf } from '../../../query/txn/transaction.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import { zoneOfOffset } from '../../../query/types/time/zone.ts';
 import { oids } from '../../../query/types/type.ts';
+import { requireBlock } from '../blocks.ts';
 import type { EngineSession } from '../session.ts';
 import { settingInfo } from '../settings.ts';
 import { pointOf } from '../time-travel.ts';
@@ -92,7 +93,7 @@ function setMulti(session: EngineSession, name: string, node: VariableSetStmt): 
       );
       return;
     }
-    setTransactionModes(session, session.requireBlock('SET TRANSACTION'), modes);
+    setTransactionModes(session, requireBlock(session, 'SET TRANSACTION'), modes);
     return;
   }
   if (name !== 'SESSION CHARACTERISTICS') throw unsupported(`SET ${name}`);
