@@ -48,11 +48,11 @@ export class Sequences {
     return state === undefined ? null : { last: narrow(state.logged), isCalled: state.isCalled };
   }
 
-  state(definition: SequenceDefinition): { readonly last: number | bigint; readonly isCalled: boolean } {
-    const state = this.#states.get(definition.id);
-    return state === undefined
-      ? { last: narrow(BigInt(definition.start)), isCalled: false }
-      : { last: narrow(state.last), isCalled: state.isCalled };
+  state({ id, start, increment }: SequenceDefinition): ReturnType<NonNullable<SequenceAccess['state']>> {
+    const state = this.#states.get(id);
+    if (state === undefined) return { last: narrow(BigInt(start)), isCalled: false, left: 0 };
+    const { last, isCalled, logged } = state;
+    return { last: narrow(last), isCalled, left: narrow((logged - last) / BigInt(increment)) };
   }
 
   next(definition: SequenceDefinition): number | bigint {
@@ -225,6 +225,7 @@ export function sessionSequences(
       if (value !== undefined) return value;
       throw new AlopexError('object_not_in_prerequisite_state', 'lastval is not yet defined in this session');
     },
+    state: (id) => sequences.state(definitionOf(id, 'SELECT')),
     setValue(id, value, isCalled) {
       sequences.set(definitionOf(id, 'UPDATE'), value, isCalled);
       onDrawn(id);

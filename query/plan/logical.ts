@@ -160,10 +160,10 @@ export type OnConflict = {
 };
 
 export type VirtualRelation = {
-  readonly schema: 'pg_catalog' | 'information_schema' | 'alopex';
+  readonly schema: string;
   readonly name: string;
   readonly oid: number;
-  readonly kind: 'table' | 'view';
+  readonly kind: 'table' | 'view' | 'sequence';
   /** Superusers alone may read it. */
   readonly isSecret: boolean;
   readonly columns: readonly { readonly name: string; readonly type: SqlType }[];

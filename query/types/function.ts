@@ -83,6 +83,12 @@ export type SequenceAccess = {
   currentValue(oid: number): number | bigint;
   lastValue(): number | bigint;
   setValue(oid: number, value: number | bigint, isCalled: boolean): void;
+  /** What reading the sequence as a table shows; `left`: numbers before the log is written to again. */
+  state?(oid: number): {
+    readonly last: number | bigint;
+    readonly isCalled: boolean;
+    readonly left: number | bigint;
+  };
 };
 
 /** What binding a call knows of an argument: its type, and of a row value its fields. */

@@ -111,6 +111,8 @@ function bindFunctionItem(context: FromContext, node: RangeFunction): FromItem {
   const [first, ...more] = node.functions ?? [];
   const call = first !== undefined && 'List' in first ? first.List.items?.[0] : undefined;
   const location = locationOf(call);
+  const arrays = unnestedOf(call);
+  if (arrays.length > 1 && more.length === 0) return bindUnnest(context, node, arrays, location);
   if (more.length > 0) throw unsupported('ROWS FROM of several functions', place(location).position);
   if ((node.coldeflist ?? []).length > 0) {
     throw unsupported('a column definition list', place(location).position);
@@ -128,6 +130,34 @@ function bindFunctionItem(context: FromContext, node: RangeFunction): FromItem {
   ];
   const plan: LogicalPlan = { ...bound.plan(withOrdinality), columns };
   return queryItem(plan, alias, stringsOf(node.alias?.colnames));
+}
+
+/** The arguments of a call of unnest. */
+function unnestedOf(node: Node | undefined): readonly Node[] {
+  if (node === undefined || !('FuncCall' in node)) return [];
+  const { schema, name } = qualifiedNameOf(node.FuncCall.funcname);
+  return name === 'unnest' && (schema ?? 'pg_catalog') === 'pg_catalog' ? (node.FuncCall.args ?? []) : [];
+}
+
+/** Several arrays side by side: what a select list makes of one unnest for each. */
+function bindUnnest(
+  context: FromContext,
+  node: RangeFunction,
+  arrays: readonly Node[],
+  location: number,
+): FromItem {
+  if (node.ordinality === true)
+    throw unsupported('WITH ORDINALITY of several arrays', place(location).position);
+  const targetList = arrays.map((array): Node => {
+    const call = { funcname: [{ String: { sval: 'unnest' } }], args: [array], location };
+    return { ResTarget: { val: { FuncCall: call }, location } };
+  });
+  const plan = context.environment.bindQuery(
+    context.environment,
+    { SelectStmt: { targetList, limitOption: 'LIMIT_OPTION_DEFAULT', op: 'SETOP_NONE' } },
+    { outer: context.lateral, ctes: context.ctes, resolvesUnknowns: true },
+  );
+  return queryItem(plan, node.alias?.aliasname ?? 'unnest', stringsOf(node.alias?.colnames));
 }
 
 function outputOf(name: string, oid: number): OutputColumn {

@@ -2,6 +2,7 @@ import { AlopexError, unsupported } from '../../../base/errors.ts';
 import { keyPseudoColumn, versionPseudoColumn } from '../../../materializers/rows/contract.ts';
 import type { ColumnDefinition, RelationDefinition } from '../../catalog/definition.ts';
 import type { Privilege } from '../../catalog/privileges.ts';
+import { sequenceRelation } from '../../catalog/sequence-relation.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { AsOf, LogicalPlan, OutputColumn, VirtualRelation } from '../../plan/logical.ts';
 import { hasSubquery } from '../../plan/rewrite.ts';
@@ -32,8 +33,9 @@ export function findTable(
     const namespace = catalog.namespace(searched);
     const found = namespace === undefined ? undefined : catalog.relation(namespace.id, name);
     if (found?.kind === 'table') return { kind: 'table', schema: searched, table: found };
-    if (found?.kind === 'sequence')
-      throw unsupported('reading a sequence as a table', place(location).position);
+    if (found?.kind === 'sequence') {
+      return { kind: 'virtual', schema: searched, relation: sequenceRelation(searched, found) };
+    }
     if (found !== undefined) {
       throw new AlopexError('wrong_object_type', `cannot open relation "${name}"`, {
         detail: 'This operation is not supported for indexes.',
@@ -61,6 +63,13 @@ export function findTarget(
   if (found.kind === 'table') {
     environment.accesses.push({ table: found.table, privilege });
     return found;
+  }
+  if (found.relation.kind === 'sequence') {
+    throw new AlopexError(
+      'wrong_object_type',
+      `cannot change sequence "${reference.name}"`,
+      place(reference.location),
+    );
   }
   throw new AlopexError(
     'insufficient_privilege',
@@ -107,6 +116,8 @@ export function tableItem(
 ): FromItem {
   const found = findTable(environment, reference, reference.location);
   const asOf = asOfOf(environment, reference);
+  if (asOf !== null && found.kind === 'virtual' && found.relation.kind === 'sequence')
+    throw unsupported('FOR SYSTEM_TIME of a sequence', place(reference.location).position);
   if (found.kind === 'virtual' && found.relation.isSecret)
     environment.accesses.push({ secret: found.relation });
   if (found.kind === 'virtual') return virtualItem(found.relation, found.schema, reference, asOf);

@@ -203,6 +203,7 @@ export const proceduresFromJ = `
 876 rtrim(text, text) text; 3281 scale(numeric) int4 =numeric_scale; 746 session_user() name /s;
 724 set_bit(bytea, int8, int4) bytea =byteaSetBit; 722 set_byte(bytea, int4, int4) bytea =byteaSetByte;
 2078 set_config(text, text, bool) text /nv =set_config_by_name; 1599 setseed(float8) void /v;
+3419 sha224(bytea) bytea; 3420 sha256(bytea) bytea; 3421 sha384(bytea) bytea; 3422 sha512(bytea) bytea;
 1576 setval(regclass, int8) int8 /v =setval_oid; 1765 setval(regclass, int8, bool) int8 /v =setval3_oid;
 1993 shobj_description(oid, name) text /s; 2310 sign(float8) float8 =dsign;
 1706 sign(numeric) numeric =numeric_sign; 1623 similar_escape(text, text) text /n;

@@ -6,6 +6,7 @@ import { invalidParameter } from '../problems.ts';
 import type { Implementations } from './define.ts';
 import { pure } from './define.ts';
 import { md5 } from './md5.ts';
+import { sha224, sha256, sha384, sha512 } from './sha2.ts';
 
 /** Bytes that one text may have: PostgreSQL's 1 GB less its header. */
 const textBytesMax = 1_073_741_819;
@@ -189,6 +190,10 @@ export const textFunctions: Implementations = pure({
   textoverlay_no_len: overlay,
   md5_text: (text: string) => md5(stringToUtf8(text)),
   md5_bytea: md5,
+  sha224,
+  sha256,
+  sha384,
+  sha512,
   unistr: unescapeUnicode,
   unicode_normalize_func: (text: string, form: string) => {
     if (!/^nfk?[cd]$/i.test(form)) throw invalidParameter(`invalid normalization form: ${form}`);

@@ -106,8 +106,11 @@ TABLE d ORDER BY id;
 SELECT * FROM generate_series(1, 10, 3) AS g(i);
 SELECT * FROM generate_series(3, 1);
 SELECT * FROM generate_series(1, 3, 0);
--- differs: unnest of several arrays
 SELECT * FROM unnest(ARRAY[1, 2], ARRAY['a', 'b', 'c']) AS u(x, y);
+SELECT * FROM unnest(ARRAY[1, 2], NULL::text[]);
+SELECT * FROM unnest(ARRAY[]::int[], ARRAY[]::text[]) AS u(x, y);
+SELECT v.a, u.x, u.y FROM (VALUES (1, ARRAY[1, 2], ARRAY['p']), (2, ARRAY[3], ARRAY['q', 'r'])) AS v(a, b, c), unnest(v.b, v.c) AS u(x, y) ORDER BY v.a, u.x, u.y;
+SELECT count(*) FROM unnest(ARRAY[1, 2], 7);
 SELECT * FROM unnest(ARRAY['x', 'y']) WITH ORDINALITY;
 -- differs: window functions
 SELECT id, row_number() OVER (ORDER BY id DESC) FROM e ORDER BY id;

@@ -103,3 +103,5 @@ SELECT * FROM pg_sleep(0.001);
 SELECT pg_sleep_for('1 millisecond'), pg_sleep_until(now()), pg_sleep(NULL), pg_sleep(-1);
 VALUES (pg_sleep(0.001)), (pg_sleep(0.001));
 SELECT count(pg_sleep(0.001)) FROM generate_series(1, 3);
+SELECT sha224('a'), sha256('a'), sha384(''), sha512('\x00ff'::bytea);
+SELECT encode(sha256(NULL), 'hex');
