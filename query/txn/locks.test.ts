@@ -38,6 +38,17 @@ describe('LockTable', () => {
     expect(table.acquire(b, 'table', 'row exclusive')).to.equal(null);
   });
 
+  it('gives nothing to an owner that has ended', () => {
+    const table = new LockTable();
+    const [a, b] = [lockOwner(1), lockOwner(2)];
+    table.acquire(a, 'row', 'update');
+    table.end(a);
+    expect(() => table.acquire(a, 'row', 'update')).to.throw('its transaction has ended');
+    expect(() => table.acquire(a, 'other', 'share')).to.throw('its transaction has ended');
+    expect(table.size).to.equal(0);
+    expect(table.acquire(b, 'row', 'update')).to.equal(null);
+  });
+
   it('lets shared modes stand together and makes an update wait for all of them', async () => {
     const table = new LockTable();
     const [a, b, c] = [lockOwner(1), lockOwner(2), lockOwner(3)];

@@ -89,10 +89,11 @@ export type LockOwner = {
   newest: Acquisition | null;
   held: number;
   waiting: Waiter | null;
+  isEnded: boolean;
 };
 
 export function lockOwner(id: number): LockOwner {
-  return { id, newest: null, held: 0, waiting: null };
+  return { id, newest: null, held: 0, waiting: null, isEnded: false };
 }
 
 /** Locks that one transaction may hold: past it a statement gets 53200. */
@@ -153,6 +154,7 @@ export class LockTable {
     nowait = false,
     space = this.#named,
   ): Promise<void> | null {
+    if (owner.isEnded) throw ended();
     const lock = space.get(key);
     if (lock === undefined) {
       const made: Lock = { space, key, holder: null, held: 0, others: null, counts: null, queue: null };
@@ -241,6 +243,12 @@ export class LockTable {
     }
   }
 
+  /** Releases all, for good: a statement that goes on after its session has ended must not take what nobody would release. */
+  end(owner: LockOwner): void {
+    this.release(owner);
+    owner.isEnded = true;
+  }
+
   #serve(lock: Lock): void {
     const { queue } = lock;
     if (queue !== null) this.#serveQueue(lock, queue);
@@ -264,6 +272,10 @@ export class LockTable {
     }
     if (queue.length === 0) lock.queue = null;
   }
+}
+
+function ended(): AlopexError {
+  return new AlopexError('query_canceled', 'canceling statement because its transaction has ended');
 }
 
 /** The name of a table's lock. */

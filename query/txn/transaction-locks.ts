@@ -74,7 +74,7 @@ export class TransactionLocks {
 
   /** The owner's transaction has ended. */
   end(owner: LockOwner): void {
-    this.#table.release(owner);
+    this.#table.end(owner);
     this.#barriers.onEnd(owner);
   }
 }

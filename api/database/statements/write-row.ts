@@ -49,9 +49,9 @@ export async function insertRows(
     const written = writer.insert(insert.table, insert.row(session.functions, parameters));
     if (written instanceof Promise) await written;
     if (++count % rowsPerLook !== 0) continue;
-    run.checkCancelled();
     const waited = transactions.spillWhereDue(transaction) ?? run.slice();
     if (waited !== null) await waited;
+    run.checkCancelled();
   }
   session.endRun(run);
   return count;
