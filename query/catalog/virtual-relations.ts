@@ -1,7 +1,7 @@
 import type { VirtualRelation } from '../plan/logical.ts';
 import { informationSchemaRows } from './information-schema/rows.ts';
 import * as cluster from './pg-catalog/cluster-rows.ts';
-import { operatorClassRows } from './pg-catalog/operator-class-rows.ts';
+import { operatorClassRows, operatorFamilyRows } from './pg-catalog/operator-class-rows.ts';
 import * as relations from './pg-catalog/relation-rows.ts';
 import * as types from './pg-catalog/type-rows.ts';
 import * as views from './pg-catalog/view-rows.ts';
@@ -30,6 +30,7 @@ const pgCatalogRows: Readonly<Record<string, RowsOf>> = {
   pg_locks: fromServer('pg_locks'),
   pg_namespace: cluster.namespaceRows,
   pg_opclass: operatorClassRows,
+  pg_opfamily: operatorFamilyRows,
   pg_operator: types.operatorRows,
   pg_prepared_statements: fromServer('pg_prepared_statements'),
   pg_proc: types.procedureRows,

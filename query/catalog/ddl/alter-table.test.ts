@@ -171,10 +171,10 @@ describe('ALTER TABLE', () => {
     ['ALTER TABLE t DROP CONSTRAINT nope', '42704 constraint "nope" of relation "t" does not exist'],
     ['ALTER TABLE t OWNER TO nope', '42704 role "nope" does not exist'],
     ['ALTER TABLE t ADD CONSTRAINT u UNIQUE (a)', '42P07 relation "u" already exists'],
-    ['ALTER TABLE t ALTER a TYPE bigint', '0A000 ALTER TABLE … ALTER COLUMN TYPE is not supported yet'],
+    ['ALTER TABLE t ALTER a TYPE bigint', '0A000 ALTER TABLE … ALTER COLUMN … TYPE is not supported yet'],
     [
       'ALTER TABLE t ENABLE ROW LEVEL SECURITY',
-      '0A000 ALTER TABLE … ENABLE ROW SECURITY is not supported yet',
+      '0A000 ALTER TABLE … ENABLE ROW LEVEL SECURITY is not supported yet',
     ],
     [
       'ALTER TABLE t ALTER b ADD GENERATED ALWAYS AS IDENTITY',
