@@ -95,7 +95,7 @@ export class TableWriter implements StatementWriter {
   /** One row of an INSERT that has neither ON CONFLICT nor RETURNING. No promise: done. */
   insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
     this.#refuseReadOnly('insert');
-    return this.#insert(table, table.primaryKey === null ? this.#withRowId(table, row) : row);
+    return this.#insert(table, this.#withRowId(rowIdPlace(table), row));
   }
 
   #refuseReadOnly(kind: Modification['kind']): void {
@@ -111,17 +111,11 @@ export class TableWriter implements StatementWriter {
   #rowModifier(modification: Modification, evaluate: RowEvaluator): (row: Row) => RowOutcome {
     switch (modification.kind) {
       case 'insert': {
-        const onConflict = modification.onConflict;
-        if (onConflict === null)
-          return (row) => this.#insert(modification.table, this.#withRowId(modification.table, row));
-        const resolve = this.#conflictResolver(modification.table, onConflict, evaluate);
-        return (row) =>
-          this.#insertOrResolve(
-            modification.table,
-            this.#withRowId(modification.table, row),
-            onConflict,
-            resolve,
-          );
+        const { onConflict, table } = modification;
+        const place = rowIdPlace(table);
+        if (onConflict === null) return (row) => this.#insert(table, this.#withRowId(place, row));
+        const resolve = this.#conflictResolver(table, onConflict, evaluate);
+        return (row) => this.#insertOrResolve(table, this.#withRowId(place, row), onConflict, resolve);
       }
       case 'update':
         return this.#updater(modification, evaluate);
@@ -134,12 +128,8 @@ export class TableWriter implements StatementWriter {
 
   // ---- insert
 
-  #withRowId(table: RelationDefinition, row: Row): Row {
-    const hidden = table.columns.findIndex((column) => column.isHidden && !column.isDropped);
-    if (hidden < 0) return row;
-    const id = table.columns[hidden]!.attribute;
-    const place = table.layout.columns.findIndex((column) => column.id === id);
-    return row.with(place, this.#transactions.nextRowId());
+  #withRowId(place: number, row: Row): Row {
+    return place < 0 ? row : row.with(place, this.#transactions.nextRowId());
   }
 
   #insert(table: RelationDefinition, row: Row): Row | Promise<Row> {
@@ -485,4 +475,11 @@ function compileAssignments(
     for (const { place, value } of compiled) changed[place] = value(row);
     return changed;
   };
+}
+
+/** Where a row of a table without a primary key has its hidden id; -1 where the table has a key. */
+function rowIdPlace({ columns, primaryKey, layout }: RelationDefinition): number {
+  if (primaryKey !== null) return -1;
+  const hidden = columns.find((column) => column.isHidden && !column.isDropped);
+  return hidden === undefined ? -1 : layout.columns.findIndex(({ id }) => id === hidden.attribute);
 }
