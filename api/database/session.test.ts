@@ -40,6 +40,20 @@ async function rowsOf(session: EngineSession, text: string): Promise<unknown> {
 }
 
 describe('EngineSession', () => {
+  it('leaves others a turn while a long statement is prepared, and none while a short one is', () =>
+    withSession(async (session) => {
+      const turnsWhilePrepared = async (text: string): Promise<boolean> => {
+        let turned = false;
+        session.engine.env.clock.setTimer(0, () => {
+          turned = true;
+        });
+        await session.prepare(parse(text)[0]!, []);
+        return turned;
+      };
+      expect(await turnsWhilePrepared('SELECT 1')).to.equal(false);
+      expect(await turnsWhilePrepared(`SELECT '${'x'.repeat(100_000)}'`)).to.equal(true);
+    }));
+
   it('undoes SET with the savepoint, with the block, and SET LOCAL with the commit', () =>
     withSession(async (session) => {
       await run(session, 'BEGIN', "SET application_name = 'a'", 'SAVEPOINT s', "SET application_name = 'b'");

@@ -19,7 +19,7 @@ import { requireMayBecome } from './session-user.ts';
 import { busy, StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
 import { lookUp } from './statements/look-up.ts';
-import { type Prepared, type PreparedQuery, prepareStatement } from './statements/prepare.ts';
+import { type Prepared, type PreparedQuery, prepareInTurns } from './statements/prepare.ts';
 import { isPlainRead, readAll } from './statements/query.ts';
 import { runStatement } from './statements/run.ts';
 import { filledTemplate } from './statements/templates.ts';
@@ -128,7 +128,8 @@ export class EngineSession implements Session {
       if (this.#transaction === null) this.functions.transactionMicros = this.functions.clockMicros();
       const isPresent = statement.systemTimes.size === 0;
       const moments = isPresent ? noMoments : await momentsOf(this, statement, parameterTypes, null);
-      return prepareStatement(this, statement, parameterTypes, moments);
+      const prepared = prepareInTurns(this, statement, parameterTypes, moments);
+      return prepared instanceof Promise ? await prepared : prepared;
     } catch (error) {
       throw placedAt(this.#failed(error), statement);
     }

@@ -1,3 +1,4 @@
+import { nextTurn } from '../../../base/env/turn.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { type KeyedChange, keyedChange } from '../../../query/exec/keyed-change.ts';
 import { type PointRead, pointRead } from '../../../query/exec/point-read.ts';
@@ -57,6 +58,36 @@ export function prepareStatement(
 ): Prepared {
   if (isBindable(statement)) return prepareQuery(session, statement, parameterTypes, moments);
   return { statement, parameterTypes: [], columns: utilityColumns(session, statement), query: null };
+}
+
+/** A longer statement takes a turn of the event loop each to be parsed, to be planned and to begin. */
+const turnLengthMax = 65_536;
+
+/** What `prepareStatement` gives: a promise where the statement, which has been parsed in this turn, is long. */
+export function prepareInTurns(
+  session: EngineSession,
+  statement: ParsedStatement,
+  parameterTypes: readonly TypeOid[],
+  moments: Moments,
+): Prepared | Promise<Prepared> {
+  return statement.source.length > turnLengthMax
+    ? prepareLong(session, statement, parameterTypes, moments)
+    : prepareStatement(session, statement, parameterTypes, moments);
+}
+
+async function prepareLong(
+  session: EngineSession,
+  statement: ParsedStatement,
+  parameterTypes: readonly TypeOid[],
+  moments: Moments,
+): Promise<Prepared> {
+  const { clock } = session.engine.env;
+  // The first may belong to the turn in which the text came.
+  await nextTurn(clock);
+  await nextTurn(clock);
+  const prepared = prepareStatement(session, statement, parameterTypes, moments);
+  await nextTurn(clock);
+  return prepared;
 }
 
 export function bindQuery(

@@ -1,5 +1,5 @@
 import { compareBytes, concatBytes } from '../../../base/bytes/compare.ts';
-import { stringToUtf8 } from '../../../base/bytes/utf8.ts';
+import { bytesToLatin1, stringToUtf8 } from '../../../base/bytes/utf8.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { formatUuid, fromEscape, fromHex, toEscape, toHex } from '../codec/bytea.ts';
 import { decodeText } from '../codec/text.ts';
@@ -11,9 +11,11 @@ import { contextual, pure } from './define.ts';
 const base64Line = 76;
 
 function toBase64(bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary).replace(new RegExp(`.{${base64Line}}(?=.)`, 'g'), '$&\n');
+  const text = btoa(bytesToLatin1(bytes));
+  const lines: string[] = [];
+  for (let start = 0; start < text.length; start += base64Line)
+    lines.push(text.slice(start, start + base64Line));
+  return lines.join('\n');
 }
 
 function fromBase64(text: string): Uint8Array {

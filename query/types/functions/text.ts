@@ -99,7 +99,9 @@ function repeat(text: string, count: number): string {
 }
 
 function replace(text: string, from: string, to: string): string {
-  return from === '' ? text : text.replaceAll(from, () => to);
+  if (from === '') return text;
+  // A call for each is five times slower; a dollar sign has a meaning of its own.
+  return to.includes('$') ? text.replaceAll(from, () => to) : text.replaceAll(from, to);
 }
 
 function splitPart(text: string, delimiter: string, field: number): string {
