@@ -66,6 +66,8 @@ describe('privileges', () => {
       expect(await ask('carol', 'SET ROLE readers', who)).to.equal('readers|carol');
       expect(await ask('carol', sum)).to.equal('30');
       expect(await ask('carol', 'SHOW role')).to.equal('readers');
+      expect(await ask('carol', 'SHOW is_superuser')).to.equal('off');
+      expect(await ask('alopex', 'SHOW is_superuser')).to.equal('on');
       expect(await ask('carol', 'SET ROLE bob')).to.equal('permission denied to set role "bob"');
       expect(await ask('carol', 'SET ROLE nobody')).to.equal('role "nobody" does not exist');
       expect(await ask('carol', 'SET ROLE carol', who)).to.equal('carol|carol');

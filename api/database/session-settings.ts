@@ -20,6 +20,16 @@ function limitOf(kilobytes: number): number {
 /** The settings that say as whom a session acts; they are set by leave alone. */
 export type UserSetting = 'role' | 'session_authorization';
 
+/** What the settings ask of their session. */
+export type SettingsOwner = {
+  readonly isInTransaction: () => boolean;
+  /** Throws where the session may not act as that user. */
+  readonly requireMayBecome: (setting: UserSetting, name: string) => void;
+  /** Of the user that it acts as. */
+  readonly isSuperuser: (name: string) => boolean;
+  readonly onReported: (name: string, value: string) => void;
+};
+
 function isUserSetting(key: string): key is UserSetting {
   return key === 'role' || key === 'session_authorization';
 }
@@ -56,7 +66,7 @@ export class SessionSettings {
   /** What RESET goes back to: server configuration and startup parameters. */
   readonly #defaults = new Map<string, string>();
   readonly #undo: Undo[] = [];
-  readonly #isInTransaction: () => boolean;
+  readonly #owner: SettingsOwner;
   #lookUps: LookUpSettings | null = null;
   #begins: BeginSettings | null = null;
   #workMemoryBytes: number | null = null;
@@ -64,23 +74,15 @@ export class SessionSettings {
   #user: string | null = null;
   /** Whether the session has ever acted as another than who it logged in as. */
   hasBeenAnother = false;
-  readonly #requireMayBecome: (setting: UserSetting, name: string) => void;
-  readonly #onReported: (name: string, value: string) => void;
 
-  constructor(
-    defaults: Readonly<Record<string, string>>,
-    isInTransaction: () => boolean,
-    requireMayBecome: (setting: UserSetting, name: string) => void,
-    onReported: (name: string, value: string) => void,
-  ) {
-    this.#requireMayBecome = requireMayBecome;
-    this.#isInTransaction = isInTransaction;
-    this.#onReported = onReported;
+  constructor(defaults: Readonly<Record<string, string>>, owner: SettingsOwner) {
+    this.#owner = owner;
     for (const [name, value] of Object.entries(defaults)) this.#defaults.set(name.toLowerCase(), value);
   }
 
   get(name: string): string | null {
     const key = name.toLowerCase();
+    if (key === 'is_superuser') return this.#owner.isSuperuser(this.currentUser) ? 'on' : 'off';
     return this.#values.get(key) ?? this.#defaults.get(key) ?? settingInfo(key)?.default ?? null;
   }
 
@@ -163,7 +165,7 @@ export class SessionSettings {
   }
 
   #become(setting: UserSetting, name: string, isLocal: boolean): string {
-    this.#requireMayBecome(setting, name);
+    this.#owner.requireMayBecome(setting, name);
     this.hasBeenAnother = true;
     if (setting === 'session_authorization') this.#put('role', undefined, isLocal);
     this.#put(setting, name, isLocal);
@@ -192,12 +194,14 @@ export class SessionSettings {
   }
 
   #put(key: string, value: string | undefined, isLocal: boolean): void {
-    if (this.#isInTransaction()) this.#undo.push({ name: key, previous: this.#values.get(key), isLocal });
+    if (this.#owner.isInTransaction())
+      this.#undo.push({ name: key, previous: this.#values.get(key), isLocal });
     this.#assign(key, value);
   }
 
   #assign(key: string, value: string | undefined): void {
     const before = this.get(key);
+    const wasSuperuser = isUserSetting(key) ? this.get('is_superuser') : null;
     this.#lookUps = null;
     this.#user = null;
     this.#begins = null;
@@ -207,7 +211,11 @@ export class SessionSettings {
     else this.#values.set(key, value);
     const info = settingInfo(key);
     const after = this.get(key);
-    if (info?.isReported === true && after !== null && after !== before) this.#onReported(info.name, after);
+    const { onReported } = this.#owner;
+    if (info?.isReported === true && after !== null && after !== before) onReported(info.name, after);
+    if (wasSuperuser === null) return;
+    const isSuperuser = this.require('is_superuser');
+    if (isSuperuser !== wasSuperuser) onReported('is_superuser', isSuperuser);
   }
 
   /** The mark that a savepoint remembers. */

@@ -70,9 +70,12 @@ export class EngineSession implements Session {
     this.#idle = new IdleTimer(engine.env.clock, (error) => this.onTimedOut(error));
     this.settings = new SessionSettings(
       { ...engine.settings, session_authorization: options.user },
-      () => this.#transaction !== null,
-      (setting, name) => requireMayBecome(this, setting, name),
-      (name, value) => this.onSettingReported(name, value),
+      {
+        isInTransaction: () => this.#transaction !== null,
+        requireMayBecome: (setting, name) => requireMayBecome(this, setting, name),
+        isSuperuser: (name) => this.roleNamed(name)?.isSuperuser === true,
+        onReported: (name, value) => this.onSettingReported(name, value),
+      },
     );
     for (const [name, value] of Object.entries(options.settings)) this.settings.set(name, value);
     this.functions = sessionFunctions(

@@ -116,6 +116,16 @@ describe('the query protocols', () => {
       expect((await client.ask(query('ROLLBACK')))[0]).to.match(/^ParameterStatus TimeZone=/);
     });
 
+    it('who acts as another is told so, and whether that is a superuser', async () => {
+      await client.ask(query('CREATE ROLE other'));
+      const set = await client.ask(query('SET SESSION AUTHORIZATION other'));
+      expect(set).to.include('ParameterStatus session_authorization=other');
+      expect(set).to.include('ParameterStatus is_superuser=off');
+      const reset = await client.ask(query('RESET SESSION AUTHORIZATION'));
+      expect(reset).to.include('ParameterStatus is_superuser=on');
+      await client.ask(query('DROP ROLE other'));
+    });
+
     it('the function call message is refused', async () => {
       expect(await client.ask(functionCall)).to.deep.equal([
         'ErrorResponse ERROR 0A000 the function call protocol is not supported',
