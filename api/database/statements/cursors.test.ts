@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { MemoryClient } from '../../pgwire/test-kit/memory-client.ts';
-import { query } from '../../pgwire/test-kit/messages.ts';
+import { bind, execute, parse, query, sync } from '../../pgwire/test-kit/messages.ts';
 import { ServedDatabase } from '../../pgwire/test-kit/served-database.ts';
 
 describe('cursors', () => {
@@ -23,6 +23,19 @@ describe('cursors', () => {
     const answers = await client.ask(query(sql));
     return answers.filter((answer) => /^(DataRow|CommandComplete|ErrorResponse)/.test(answer));
   }
+
+  it('take parameters', async () => {
+    await run('BEGIN');
+    const declared = parse('DECLARE c CURSOR FOR SELECT id + $1::int FROM t WHERE id > $2 ORDER BY id');
+    const answers = await client.ask(declared, bind(['10', '3']), execute(), sync);
+    expect(answers).to.include('CommandComplete DECLARE CURSOR');
+    expect(await run('FETCH ALL FROM c')).to.deep.equal([
+      'DataRow 14',
+      'DataRow 15',
+      'CommandComplete FETCH 2',
+    ]);
+    expect((await run('DECLARE d CURSOR FOR SELECT $1::int'))[0]).to.contain('there is no parameter $1');
+  });
 
   it('are fetched from, forward, and closed', async () => {
     await run('BEGIN');

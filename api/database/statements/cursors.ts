@@ -1,13 +1,12 @@
 import type { ClosePortalStmt, DeclareCursorStmt, FetchStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
+import type { Datum } from '../../../base/values/datum.ts';
 import type { OutputColumn } from '../../../query/plan/logical.ts';
-import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
-import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { requireBlock } from '../blocks.ts';
 import type { Portal, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { momentsOf } from '../time-travel.ts';
-import { prepareQuery } from './prepare.ts';
+import { cursorQuery, type Prepared, prepareQuery } from './prepare.ts';
 import { runQuery } from './query.ts';
 
 /** DECLARE's options, as the parser has them. */
@@ -42,7 +41,11 @@ export class Cursors {
     return this.#open.get(name)?.columns ?? null;
   }
 
-  async declare(statement: ParsedStatement, node: DeclareCursorStmt): Promise<string> {
+  async declare(
+    { statement, parameterTypes }: Prepared,
+    node: DeclareCursorStmt,
+    parameters: readonly Datum[],
+  ): Promise<string> {
     const session = this.#session;
     const name = node.portalname ?? '';
     const options = node.options ?? 0;
@@ -57,10 +60,11 @@ export class Cursors {
         `a transaction cannot declare more than ${cursorsMax} cursors`,
       );
     }
-    const query = { ...innerStatement(statement, node.query!), source: `${statement.source}\u0000query` };
-    if (!isBindable(query)) throw unsupported('a cursor of this statement');
-    const moments = await momentsOf(session, query, [], []);
-    const portal = await runQuery(session, prepareQuery(session, query, [], moments), []);
+    const query = cursorQuery(statement);
+    if (query === null) throw unsupported('a cursor of this statement');
+    const moments = await momentsOf(session, query, parameterTypes, parameters);
+    const prepared = prepareQuery(session, query, parameterTypes, moments);
+    const portal = await runQuery(session, prepared, parameters);
     if (portal.kind !== 'rows') throw unsupported('a cursor of a statement without rows');
     session.pauseCurrentRun();
     open.set(name, portal);

@@ -7,7 +7,12 @@ import type { LogicalPlan } from '../../../query/plan/logical.ts';
 import type { Statement } from '../../../query/plan/physical.ts';
 import { planQuery } from '../../../query/plan/planner.ts';
 import type { Access } from '../../../query/sql/bind/environment.ts';
-import { type BoundStatement, bindStatement, isBindable } from '../../../query/sql/bind/statement.ts';
+import {
+  type BoundStatement,
+  bindStatement,
+  innerStatement,
+  isBindable,
+} from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
@@ -57,7 +62,19 @@ export function prepareStatement(
   moments: Moments,
 ): Prepared {
   if (isBindable(statement)) return prepareQuery(session, statement, parameterTypes, moments);
-  return { statement, parameterTypes: [], columns: utilityColumns(session, statement), query: null };
+  const declared = cursorQuery(statement);
+  const types =
+    declared === null ? [] : prepareQuery(session, declared, parameterTypes, moments).parameterTypes;
+  return { statement, parameterTypes: types, columns: utilityColumns(session, statement), query: null };
+}
+
+/** The query of a DECLARE CURSOR. */
+export function cursorQuery(statement: ParsedStatement): ParsedStatement | null {
+  const { node, source } = statement;
+  const query = 'DeclareCursorStmt' in node ? node.DeclareCursorStmt.query : undefined;
+  if (query === undefined) return null;
+  const inner = { ...innerStatement(statement, query), source: `${source}\u0000query` };
+  return isBindable(inner) ? inner : null;
 }
 
 /** A longer statement takes a turn of the event loop each to be parsed, to be planned and to begin. */

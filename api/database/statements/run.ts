@@ -38,7 +38,7 @@ export async function runStatement(
   if ('ExecuteStmt' in node) return runExecute(session, node.ExecuteStmt, runStatement);
   if ('DeallocateStmt' in node) return done(runDeallocate(session, node.DeallocateStmt));
   if ('DeclareCursorStmt' in node)
-    return done(await session.cursors.declare(statement, node.DeclareCursorStmt));
+    return done(await session.cursors.declare(prepared, node.DeclareCursorStmt, parameters));
   if ('FetchStmt' in node) return runFetch(session, node.FetchStmt);
   if ('ClosePortalStmt' in node) return done(session.cursors.close(node.ClosePortalStmt));
   if ('DiscardStmt' in node) return done(runDiscard(session, node.DiscardStmt));
