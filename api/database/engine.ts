@@ -56,6 +56,8 @@ export type EngineLimits = {
   /** Indexes of tables with more rows are built while others write. */
   readonly smallTableRows?: number;
   readonly indexSortBytesMax?: number;
+  /** Rows of open transactions in memory, once they were spilled. */
+  readonly runBytesMax?: number;
 };
 
 /** Rows that are written again, for a new index, in less time than its states take. */
@@ -163,6 +165,7 @@ export class Engine implements SessionHost {
         oldestView: () => transactions?.oldestView ?? null,
         ...(limits.memtableBytesMax === undefined ? {} : { memtableBytesMax: limits.memtableBytesMax }),
         ...(limits.indexSortBytesMax === undefined ? {} : { indexSortBytesMax: limits.indexSortBytesMax }),
+        ...(limits.runBytesMax === undefined ? {} : { runBytesMax: limits.runBytesMax }),
       });
       const isNew = log.endOffset === 0;
       const catalog = isNew ? emptyCatalog() : await loadCatalog(rows);

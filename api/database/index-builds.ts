@@ -71,13 +71,13 @@ export class IndexBuilds {
       transactions.rollback(transaction);
       throw error;
     }
-    if (!isWhole) await rows.dropIndexFiles(storage, indexId(index));
+    if (!isWhole) await rows.indexFiles.drop(storage, indexId(index));
   }
 
   /** As `drop`, of an index that no committed catalog knows: its transaction was rolled back. */
   dropFiles(storage: StorageId, index: IndexId): Promise<void> {
     const { rows } = this.#engine;
-    const dropping = rows.dropIndexFiles(storage, index).catch((error: unknown) => {
+    const dropping = rows.indexFiles.drop(storage, index).catch((error: unknown) => {
       const problem = asAlopexError(error);
       if (problem.condition !== 'admin_shutdown') this.#onProblem(problem);
     });

@@ -409,7 +409,7 @@ export class EngineSession implements Session {
     return 'ROLLBACK';
   }
 
-  rollbackToSavepoint(name: string): void {
+  async rollbackToSavepoint(name: string): Promise<void> {
     const transaction = this.#transaction;
     if (this.#block === 'none' || transaction === null) {
       throw this.#block === 'failed'
@@ -419,7 +419,7 @@ export class EngineSession implements Session {
             'ROLLBACK TO SAVEPOINT can only be used in transaction blocks',
           );
     }
-    const { settingsMark } = rollbackToSavepoint(transaction, name, this.engine.transactions.locks);
+    const { settingsMark } = await rollbackToSavepoint(transaction, name, this.engine.transactions);
     this.settings.rollbackTo(settingsMark);
     this.#block = 'explicit';
   }

@@ -14,10 +14,14 @@ import type { EngineLimits } from './engine.ts';
 
 const table = 'CREATE TABLE t (id int8 PRIMARY KEY, name text UNIQUE, n int4)';
 
-async function open(env: Env, log: EngineLimits['log'] = {}): Promise<EmbeddedDatabase> {
+async function open(
+  env: Env,
+  log: EngineLimits['log'] = {},
+  runBytesMax = 16 * 1024,
+): Promise<EmbeddedDatabase> {
   const engine = await openEngine(env, {
     onProblem: () => {},
-    limits: { log, commit: { largeCommitBytes: 1024, batchBytesMax: 1024, spillBytes: 2048 } },
+    limits: { log, commit: { largeCommitBytes: 1024, batchBytesMax: 1024, spillBytes: 2048 }, runBytesMax },
   });
   return new EmbeddedDatabase(engine);
 }
@@ -93,7 +97,7 @@ describe('a transaction larger than memory may be', () => {
       expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 0 });
     }));
 
-  it('goes back to a savepoint, unless rows were spilled after it', () =>
+  it('goes back to a savepoint, over what was spilled before and after it', () =>
     withDatabase(async (database) => {
       await database.transaction(async (transaction) => {
         await transaction.query(fill(1, 1000));
@@ -102,13 +106,26 @@ describe('a transaction larger than memory may be', () => {
         await transaction.query('ROLLBACK TO a');
       });
       expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 0 });
-      const refused = database.transaction(async (transaction) => {
+      await database.transaction(async (transaction) => {
+        await transaction.query('UPDATE t SET n = 1 WHERE id <= 10');
         await transaction.query('SAVEPOINT a');
+        await transaction.query('INSERT INTO t VALUES (5000, NULL, 5)');
+        await transaction.query('SAVEPOINT b');
         await transaction.query(fill(2000, 3000));
+        await transaction.query('DELETE FROM t WHERE id <= 500');
+        await transaction.query('CREATE TABLE u AS SELECT id FROM t');
+        await transaction.query('ROLLBACK TO b');
+        expect(await totals(transaction)).to.deep.equal({ rows: 1001, sum: 15 });
+        await transaction.query(fill(2000, 2499));
+        expect(await totals(transaction)).to.deep.equal({ rows: 1501, sum: 15 });
         await transaction.query('ROLLBACK TO a');
+        expect(await totals(transaction)).to.deep.equal({ rows: 1000, sum: 10 });
+        await transaction.query('UPDATE t SET n = 2 WHERE id = 11');
       });
-      expect(await failure(refused)).to.equal('0A000');
-      expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 0 });
+      expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 12 });
+      expect(await failure(database.query('SELECT FROM u'))).to.equal('42P01');
+      await database.engine.compact();
+      expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 12 });
     }));
 
   it('writes to a table that another transaction made after it had spilled', () =>

@@ -129,10 +129,20 @@ class ChangeDecoder {
     const records = new RecordReader(batch, header);
     records.next();
     const control = decodeControl(records);
+    if (control.kind === 'rollback') this.#rollBackTo(header.producerId, control.from);
     if (control.kind !== 'commit' && control.kind !== 'abort') return [];
     const events = this.#undecided.get(header.producerId) ?? [];
     this.#undecided.delete(header.producerId);
     return control.kind === 'commit' ? this.#changes(events, timestamp(control.timestamp)) : [];
+  }
+
+  #rollBackTo(producer: number, from: number): void {
+    const events = this.#undecided.get(producer);
+    if (events !== undefined)
+      this.#undecided.set(
+        producer,
+        events.filter((event) => event.offset < from),
+      );
   }
 
   #changes(events: readonly RowEvent[], commit: Timestamp | null): readonly RowChange[] {

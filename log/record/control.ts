@@ -14,6 +14,7 @@ const types: Readonly<Record<ControlRecord['kind'], number>> = {
   commit: 1,
   'flush-point': 1000,
   'leader-change': 1001,
+  rollback: 1002,
 };
 const kinds = new Map(Object.entries(types).map(([kind, type]) => [type, kind as ControlRecord['kind']]));
 
@@ -22,7 +23,7 @@ const version = 0;
 /** Header of a commit marker with our commit timestamp, as row events have it; Kafka's clients ignore headers here. */
 const timestampHeader = 'ts';
 
-/** A control batch: one control record. Abort and commit need the producer of the transaction that they end. */
+/** A control batch: one control record. Abort, commit and rollback need the producer of the transaction. */
 export function encodeControlBatch(control: ControlRecord, place: Omit<BatchPlace, 'isControl'>): Uint8Array {
   const key = new ByteWriter(4);
   key.int16(version);
@@ -63,6 +64,9 @@ function controlValue(control: ControlRecord): Uint8Array {
     case 'flush-point':
       writer.int64(control.horizon);
       break;
+    case 'rollback':
+      writer.int64(control.from);
+      break;
     case 'leader-change':
       writer.int32(control.leader);
       break;
@@ -87,6 +91,8 @@ function decodeValue(kind: ControlRecord['kind'], value: ByteReader, headers: He
       return { kind, coordinatorEpoch: value.int32(), timestamp: commitTimestamp(headers) };
     case 'flush-point':
       return { kind, horizon: safe(value.int64()) };
+    case 'rollback':
+      return { kind, from: safe(value.int64()) };
     case 'leader-change':
       return { kind, leader: value.int32() };
     default:

@@ -37,6 +37,8 @@ export type BatchHeader = {
 export type ControlRecord =
   | { readonly kind: 'abort'; readonly coordinatorEpoch: number }
   | { readonly kind: 'commit'; readonly coordinatorEpoch: number; readonly timestamp: number }
+  /** What the batch's producer wrote from an offset on, up to here, is no more: it went back to a savepoint. */
+  | { readonly kind: 'rollback'; readonly from: number }
   /** Everything below this record's offset is flushed together: where memtables are cut, on every replica. */
   | { readonly kind: 'flush-point'; readonly horizon: number }
   | { readonly kind: 'leader-change'; readonly leader: number };

@@ -7,7 +7,7 @@ import { invariant } from '../../base/unreachable.ts';
  */
 export type Fold = {
   /** Takes a whole batch, the one at the offset that it returned last; returns the next offset. */
-  replayBatch(batch: Uint8Array): Offset;
+  replayBatch(batch: Uint8Array): Offset | Promise<Offset>;
 };
 
 /** Bytes of the log that are read at a time. */
@@ -24,6 +24,9 @@ export async function replay(
   while (next < to) {
     const batches = await read(next, readBytes);
     invariant(batches.length > 0, `the log has batches from offset ${next} on`);
-    for (const batch of batches) next = fold.replayBatch(batch);
+    for (const batch of batches) {
+      const replayed = fold.replayBatch(batch);
+      next = replayed instanceof Promise ? await replayed : replayed;
+    }
   }
 }

@@ -2,14 +2,30 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { offset, timestamp } from '../../base/ids.ts';
-import { decodeManifest, encodeManifest, type Manifest, readManifest, writeManifest } from './manifest.ts';
+import {
+  byAge,
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  readManifest,
+  writeManifest,
+} from './manifest.ts';
 
 const manifest: Manifest = {
   applied: offset(1000),
   timestamp: timestamp(77),
   replayFrom: offset(990),
   nextFile: 4,
-  files: [{ number: 3, length: 12_345, level: 0, order: 1000 }],
+  files: [
+    { number: 3, length: 12_345, level: 0, order: 1000 },
+    {
+      number: 2,
+      length: 678,
+      level: 0,
+      order: 990,
+      commit: { timestamp: timestamp(75), place: 1, voidFrom: offset(985) },
+    },
+  ],
   horizons: [[1, 70]],
   dropped: [],
 };
@@ -40,8 +56,15 @@ describe('manifest', () => {
   it('refuses a newer format by name', () => {
     const newer = encodeManifest(manifest, 9);
     expect(() => decodeManifest(newer, '/rows/MANIFEST'))
-      .to.throw('/rows/MANIFEST has format version 9; this program reads up to version 1')
+      .to.throw('/rows/MANIFEST has format version 9; this program reads up to version 2')
       .with.property('code', '0A000');
+  });
+
+  it('has the newest files first, and of one commit those that were written last', () => {
+    const [flushed, own] = manifest.files;
+    const later = { ...own!, commit: { ...own!.commit!, place: 2 } };
+    const deep = { ...flushed!, level: 1, order: 0 };
+    expect([deep, own!, later, flushed!].toSorted(byAge)).to.deep.equal([flushed, later, own, deep]);
   });
 
   it('has the bytes of docs/formats/manifest.md', () => {

@@ -52,7 +52,27 @@ export type ManifestFile = {
   /** 0: files may overlap, and a higher `order` is newer. From 1 on: the files of a level do not overlap. */
   readonly level: number;
   readonly order: number;
+  /** Of a file that has rows of one large transaction alone. Of equal `order`, a higher place is newer. */
+  readonly commit?: FileCommit;
 };
+
+/** What its rows, which were written before it, are read with. */
+export type FileCommit = {
+  readonly timestamp: Timestamp;
+  /** Among the transaction's files, from 1 on. */
+  readonly place: number;
+  /** Rows of batches from this offset on were rolled back to a savepoint; null: none. */
+  readonly voidFrom: Offset | null;
+};
+
+/** Sorts files so that, for every key that two have, the newer one comes first. */
+export function byAge(left: ManifestFile, right: ManifestFile): number {
+  return (
+    left.level - right.level ||
+    right.order - left.order ||
+    (right.commit?.place ?? 0) - (left.commit?.place ?? 0)
+  );
+}
 
 export const emptyManifest: Manifest = {
   applied: offset(0),
@@ -66,7 +86,7 @@ export const emptyManifest: Manifest = {
 
 /** `ALOPEXMF`, format version, length of the JSON that follows, CRC-32C of those two and of it; big-endian. */
 const magic = 'ALOPEXMF';
-const formatVersion = 1;
+const formatVersion = 2;
 const headerBytes = 20;
 const manifestBytesMax = 256 * 1024 * 1024;
 

@@ -13,7 +13,6 @@ export type CompactionPlan = {
 /** What a compaction made. */
 export type CompactionOutput = {
   readonly files: readonly { readonly number: number; readonly length: number }[];
-  readonly nextFile: number;
   /** For each storage: versions below may be gone now. */
   readonly horizons: readonly (readonly [storage: number, horizon: number])[];
 };
@@ -23,6 +22,15 @@ const levelZeroFilesMax = 4;
 /** Bytes of level 1; each deeper level holds ten times those of the one above it. */
 const levelOneBytesMax = 256 * 1024 * 1024;
 const levelFactor = 10;
+
+/** A file of a compaction ends with the key that it has when it is longer. */
+export const compactedBytesMax = 64 * 1024 * 1024;
+
+/** Numbers that are put by for the files of a compaction. */
+export function compactedFilesMax({ inputs }: CompactionPlan): number {
+  const bytes = inputs.reduce((sum, { length }) => sum + length, 0);
+  return 1 + Math.ceil((2 * bytes) / compactedBytesMax);
+}
 
 /** The compaction that is most due, or null. */
 export function planCompaction(set: LiveFiles): CompactionPlan | null {
@@ -84,7 +92,6 @@ export function afterCompaction(
   }
   return {
     ...manifest,
-    nextFile: output.nextFile,
     files: [
       ...manifest.files.filter(({ number }) => !gone.has(number)),
       ...output.files.map((file) => ({ ...file, level: plan.level, order: 0 })),

@@ -75,6 +75,8 @@ export type RowReader = {
   ): FoundRow | null | Promise<FoundRow | null>;
   /** Whether a row has this primary key. Cheaper than `get`. */
   has(layout: TableLayout, key: RowKey, view: ReadView): boolean | Promise<boolean>;
+  /** Whether pending rows of the view have this row, or its deletion. */
+  isTouched(layout: TableLayout, key: RowKey, view: ReadView): boolean | Promise<boolean>;
   /** Row count and bytes of a storage, estimated from file metadata and memtables: for the planner. */
   estimate(storage: StorageId): { readonly rows: number; readonly bytes: number };
   /** About how many rows of an index lie in these ranges. */

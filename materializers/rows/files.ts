@@ -1,6 +1,6 @@
 import { compareBytes } from '../../base/bytes/compare.ts';
 import type { IndexId, StorageId } from '../../base/ids.ts';
-import type { Manifest, ManifestFile } from '../manifest/manifest.ts';
+import { byAge, type Manifest, type ManifestFile } from '../manifest/manifest.ts';
 import type { SectionRun } from './section-run.ts';
 import type { Sstable } from './sstable/reader.ts';
 import type { SstableSection } from './sstable/section.ts';
@@ -8,13 +8,11 @@ import type { FileSet } from './store.ts';
 
 /** An open file. `leave` ends a file set's use of it: after the last, it is closed, and removed where it is obsolete. */
 export type LiveFile = {
-  readonly record: ManifestFile;
+  record: ManifestFile;
   readonly sstable: Sstable;
   users: number;
   readonly close: () => Promise<void>;
 };
-
-type Run = { readonly order: number; readonly sections: SstableSection[] };
 
 /**
  * The files of one manifest, as runs for each storage and index: the files of level 0 from new to old, then each
@@ -54,24 +52,26 @@ export class LiveFiles implements FileSet {
     return runs;
   }
 
+  sections(): readonly SstableSection[] {
+    return this.files.flatMap(({ sstable }) => sstable.sections);
+  }
+
   #makeRuns(storage: StorageId, index: IndexId): readonly SectionRun[] {
-    const newest: Run[] = [];
+    const newest: SectionRun[] = [];
     const levels = new Map<number, SstableSection[]>();
-    for (const { record, sstable } of this.files) {
+    for (const { record, sstable } of this.files.toSorted((left, right) =>
+      byAge(left.record, right.record),
+    )) {
       const section = sstable.section(storage, index);
       if (section === null) continue;
-      if (record.level === 0) newest.push({ order: record.order, sections: [section] });
+      if (record.level === 0) newest.push([section]);
       else if (levels.has(record.level)) levels.get(record.level)!.push(section);
       else levels.set(record.level, [section]);
     }
-    newest.sort((left, right) => right.order - left.order);
-    const deeper = [...levels.keys()].sort((left, right) => left - right);
-    return [
-      ...newest.map(({ sections }) => sections),
-      ...deeper.map((level) =>
-        levels.get(level)!.sort((left, right) => compareBytes(left.firstKey, right.firstKey)),
-      ),
-    ];
+    const deeper = [...levels.values()].map((sections) =>
+      sections.sort((left, right) => compareBytes(left.firstKey, right.firstKey)),
+    );
+    return [...newest, ...deeper];
   }
 
   hold(): void {

@@ -1,55 +1,37 @@
-import type { Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { IndexId, Offset, StorageId, Timestamp } from '../../base/ids.ts';
-import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
-import { type JsonObject, tableLayoutToJson } from '../../log/events/layout-json.ts';
-import { objectsLayout } from '../../log/events/system.ts';
-import type { Log } from '../../log/log.ts';
+import type { TableLayout } from '../../log/events/layout.ts';
+import type { JsonObject } from '../../log/events/layout-json.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
+import { decodeHeader } from '../../log/record/header.ts';
 import type { BatchHeader } from '../../log/record/record.ts';
 import { replay } from '../fold/replay.ts';
-import { emptyManifest, type Manifest, readManifest, writeManifest } from '../manifest/manifest.ts';
+import { type Manifest, writeManifest } from '../manifest/manifest.ts';
 import { compactTask } from '../worker/compact.ts';
 import { flushTask } from '../worker/flush.ts';
-import { openSstableFile, sstablePath } from '../worker/sstable-file.ts';
 import {
   afterCompaction,
   type CompactionPlan,
+  compactedFilesMax,
   planCompaction,
   planFullCompaction,
 } from './compaction-plan.ts';
 import type { Applied, RowReader, Scan } from './contract.ts';
-import { droppedIndexes } from './dropped-indexes.ts';
 import { type LiveFile, LiveFiles } from './files.ts';
-import { buildIndex, dropIndexFiles, type IndexBuildHost, indexSortBytesMax } from './index-build.ts';
-import { Layouts } from './layouts.ts';
-import { LogFold } from './log-fold.ts';
+import { afterFlush, type Joined } from './flushed.ts';
+import { type IndexBuildHost, IndexFiles, indexSortBytesMax } from './index-build.ts';
+import type { Layouts } from './layouts.ts';
+import { lastManifest, openFile, removeGarbage, retire } from './live-file.ts';
+import { type Commit, type Cut, controlOf, LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
-import type { Overlay, SpilledRun } from './overlay.ts';
+import { memtableBytesMax, type RowsOptions, runBytesMax, type UnnamedFiles } from './options.ts';
+import type { Overlay } from './overlay.ts';
+import { fileSet } from './private-files.ts';
+import { PrivateRuns } from './private-runs.ts';
 import { PageCache } from './sstable/cache.ts';
-import { RowStore } from './store.ts';
+import { type Layer, RowStore } from './store.ts';
 import { storedLayouts } from './stored-layouts.ts';
-
-export type RowsOptions = {
-  readonly env: Env;
-  /** The folder of the fold's own files. */
-  readonly directory: string;
-  /** Open and recovered. */
-  readonly log: Log;
-  /** Bytes of decoded pages that are kept in memory. */
-  readonly cacheBytes: number;
-  /** A memtable larger than this is flushed. */
-  readonly memtableBytesMax?: number;
-  /** Of a flush or compaction that ran by itself; what it would have done is tried again later. */
-  readonly onProblem?: (error: AlopexError) => void;
-  /** The oldest timestamp that somebody reads at, or null: versions that it sees are kept. */
-  readonly oldestView?: () => Timestamp | null;
-  /** Bytes of the entries of a new index that are sorted in memory at once. */
-  readonly indexSortBytesMax?: number;
-};
-
-/** A memtable of this size is about 130,000 small rows, and is flushed in half a second. */
-const memtableBytesMax = 32 * 1024 * 1024;
+import type { UndecidedRun } from './undecided.ts';
 
 /**
  * The rows fold: tables and their indexes at one position of the log. The leader applies each batch as it appends
@@ -73,8 +55,12 @@ export class Rows {
   #isFlushDue = false;
   /** The newest memtable of the flush that runs or has failed. */
   #cutMemtable: Trees | null = null;
-  /** Their entries are in files, and the transactions that make them have not ended. */
-  readonly #newIndexes = new Set<IndexId>();
+  readonly indexFiles: IndexFiles;
+  readonly #runs: PrivateRuns;
+  /** In the order of the log; the next flush takes their files into the manifest. */
+  #joined: readonly Joined[] = [];
+  /** File numbers from it on are free. */
+  #nextFile: number;
   #isClosed = false;
 
   private constructor(options: RowsOptions, cache: PageCache, files: LiveFiles, layouts: Layouts) {
@@ -83,27 +69,35 @@ export class Rows {
     this.#cache = cache;
     this.#files = files;
     this.#flushedLayouts = layouts.toJson();
-    const applied = { offset: manifest.applied, timestamp: manifest.timestamp };
-    this.#fold = new LogFold(layouts, new Trees(), applied, (run) => this.#addRun(run));
-    this.#store = new RowStore({ memtables: [this.#fold.memtable], files });
+    this.#nextFile = manifest.nextFile;
+    this.#runs = new PrivateRuns({
+      env: options.env,
+      directory: options.directory,
+      logDirectory: options.log.directory,
+      cache,
+      bytesMax: options.runBytesMax ?? runBytesMax,
+      layouts: () => this.#fold.layouts,
+      takeFileNumber: () => this.#takeFileNumbers(1),
+      retire: (file) => retire(options, file),
+      onProblem: (problem) => options.onProblem?.(problem),
+    });
+    this.#fold = new LogFold({
+      layouts,
+      memtable: new Trees(),
+      applied: { offset: manifest.applied, timestamp: manifest.timestamp },
+      host: {
+        begin: (layoutsThen) => this.#runs.begin(layoutsThen),
+        commit: (commit) => this.#addRun(commit),
+        batchBytesMax: options.runBytesMax ?? runBytesMax,
+      },
+    });
+    this.#store = new RowStore({ layers: [this.#fold.memtable], files });
+    this.indexFiles = new IndexFiles(this.#indexBuildHost());
   }
 
   /** Opens the fold at its last snapshot, removes files that no manifest names, and replays the tail of the log. */
   static async open(options: RowsOptions): Promise<Rows> {
-    const { env, directory, log } = options;
-    const { disk } = env;
-    await disk.makeDirectory(directory);
-    const manifest = (await readManifest(disk, directory)) ?? {
-      ...emptyManifest,
-      applied: log.startOffset,
-      replayFrom: log.startOffset,
-    };
-    if (manifest.replayFrom < log.startOffset || manifest.applied > log.endOffset) {
-      throw new AlopexError(
-        'data_corrupted',
-        `${directory} covers the log up to offset ${manifest.applied}, and the log has offsets ${log.startOffset} to ${log.endOffset}`,
-      );
-    }
+    const manifest = await lastManifest(options);
     await removeGarbage(options, manifest);
     const cache = new PageCache(options.cacheBytes);
     const opened = await Promise.all(manifest.files.map((record) => openFile(options, record, cache)));
@@ -129,10 +123,12 @@ export class Rows {
 
   /** Of an index, or of the rows where that is 0: in files, and its share of what memory will bring into them. */
   storedBytes(storage: StorageId, index: IndexId): number {
-    const { memtables, files } = this.#store.state;
+    const { layers, files } = this.#store.state;
     let bytes = 0;
-    for (const memtable of memtables) bytes += memtable.contentBytes(storage, index);
-    for (const section of files.runs(storage, index).flat()) bytes += section.byteLength;
+    for (const layer of [...layers, files]) {
+      if (layer instanceof Trees) bytes += layer.contentBytes(storage, index);
+      else for (const section of layer.runs(storage, index).flat()) bytes += section.byteLength;
+    }
     return bytes;
   }
 
@@ -146,8 +142,33 @@ export class Rows {
   }
 
   /** What an undecided transaction has in the log, for itself to read. */
-  undecidedRun(producer: number): SpilledRun | null {
-    return this.#fold.undecidedRun(producer);
+  undecidedRun(producer: number): UndecidedRun | null {
+    return this.#fold.undecided(producer)?.run ?? null;
+  }
+
+  /**
+   * Between batches of a transaction: rows that are too many for memory go into a file. Null: they are few. 53100 where
+   * the disk has no room for it.
+   */
+  makeRoom(producer: number): Promise<void> | null {
+    const undecided = this.#fold.undecided(producer);
+    return undecided === null ? null : this.#runs.makeRoom(undecided, this.#fold.undecidedBytes);
+  }
+
+  /** Before a commit marker, until it gives null: then the marker can be applied in this turn. */
+  settleRun(producer: number): Promise<void> | null {
+    const undecided = this.#fold.undecided(producer);
+    return undecided === null || this.#runs.isSettled(undecided) ? null : this.#runs.settle(undecided);
+  }
+
+  /** Files that no manifest names, and rows on their way into one: what a crash would leave behind. */
+  get unnamedFiles(): UnnamedFiles {
+    const undecided = this.#fold.undecidedProducers.map((producer) => this.undecidedRun(producer));
+    return {
+      isWriting: this.#runs.isWriting,
+      undecided: undecided.reduce((count, run) => count + (run?.files.count ?? 0), 0),
+      committed: this.#joined.reduce((count, { files }) => count + files.files.length, 0),
+    };
   }
 
   /** Throws where `applyCommit` would, before the log has the batch. */
@@ -175,10 +196,18 @@ export class Rows {
   }
 
   /** Places what a large transaction wrote above all memtables; what comes after goes into a new one. */
-  #addRun(run: Trees): void {
+  #addRun({ run, timestamp, cut, layouts }: Commit): void {
     this.#fold.memtable = new Trees();
-    const { memtables, files } = this.#store.state;
-    this.#store.state = { memtables: [this.#fold.memtable, run, ...memtables], files };
+    const { layers, files } = this.#store.state;
+    const added: Layer[] = [this.#fold.memtable, run.trees];
+    if (cut !== null) {
+      const own = fileSet(run.files.handOver(timestamp, cut.applied.offset), (file) =>
+        retire(this.#options, file),
+      );
+      added.push(own);
+      this.#joined = [...this.#joined, { cut, files: own, layouts: layouts() }];
+    }
+    this.#store.state = { layers: [...added, ...layers], files };
   }
 
   #settle(): void {
@@ -195,15 +224,45 @@ export class Rows {
     const step = this.#steps.find((each) => each.offset >= to);
     if (step === undefined) return;
     this.#steps.splice(this.#steps.indexOf(step));
-    for (const memtable of this.#store.state.memtables) memtable.truncate(step.timestamp);
+    const lost = new Set<Layer>(
+      this.#joined.filter(({ cut }) => cut.applied.offset >= to).map(({ files }) => files),
+    );
+    this.#joined = this.#joined.filter(({ files }) => !lost.has(files));
+    const layers = this.#store.state.layers.filter((layer) => !lost.has(layer));
+    for (const layer of layers) if (layer instanceof Trees) layer.truncate(step.timestamp);
+    this.#store.state = { layers, files: this.#files };
+    for (const layer of lost) if (!(layer instanceof Trees)) layer.release();
     this.#fold.truncateTo(to, step);
   }
 
   async #replay(): Promise<void> {
     const { log } = this.#options;
     const { replayFrom } = this.#files.manifest;
-    await replay(this.#fold, replayFrom, log.highWatermark, (from, bytesMax) => log.read(from, bytesMax));
+    await replay(
+      { replayBatch: (batch) => this.#replayBatch(batch) },
+      replayFrom,
+      log.highWatermark,
+      (from, bytesMax) => log.read(from, bytesMax),
+    );
     this.#settle();
+  }
+
+  /** Large transactions take no more memory than when they were written. */
+  #replayBatch(batch: Uint8Array): Offset | Promise<Offset> {
+    const header = decodeHeader(batch);
+    const isLate = header.baseOffset >= this.#fold.applied.offset;
+    return isLate && header.isTransactional ? this.#replayPart(batch, header) : this.#fold.replayBatch(batch);
+  }
+
+  async #replayPart(batch: Uint8Array, header: BatchHeader): Promise<Offset> {
+    const { producerId } = header;
+    if (header.isControl && controlOf(batch, header).kind === 'commit') {
+      for (let step = this.settleRun(producerId); step !== null; step = this.settleRun(producerId))
+        await step;
+    }
+    const next = this.#fold.replayBatch(batch);
+    await this.makeRoom(producerId);
+    return next;
   }
 
   // ---- flush
@@ -219,12 +278,12 @@ export class Rows {
     );
   }
 
-  /** Of the memtables that no flush has begun with. */
+  /** Of the memtables that no flush has begun with. A transaction's files do not wait for others. */
   #uncutBytes(): number {
     let bytes = 0;
-    for (const memtable of this.#store.state.memtables) {
-      if (memtable === this.#cutMemtable) break;
-      bytes += memtable.sizeBytes;
+    for (const layer of this.#store.state.layers) {
+      if (layer === this.#cutMemtable) break;
+      bytes += layer instanceof Trees ? layer.sizeBytes : Number.POSITIVE_INFINITY;
     }
     return bytes;
   }
@@ -252,48 +311,55 @@ export class Rows {
   }
 
   async #flush(): Promise<void> {
+    const { log } = this.#options;
+    const end = this.#cut();
+    if (end === null) return;
+    await log.committed(log.endOffset);
+    let below: Joined | null = null;
+    for (const joined of this.#joined.filter(({ cut }) => cut.applied.offset < end.applied.offset)) {
+      await this.#flushTo(joined.cut, below);
+      below = joined;
+    }
+    await this.#flushTo(end, below);
+  }
+
+  /**
+   * Moves what lies between the files and a cut into a file. Where a transaction's files lie right above them, they
+   * count from then on too.
+   */
+  async #flushTo(cut: Cut, below: Joined | null): Promise<void> {
     const { env, log, directory } = this.#options;
     const { manifest } = this.#files;
-    const point = this.#cut();
-    if (point === null) return;
-    await log.committed(log.endOffset);
-    const { file } = await env.workers.run(flushTask, {
-      logDirectory: log.directory,
-      directory,
-      applied: manifest.applied,
-      replayFrom: manifest.replayFrom,
-      to: point.applied.offset,
-      layouts: this.#flushedLayouts,
-      fileNumber: manifest.nextFile,
-    });
-    const { droppedIndexes: _, ...before } = manifest;
-    await this.#install({
-      ...before,
-      applied: point.applied.offset,
-      timestamp: point.applied.timestamp,
-      replayFrom: point.replayFrom,
-      nextFile: manifest.nextFile + 1,
-      files:
-        file === null
-          ? manifest.files
-          : [...manifest.files, { ...file, level: 0, order: point.applied.offset }],
-      ...this.#histories(manifest, point.applied.timestamp),
-      ...droppedIndexes(
-        manifest,
-        this.#files.files,
-        Layouts.fromJson(point.layouts),
-        (index) => this.#newIndexes.has(index),
-        point.applied.timestamp,
-      ),
-    });
-    this.#flushedLayouts = point.layouts;
-    const { memtables } = this.#store.state;
-    const kept = memtables.slice(0, memtables.indexOf(point.memtable));
-    this.#store.state = { memtables: kept, files: this.#files };
+    if (below !== null || cut.applied.offset !== manifest.applied) {
+      const { file } = await env.workers.run(flushTask, {
+        logDirectory: log.directory,
+        directory,
+        applied: manifest.applied,
+        to: cut.applied.offset,
+        decided: cut.decided.filter(({ marker }) => marker >= manifest.applied),
+        layouts: below?.layouts ?? this.#flushedLayouts,
+        fileNumber: this.#takeFileNumbers(1),
+      });
+      const { layouts } = this.#fold;
+      const flushed = afterFlush(this.#files, { cut, below, file }, layouts, this.indexFiles);
+      await this.#install(flushed, below?.files.files);
+    }
+    this.#endFlush(cut, below);
+  }
+
+  #endFlush(cut: Cut, below: Joined | null): void {
+    this.#flushedLayouts = cut.layouts;
+    this.#fold.noteCovered(cut.applied.offset);
+    const { layers } = this.#store.state;
+    const place = layers.indexOf(cut.memtable);
+    if (place >= 0) this.#store.state = { layers: layers.slice(0, place), files: this.#files };
+    if (below === null) return;
+    this.#joined = this.#joined.filter((each) => each !== below);
+    below.files.release();
   }
 
   /** Appends a flush point, and cuts the memtable there: what is applied from now on goes into a new one. */
-  #cut() {
+  #cut(): Cut | null {
     this.#isFlushDue = true;
     try {
       return this.#fold.applied.offset === this.#files.manifest.applied ? null : this.#cutAtFlushPoint();
@@ -302,7 +368,7 @@ export class Rows {
     }
   }
 
-  #cutAtFlushPoint() {
+  #cutAtFlushPoint(): Cut {
     const { log, env } = this.#options;
     const batch = encodeControlBatch(
       { kind: 'flush-point', horizon: this.#fold.applied.timestamp },
@@ -310,57 +376,40 @@ export class Rows {
     );
     log.append(batch);
     this.applyCommit(batch);
-    const { memtable, applied, replayFrom } = this.#fold;
-    const layouts = this.#fold.layouts.toJson();
-    this.#cutMemtable = memtable;
-    this.#fold.memtable = new Trees();
+    const cut = this.#fold.cut();
+    this.#cutMemtable = cut.memtable;
     this.#store.state = {
       ...this.#store.state,
-      memtables: [this.#fold.memtable, ...this.#store.state.memtables],
+      layers: [this.#fold.memtable, ...this.#store.state.layers],
     };
-    return { memtable, applied, replayFrom, layouts };
+    return cut;
   }
 
-  /**
-   * What readers of the past ask for: which storages were dropped, and which versions are gone. A dropped storage
-   * is forgotten once its rows are, and so is the catalog that named it.
-   */
-  #histories(manifest: Manifest, at: Timestamp): Pick<Manifest, 'dropped' | 'horizons'> {
-    const { layouts } = this.#fold;
-    const stored = new Set(
-      this.#files.files.flatMap(({ sstable }) => sstable.sections.map(({ storage }) => storage)),
-    );
-    const catalogHorizon = this.#files.horizon(objectsLayout.storage);
-    const forgotten = new Set<number>();
-    const dropped = manifest.dropped.filter(({ storage, since }) => {
-      const isKept = since >= catalogHorizon || stored.has(storage as StorageId);
-      if (!isKept) forgotten.add(storage);
-      return isKept;
-    });
-    const known = new Set(dropped.map(({ storage }) => storage));
-    for (const storage of stored) {
-      if (layouts.isCurrent(storage) || known.has(storage)) continue;
-      const layout = layouts.tables.get(storage);
-      dropped.push({ storage, since: at, layout: layout === undefined ? null : tableLayoutToJson(layout) });
-    }
-    return { dropped, horizons: manifest.horizons.filter(([storage]) => !forgotten.has(storage)) };
+  /** The first of so many that no file has. */
+  #takeFileNumbers(count: number): number {
+    this.#nextFile += count;
+    return this.#nextFile - count;
   }
 
-  /** Makes a manifest durable, and its files those that reads see. */
-  async #install(manifest: Manifest): Promise<void> {
+  /** Makes a manifest durable, and its files those that reads see. `added`: of those that are new, the open ones. */
+  async #install(described: Omit<Manifest, 'nextFile'>, added: readonly LiveFile[] = []): Promise<void> {
     const { env, directory } = this.#options;
-    const known = new Map(this.#files.files.map((file) => [file.record.number, file]));
+    const manifest: Manifest = { ...described, nextFile: this.#nextFile };
+    const known = new Map([...this.#files.files, ...added].map((file) => [file.record.number, file]));
     const opened: LiveFile[] = [];
     for (const record of manifest.files) {
       const live = known.get(record.number);
       if (live === undefined) opened.push(await openFile(this.#options, record, this.#cache));
-      else opened.push(live.record === record ? live : Object.assign(live, { record }));
+      else {
+        live.record = record;
+        opened.push(live);
+      }
     }
     await env.disk.syncDirectory(directory);
     await writeManifest(env.disk, directory, manifest);
     const previous = this.#files;
     this.#files = new LiveFiles(manifest, opened, (file) => retire(this.#options, file));
-    this.#store.state = { memtables: this.#store.state.memtables, files: this.#files };
+    this.#store.state = { layers: this.#store.state.layers, files: this.#files };
     previous.release();
   }
 
@@ -390,10 +439,12 @@ export class Rows {
     const { env, directory, oldestView } = this.#options;
     const { manifest } = this.#files;
     const { layouts } = this.#fold;
+    const filesMax = compactedFilesMax(plan);
     const output = await env.workers.run(compactTask, {
       directory,
       plan,
-      firstFile: manifest.nextFile,
+      firstFile: this.#takeFileNumbers(filesMax),
+      filesMax,
       now: Math.min(manifest.timestamp, oldestView?.() ?? manifest.timestamp),
       layouts: layouts.toJson(),
       dropped: manifest.dropped,
@@ -404,42 +455,20 @@ export class Rows {
 
   // ---- indexes of tables with rows
 
-  /** Puts the entries of the rows that are there into files, beside all that goes on. See `buildIndex`. */
-  async buildIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
-    await buildIndex(this.#indexBuildHost(), layout, index, check);
-    this.#compactWhereDue();
-  }
-
-  /**
-   * The same for an index that only the transaction knows which makes it, and which keeps everybody from writing to the
-   * table. `endNewIndex` when the transaction has ended.
-   */
-  async buildNewIndex(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
-    this.#newIndexes.add(index.id);
-    await this.buildIndex(layout, index, check);
-  }
-
-  endNewIndex(index: IndexId): void {
-    this.#newIndexes.delete(index);
-  }
-
-  /** Takes away what a build left that did not end well. */
-  dropIndexFiles(storage: StorageId, index: IndexId): Promise<void> {
-    return dropIndexFiles(this.#indexBuildHost(), storage, index);
-  }
-
   /** The entries of an index, in their order: batches of one column, the keys. */
   indexEntries(layout: TableLayout, index: IndexId, at: Timestamp): Scan {
     return this.#store.entries(layout, index, at);
   }
 
   #indexBuildHost(): IndexBuildHost {
-    const files = (): LiveFiles => this.#files;
+    const [files, layouts] = [() => this.#files, () => this.#fold.layouts];
     const { env, directory } = this.#options;
     return {
       env,
       directory,
-      layouts: this.#fold.layouts,
+      get layouts() {
+        return layouts();
+      },
       get files() {
         return files();
       },
@@ -447,6 +476,8 @@ export class Rows {
       job: (run) => this.#job(run),
       flush: () => this.#flush(),
       install: (manifest) => this.#install(manifest),
+      takeFileNumbers: (count) => this.#takeFileNumbers(count),
+      compactWhereDue: () => this.#compactWhereDue(),
     };
   }
 
@@ -454,35 +485,13 @@ export class Rows {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#jobs;
-    await Promise.all(this.#files.files.map((file) => file.close()));
+    this.#fold.close();
+    await this.#runs.close();
+    const joined = this.#joined.flatMap(({ files }) => files.files);
+    await Promise.all([...this.#files.files, ...joined].map((file) => file.close()));
   }
 }
 
 export function openRows(options: RowsOptions): Promise<Rows> {
   return Rows.open(options);
-}
-
-async function openFile(
-  { env, directory }: RowsOptions,
-  record: LiveFile['record'],
-  cache: PageCache,
-): Promise<LiveFile> {
-  const { sstable, close } = await openSstableFile(env.disk, directory, record, cache);
-  return { record, sstable, users: 0, close };
-}
-
-/** A file that no set has: closes and removes it. What fails here is garbage for the next opening. */
-function retire({ env, directory, onProblem }: RowsOptions, file: LiveFile): void {
-  file
-    .close()
-    .then(() => env.disk.remove(sstablePath(directory, file.record.number)))
-    .catch((error: unknown) => onProblem?.(asAlopexError(error)));
-}
-
-async function removeGarbage({ env, directory }: RowsOptions, manifest: Manifest): Promise<void> {
-  const named = new Set(manifest.files.map(({ number }) => sstablePath(directory, number)));
-  for (const { name, kind } of await env.disk.list(directory)) {
-    const path = `${directory}/${name}`;
-    if (kind === 'file' && name.endsWith('.sst') && !named.has(path)) await env.disk.remove(path);
-  }
 }

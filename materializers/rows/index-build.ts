@@ -8,6 +8,7 @@ import type { Manifest, ManifestFile } from '../manifest/manifest.ts';
 import { type BuildIndexOutput, buildIndexTask } from '../worker/build-index.ts';
 import { compactTask } from '../worker/compact.ts';
 import { sstablePath, type WrittenFile } from '../worker/sstable-file.ts';
+import { compactedFilesMax } from './compaction-plan.ts';
 import type { LiveFile, LiveFiles } from './files.ts';
 import type { Layouts } from './layouts.ts';
 
@@ -21,12 +22,52 @@ export type IndexBuildHost = {
   job<Result>(run: () => Promise<Result>): Promise<Result>;
   flush(): Promise<void>;
   install(manifest: Manifest): Promise<void>;
+  /** The first of so many numbers that no file has. */
+  takeFileNumbers(count: number): number;
+  compactWhereDue(): void;
 };
 
 /** Entries of an index that are sorted in memory at once: about 1,500,000 of an integer column. */
 export const indexSortBytesMax = 64 * 1024 * 1024;
 
 const primary = indexId(0);
+
+/** Indexes of tables with rows: their entries in files. */
+export class IndexFiles {
+  readonly #host: IndexBuildHost;
+  /** Their entries are in files, and the transactions that make them have not ended. */
+  readonly #new = new Set<IndexId>();
+
+  constructor(host: IndexBuildHost) {
+    this.#host = host;
+  }
+
+  readonly isNew = (index: IndexId): boolean => this.#new.has(index);
+
+  /** Puts the entries of the rows that are there into files, beside all that goes on. */
+  async build(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
+    await buildIndex(this.#host, layout, index, check);
+    this.#host.compactWhereDue();
+  }
+
+  /**
+   * The same for an index that only the transaction knows which makes it, and which keeps everybody from writing to the
+   * table. `endNew` when the transaction has ended.
+   */
+  async buildNew(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
+    this.#new.add(index.id);
+    await this.build(layout, index, check);
+  }
+
+  endNew(index: IndexId): void {
+    this.#new.delete(index);
+  }
+
+  /** Takes away what a build left that did not end well. */
+  drop(storage: StorageId, index: IndexId): Promise<void> {
+    return dropIndexFiles(this.#host, storage, index);
+  }
+}
 
 /**
  * Adds the entries of all rows of a snapshot to the files; the log knows nothing of it. The snapshot is the one that
@@ -36,7 +77,7 @@ const primary = indexId(0);
  * The work is cut into jobs of one run each (as many rows as fit into memory as entries), so that flushes and
  * compactions take their turns. `check` throws where the build is to end.
  */
-export async function buildIndex(
+async function buildIndex(
   host: IndexBuildHost,
   layout: TableLayout,
   index: IndexLayout,
@@ -68,7 +109,6 @@ export async function buildIndex(
   await host.job(() => join(host, layout.storage, index.id, runs));
 }
 
-/** Its number is taken even where the build ends without it: a file's number is never given twice. */
 function writeRun(
   host: IndexBuildHost,
   snapshot: LiveFiles,
@@ -80,18 +120,15 @@ function writeRun(
   const files = snapshot.files.filter(hasRows).map(({ record }) => record);
   return host.job(async () => {
     const { env, directory, sortBytesMax } = host;
-    const { manifest } = host.files;
-    const output = await env.workers.run(buildIndexTask, {
+    return env.workers.run(buildIndexTask, {
       directory,
       manifest: { ...snapshot.manifest, files },
       layout: tableLayoutToJson(layout),
       index: index.id,
       from,
-      fileNumber: manifest.nextFile,
+      fileNumber: host.takeFileNumbers(1),
       sortBytesMax,
     });
-    await host.install({ ...manifest, nextFile: manifest.nextFile + 1 });
-    return output;
   });
 }
 
@@ -105,10 +142,9 @@ async function join(
   if (runs.length === 0) return;
   const level = levelBelow(host.files, storage, index);
   const { manifest } = host.files;
-  const merged =
-    runs.length === 1 ? { files: runs, nextFile: manifest.nextFile } : await merge(host, runs, level);
-  const added = merged.files.map(({ number, length }) => ({ number, length, level, order: 0 }));
-  await host.install({ ...manifest, nextFile: merged.nextFile, files: [...manifest.files, ...added] });
+  const merged = runs.length === 1 ? runs : (await merge(host, runs, level)).files;
+  const added = merged.map(({ number, length }) => ({ number, length, level, order: 0 }));
+  await host.install({ ...manifest, files: [...manifest.files, ...added] });
   if (runs.length > 1) await removeFiles(host, runs);
 }
 
@@ -125,10 +161,13 @@ function merge(host: IndexBuildHost, runs: readonly WrittenFile[], level: number
   const { env, directory, layouts } = host;
   const { manifest } = host.files;
   const inputs = runs.map((run): ManifestFile => ({ ...run, level: 0, order: 0 }));
+  const plan = { inputs, level, isBottom: false };
+  const filesMax = compactedFilesMax(plan);
   return env.workers.run(compactTask, {
     directory,
-    plan: { inputs, level, isBottom: false },
-    firstFile: manifest.nextFile,
+    plan,
+    firstFile: host.takeFileNumbers(filesMax),
+    filesMax,
     now: manifest.timestamp,
     layouts: layouts.toJson(),
     dropped: [],
@@ -137,7 +176,7 @@ function merge(host: IndexBuildHost, runs: readonly WrittenFile[], level: number
 }
 
 /** Takes the files out that have nothing but this index: what is left of a build that did not end well. */
-export function dropIndexFiles(host: IndexBuildHost, storage: StorageId, index: IndexId): Promise<void> {
+function dropIndexFiles(host: IndexBuildHost, storage: StorageId, index: IndexId): Promise<void> {
   return host.job(async () => {
     const { manifest, files } = host.files;
     const isGone = ({ sstable }: LiveFile): boolean =>

@@ -1,6 +1,6 @@
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import type { RowEvent } from '../../log/events/event.ts';
+import type { JsonObject } from '../../log/events/layout-json.ts';
 import { readEvents } from '../../log/events/row-event.ts';
 import { objectsLayout } from '../../log/events/system.ts';
 import { decodeControl } from '../../log/record/control.ts';
@@ -12,36 +12,45 @@ import { foldEvent, type VersionSink } from './event-fold.ts';
 import type { Layouts } from './layouts.ts';
 import { Trees } from './memtable.ts';
 import type { Overlay } from './overlay.ts';
+import { Undecided, type UndecidedBatch, type UndecidedRun } from './undecided.ts';
 
-/**
- * Versions of an undecided transaction have the number of their batch above it for a timestamp: below every
- * command's number and every commit's timestamp.
- */
-const undecidedBase = -(2 ** 40);
+/** A place in the log where files end and memtables are cut, and what the fold was there. */
+export type Cut = {
+  /** The newest memtable below it. */
+  readonly memtable: Trees;
+  readonly applied: Applied;
+  readonly replayFrom: Offset;
+  readonly layouts: JsonObject;
+  /** Transactions of several batches that committed below it, and above the files. */
+  readonly decided: readonly DecidedTransaction[];
+};
+export type DecidedTransaction = {
+  readonly producer: number;
+  /** Its batches below are in files of its own. */
+  readonly from: Offset;
+  readonly marker: Offset;
+};
 
-type UndecidedBatch = { readonly batch: Uint8Array; readonly header: BatchHeader };
+/** A transaction of several batches that commits: newer than all that was applied before. */
+export type Commit = {
+  readonly run: UndecidedRun;
+  readonly timestamp: Timestamp;
+  /** The place of its marker, where it has files. */
+  readonly cut: Cut | null;
+  /** The layouts that its own changes make. */
+  readonly layouts: () => JsonObject;
+};
 
-/** A transaction of several batches that has not ended. */
-type Undecided = { readonly batches: UndecidedBatch[]; run: UndecidedRun | null };
-
-/**
- * What an undecided transaction wrote, folded as its batches came, so that its commit is no long pause. It is void
- * where a table that it wrote to has been laid out anew since.
- */
-type UndecidedRun = {
-  readonly trees: Trees;
-  /** The timestamp of the newest batch's versions. */
-  newest: number;
-  /** The fold's layouts, of `layoutsVersion`, and the transaction's own changes of them. */
-  layouts: Layouts;
-  layoutsVersion: number;
-  /** The fold's layouts when it began. */
-  readonly base: Layouts;
-  readonly objectEvents: RowEvent[];
+/** Who keeps rows of undecided transactions apart, and takes them when they commit. */
+export type RunHost = {
+  begin(layouts: Layouts): UndecidedRun;
+  commit(commit: Commit): void;
+  /** Bytes of batches of a transaction that are kept in memory until it is folded. */
+  readonly batchBytesMax: number;
 };
 
 /** A transaction whose marker the log may yet lose. */
-type Ended = { readonly producer: number; readonly marker: Offset; readonly undecided: Undecided };
+type Ended = { readonly marker: Offset; readonly undecided: Undecided };
 
 const nowhere: VersionSink = { put: () => {} };
 
@@ -58,22 +67,28 @@ export class LogFold {
   readonly #undecided = new Map<number, Undecided>();
   /** Ended above the high watermark. */
   #ended: Ended[] = [];
-  readonly #onRun: ((run: Trees) => void) | null;
+  /** Above the files. */
+  #decided: readonly DecidedTransaction[] = [];
+  readonly #host: RunHost | null;
+  /** Null: all. */
+  readonly #wanted: readonly DecidedTransaction[] | null;
 
   /**
-   * `onRun` takes the memtable of a transaction of several batches, which is newer than all that was applied before;
-   * without it such a transaction goes into the memtable like any other.
+   * `host`: without it a transaction of several batches goes into the memtable like any other, at its end. `wanted`: of
+   * such transactions only these are folded.
    */
-  constructor(
-    layouts: Layouts,
-    memtable: Trees,
-    applied: Applied,
-    onRun: ((run: Trees) => void) | null = null,
-  ) {
-    this.#onRun = onRun;
-    this.layouts = layouts;
-    this.memtable = memtable;
-    this.#applied = applied;
+  constructor(options: {
+    readonly layouts: Layouts;
+    readonly memtable: Trees;
+    readonly applied: Applied;
+    readonly host?: RunHost;
+    readonly wanted?: readonly DecidedTransaction[];
+  }) {
+    this.#host = options.host ?? null;
+    this.#wanted = options.wanted ?? null;
+    this.layouts = options.layouts;
+    this.memtable = options.memtable;
+    this.#applied = options.applied;
   }
 
   get applied(): Applied {
@@ -83,10 +98,7 @@ export class LogFold {
   /** Where a replay would have to start: the first batch of an undecided transaction, or `applied`. */
   get replayFrom(): Offset {
     let from = this.#applied.offset;
-    for (const { batches } of this.#undecided.values()) {
-      const first = batches[0]?.header.baseOffset;
-      if (first !== undefined && first < from) from = first;
-    }
+    for (const { first } of this.#undecided.values()) if (first < from) from = first;
     return from;
   }
 
@@ -95,9 +107,37 @@ export class LogFold {
     return [...this.#undecided.keys()];
   }
 
-  /** What an undecided transaction has in the log, for itself to read. */
-  undecidedRun(producer: number): { readonly trees: Trees; readonly newest: number } | null {
-    return this.#undecided.get(producer)?.run ?? null;
+  undecided(producer: number): Undecided | null {
+    return this.#undecided.get(producer) ?? null;
+  }
+
+  /** Cuts the memtable here. */
+  cut(): Cut {
+    const cut = this.#cutAt(this.replayFrom);
+    this.memtable = new Trees();
+    return cut;
+  }
+
+  #cutAt(replayFrom: Offset): Cut {
+    const { memtable, applied } = this;
+    return { memtable, applied, replayFrom, layouts: this.layouts.toJson(), decided: this.#decided };
+  }
+
+  /** Files cover the log below `to`. */
+  noteCovered(to: Offset): void {
+    this.#decided = this.#decided.filter(({ marker }) => marker >= to);
+  }
+
+  /** Bytes of rows of undecided transactions in memory, about. */
+  get undecidedBytes(): number {
+    let bytes = 0;
+    for (const { run } of this.#undecided.values()) bytes += run?.trees.sizeBytes ?? 0;
+    return bytes;
+  }
+
+  /** Nobody reads any more. */
+  close(): void {
+    for (const undecided of this.#undecided.values()) undecided.release();
   }
 
   /**
@@ -110,7 +150,7 @@ export class LogFold {
     if (header.baseOffset >= this.#applied.offset) {
       this.applyBatch(batch, header);
       this.#ended = [];
-    } else if (header.isControl) this.#undecided.delete(header.producerId);
+    } else if (header.isControl) this.#rememberControl(batch, header);
     else if (header.isTransactional) this.#remember({ batch, header }, null);
     return offset(header.lastOffset + 1);
   }
@@ -119,9 +159,7 @@ export class LogFold {
   check(batch: Uint8Array): void {
     const header = decodeHeader(batch);
     if (header.isControl) return;
-    const run = this.#undecided.get(header.producerId)?.run ?? null;
-    if (run !== null) this.#refreshLayouts(run);
-    const known = run?.layouts ?? this.layouts;
+    const known = this.#undecided.get(header.producerId)?.run?.layoutsFor(this.layouts) ?? this.layouts;
     let layouts = known;
     for (const event of readEvents(batch, header)) {
       const changesLayouts = layouts.schema(event.schema).storage === objectsLayout.storage;
@@ -139,7 +177,7 @@ export class LogFold {
     invariant(header.baseOffset === this.#applied.offset, 'batches are applied in the order of the log');
     let newest = this.#applied.timestamp;
     if (header.isControl) newest = this.#applyControl(batch, header);
-    else if (header.isTransactional) this.#remember({ batch, header }, this.#onRun);
+    else if (header.isTransactional) this.#remember({ batch, header }, this.#host);
     else newest = this.#applyEvents(batch, header, null);
     this.#applied = { offset: offset(header.lastOffset + 1), timestamp: newest };
   }
@@ -166,64 +204,65 @@ export class LogFold {
 
   #applyControl(batch: Uint8Array, header: BatchHeader): Timestamp {
     const control = controlOf(batch, header);
+    if (control.kind === 'rollback') this.#rollBackTo(control, header);
     if (control.kind !== 'commit' && control.kind !== 'abort') return this.#applied.timestamp;
     const undecided = this.#undecided.get(header.producerId);
     this.#undecided.delete(header.producerId);
-    if (undecided !== undefined)
-      this.#ended.push({ producer: header.producerId, marker: header.baseOffset, undecided });
-    if (control.kind === 'abort') return this.#applied.timestamp;
+    if (undecided !== undefined) this.#ended.push({ marker: header.baseOffset, undecided });
+    if (control.kind === 'abort') {
+      undecided?.truncate(undecided.first);
+      return this.#applied.timestamp;
+    }
     const at = timestamp(control.timestamp);
-    if (undecided !== undefined) this.#commit(undecided, at);
+    if (undecided !== undefined) this.#commit(undecided, header.baseOffset, at);
     return at;
   }
 
-  #commit({ batches, run }: Undecided, at: Timestamp): void {
-    if (run === null || this.#onRun === null || !this.#isValid(run)) {
-      for (const each of batches) this.#applyEvents(each.batch, each.header, at);
+  /** Before `applied`: who is undecided there is all that is asked for. */
+  #rememberControl(batch: Uint8Array, header: BatchHeader): void {
+    const control = controlOf(batch, header);
+    if (control.kind === 'commit' || control.kind === 'abort') this.#undecided.delete(header.producerId);
+    if (control.kind === 'rollback') this.#rollBackTo(control, header);
+  }
+
+  #rollBackTo({ from }: Extract<ControlRecord, { readonly kind: 'rollback' }>, header: BatchHeader): void {
+    this.#undecided.get(header.producerId)?.rollBackTo(offset(from), offset(header.lastOffset + 1));
+  }
+
+  #commit(undecided: Undecided, marker: Offset, at: Timestamp): void {
+    const { producer, run, first, neededFrom: from } = undecided;
+    if (run === null || this.#host === null || !undecided.isFolded(this.layouts)) {
+      invariant(undecided.isReady(this.layouts), 'a transaction commits once it is folded, or can be');
+      this.#decided = [...this.#decided, { producer, from: first, marker }];
+      undecided.release();
+      for (const each of undecided.batches) this.#applyEvents(each.batch, each.header, at);
       return;
     }
+    const replayFrom = offset(Math.min(this.replayFrom, first));
+    const cut = run.files.isEmpty ? null : this.#cutAt(replayFrom);
+    this.#decided = [...this.#decided, { producer, from, marker }];
     for (const event of run.objectEvents) this.layouts.fold(event);
     run.trees.stamp(at);
-    this.#onRun(run.trees);
+    this.#host.commit({ run, timestamp: at, cut, layouts: () => this.layouts.toJson() });
   }
 
-  /** Whether every table that it wrote to is laid out as when it began. */
-  #isValid({ trees, base }: UndecidedRun): boolean {
-    return trees.all().every(({ storage }) => base.tables.get(storage) === this.layouts.tables.get(storage));
-  }
-
-  /** `onRun`: null where a transaction that begins here is not folded before its end. */
-  #remember(batch: UndecidedBatch, onRun: ((run: Trees) => void) | null): void {
-    const producer = batch.header.producerId;
+  /** `host`: null where a transaction that begins here is not folded before its end. */
+  #remember(batch: UndecidedBatch, host: RunHost | null): void {
+    const { producerId: producer, baseOffset } = batch.header;
+    if (!this.#isWanted(producer, baseOffset)) return;
     let undecided = this.#undecided.get(producer);
     if (undecided === undefined) {
-      undecided = { batches: [], run: onRun === null ? null : this.#newRun() };
+      undecided = new Undecided(producer, baseOffset, host?.begin(this.layouts) ?? null);
       this.#undecided.set(producer, undecided);
     }
-    undecided.batches.push(batch);
-    if (undecided.run === null) return;
-    this.#refreshLayouts(undecided.run);
-    foldInto(undecided.run, batch);
+    undecided.add(batch, this.layouts);
+    const { run, batchBytes, end } = undecided;
+    if (run === null && this.#host !== null && batchBytes > this.#host.batchBytesMax) undecided.forget(end);
   }
 
-  /** Others may have made tables since its last batch, which this one writes to. */
-  #refreshLayouts(run: UndecidedRun): void {
-    if (run.layoutsVersion === this.layouts.version) return;
-    run.layoutsVersion = this.layouts.version;
-    run.layouts = this.layouts.fork();
-    for (const event of run.objectEvents) run.layouts.fold(event);
-  }
-
-  #newRun(): UndecidedRun {
-    const base = this.layouts.fork();
-    return {
-      trees: new Trees(),
-      newest: undecidedBase,
-      layouts: base.fork(),
-      layoutsVersion: this.layouts.version,
-      base,
-      objectEvents: [],
-    };
+  #isWanted(producer: number, at: Offset): boolean {
+    if (this.#wanted === null) return true;
+    return this.#wanted.some((each) => each.producer === producer && each.from <= at && at < each.marker);
   }
 
   /** What lies below it can no longer be truncated. */
@@ -235,28 +274,21 @@ export class LogFold {
   /** Forgets what was applied from `to` on; `applied` is where the fold then stands. */
   truncateTo(to: Offset, applied: Applied): void {
     this.layouts.truncateTo(to);
-    for (const { producer, marker, undecided } of this.#ended) {
-      if (marker >= to) this.#undecided.set(producer, { batches: undecided.batches, run: null });
+    for (const { marker, undecided } of this.#ended) {
+      if (marker < to) continue;
+      undecided.release();
+      this.#undecided.set(undecided.producer, undecided);
     }
     this.#ended = this.#ended.filter(({ marker }) => marker < to);
-    for (const [producer, { batches, run }] of this.#undecided) {
-      const kept = batches.filter(({ header }) => header.baseOffset < to);
-      if (kept.length === 0) this.#undecided.delete(producer);
-      else this.#undecided.set(producer, { batches: kept, run: kept.length === batches.length ? run : null });
+    this.#decided = this.#decided.filter(({ marker }) => marker < to);
+    for (const undecided of this.#undecided.values()) {
+      if (!undecided.truncate(to)) this.#undecided.delete(undecided.producer);
     }
     this.#applied = applied;
   }
 }
 
-function foldInto(run: UndecidedRun, { batch, header }: UndecidedBatch): void {
-  run.newest++;
-  for (const event of readEvents(batch, header)) {
-    foldEvent(event, run.newest as Timestamp, run.layouts, run.trees);
-    if (run.layouts.schema(event.schema).storage === objectsLayout.storage) run.objectEvents.push(event);
-  }
-}
-
-function controlOf(batch: Uint8Array, header: BatchHeader): ControlRecord {
+export function controlOf(batch: Uint8Array, header: BatchHeader): ControlRecord {
   const records = new RecordReader(batch, header);
   records.next();
   return decodeControl(records);

@@ -97,6 +97,9 @@ export class Model {
   /** As a leader commits what it wrote itself; else as everybody else folds it. */
   #handsOver = false;
 
+  /** Of rows of undecided transactions in memory. */
+  runBytesMax = 1;
+
   constructor(env: Env) {
     this.env = env;
   }
@@ -117,6 +120,7 @@ export class Model {
       log: this.log,
       cacheBytes: 1 << 20,
       memtableBytesMax: 100_000,
+      runBytesMax: this.runBytesMax,
       onProblem: (error) => this.problems.push(error),
     });
   }
@@ -153,7 +157,9 @@ export class Model {
       const batch = this.encode(overlay.changes(command, command), timestamp(0), producer);
       if (batch === null) continue;
       this.append(batch);
+      await this.log.committed(this.log.endOffset);
       overlay.noteSpilled(this.rows.undecidedRun(producer.id)!, command);
+      await this.rows.makeRoom(producer.id);
     }
     overlay.forgetSpilled();
     for (const [index, seen] of tables.entries()) {
@@ -170,6 +176,8 @@ export class Model {
     const marker: ControlRecord = isAborted
       ? { kind: 'abort', coordinatorEpoch: 0 }
       : { kind: 'commit', coordinatorEpoch: 0, timestamp: this.#clock };
+    for (let step = this.rows.settleRun(producer.id); step !== null; step = this.rows.settleRun(producer.id))
+      await step;
     this.append(encodeControlBatch(marker, { ...this.#place(), producer }));
     await this.log.committed(this.log.endOffset);
     this.history.push({ timestamp: timestamp(this.#clock), table: isAborted ? this.table : table });

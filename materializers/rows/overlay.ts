@@ -1,5 +1,5 @@
 import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
-import { type IndexId, indexId, type StorageId } from '../../base/ids.ts';
+import { type IndexId, indexId, type Offset, type StorageId } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { type Datum, SqlArray } from '../../base/values/datum.ts';
 import type { Operation } from '../../log/events/event.ts';
@@ -7,6 +7,7 @@ import type { TableLayout } from '../../log/events/layout.ts';
 import type { PendingRows } from './contract.ts';
 import { indexKeyOf } from './key.ts';
 import { Trees } from './memtable.ts';
+import type { Layer } from './store.ts';
 import type { Tree } from './tree.ts';
 import { type RowVersion, type Version, visibleVersion } from './version.ts';
 
@@ -95,15 +96,22 @@ type JournalEntry = {
   readonly rowBytes: number;
 };
 
-/** What a transaction has in the log before its marker, folded: `newest` is the timestamp of the last batch's versions. */
-export type SpilledRun = { readonly trees: Trees; readonly newest: number };
+/** What a transaction has in the log before its marker, folded. */
+export type SpilledRun = {
+  readonly layers: readonly Layer[];
+  /** The timestamp of the last batch's versions. */
+  readonly newest: number;
+  /** After the last batch. */
+  readonly end: Offset;
+};
 
 /** Rows that a reader merges: the versions at or below `at`. */
-export type PendingLayer = { readonly trees: Trees; readonly at: number };
+export type PendingLayer = { readonly source: Layer; readonly at: number };
 
 /** Timestamps of spilled versions lie below it, numbers of commands (negated) above. */
 const spilledBelow = -(2 ** 39);
 
+type Spill = Pick<SpilledRun, 'newest' | 'end'> & { readonly command: number };
 const noSpills: readonly never[] = [];
 
 /**
@@ -120,9 +128,9 @@ export class Overlay implements PendingRows {
   #journal: JournalEntry[] | null = null;
   /** Of the first put that is not spilled; `rollbackTo` may leave nothing of it. */
   #firstCommand = 0;
-  #spilled: Trees | null = null;
+  #spilled: SpilledRun | null = null;
   /** After each spill: up to which of its versions commands to `command` wrote. */
-  #spills: readonly { readonly command: number; readonly newest: number }[] = noSpills;
+  #spills: readonly Spill[] = noSpills;
 
   get isEmpty(): boolean {
     return this.#spilled === null && this.#trees.isEmpty;
@@ -135,15 +143,24 @@ export class Overlay implements PendingRows {
 
   /** What commands up to `command` wrote, newest first. It stays as it is when the rows are spilled. */
   layers(command: number): readonly PendingLayer[] {
-    const newest = { trees: this.#trees, at: command };
-    return this.#spilled === null
-      ? [newest]
-      : [newest, { trees: this.#spilled, at: this.#spilledAt(command) }];
+    return [{ source: this.#trees, at: command }, ...this.spilledLayers(command)];
+  }
+
+  /** The same of what is spilled. */
+  spilledLayers(command: number): readonly PendingLayer[] {
+    if (this.#spilled === null) return noSpills;
+    const at = this.#spilledAt(command);
+    return this.#spilled.layers.map((source) => ({ source, at }));
   }
 
   #spilledAt(command: number): number {
     const spill = this.#spills.findLast((each) => each.command <= command);
     return spill === undefined ? Number.NEGATIVE_INFINITY : spill.newest;
+  }
+
+  /** Where in the log the spilled rows of commands up to `command` end; 0 where they spilled none. */
+  spilledEnd(command: number): Offset {
+    return this.#spills.findLast((each) => each.command <= command)?.end ?? (0 as Offset);
   }
 
   /** Whether a version, as the version pseudo column has it, was written by this command. */
@@ -154,8 +171,8 @@ export class Overlay implements PendingRows {
 
   /** The log has what commands up to `command` wrote. Once it has all, `forgetSpilled` frees the rows here. */
   noteSpilled(run: SpilledRun, command: number): void {
-    this.#spilled = run.trees;
-    this.#spills = [...this.#spills, { command, newest: run.newest }];
+    this.#spilled = run;
+    this.#spills = [...this.#spills, { command, newest: run.newest, end: run.end }];
   }
 
   forgetSpilled(): void {
@@ -166,6 +183,20 @@ export class Overlay implements PendingRows {
   /** No command before it has rows that are not spilled; null where none has. */
   get firstCommand(): number | null {
     return this.#trees.isEmpty ? null : this.#firstCommand;
+  }
+
+  /** Whether commands [from, to], which came after a savepoint, have rows that are not spilled; or had, and took them back. */
+  hasPuts(from: number, to: number): boolean {
+    const journal = this.#journal;
+    if (journal === null) return true;
+    let low = 0;
+    let high = journal.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (journal[middle]!.command < from) low = middle + 1;
+      else high = middle;
+    }
+    return low < journal.length && journal[low]!.command <= to;
   }
 
   /** Whether this command or a later one has spilled rows. */
@@ -220,16 +251,9 @@ export class Overlay implements PendingRows {
     this.#journal?.push({ storage, index, key, command: version.timestamp, rowBytes });
   }
 
-  /** A row's newest version that commands up to `command` wrote. */
-  find(storage: StorageId, key: string, command: number): Version | null {
-    const newest = visibleVersion(this.#trees.get(storage, primary)?.get(key) ?? null, command);
-    if (newest !== null || this.#spilled === null) return newest;
-    return visibleVersion(this.#spilled.get(storage, primary)?.get(key) ?? null, this.#spilledAt(command));
-  }
-
-  /** Whether this or an earlier command wrote the row. */
-  isTouched(layout: TableLayout, key: string, command: number): boolean {
-    return this.find(layout.storage, key, command) !== null;
+  /** A row's newest version that commands up to `command` wrote and nobody spilled. */
+  findHeld(storage: StorageId, key: string, command: number): Version | null {
+    return visibleVersion(this.#trees.get(storage, primary)?.get(key) ?? null, command);
   }
 
   /** What is written from now on can be rolled back to here. */
@@ -239,13 +263,22 @@ export class Overlay implements PendingRows {
 
   /** Whether rows of a storage were written, and perhaps taken back. */
   hasRows(storage: StorageId): boolean {
-    return this.layers(Number.POSITIVE_INFINITY).some(({ trees }) => trees.get(storage, primary) !== null);
+    return this.layers(Number.POSITIVE_INFINITY).some(({ source }) =>
+      source instanceof Trees
+        ? source.get(storage, primary) !== null
+        : source.runs(storage, primary).length > 0,
+    );
   }
 
-  /** Forgets what this command and later ones wrote; the journal was begun before. */
+  /** Forgets what this command and later ones wrote; the journal was begun before. Of what is spilled the log forgets it. */
   rollbackTo(command: number): void {
     const journal = this.#journal;
     invariant(journal !== null, 'a savepoint begins the journal');
+    if (this.hasSpilledSince(command)) {
+      this.#spills = this.#spills.filter((spill) => spill.command < command);
+      this.forgetSpilled();
+      return;
+    }
     for (let last = journal.at(-1); last !== undefined && last.command >= command; last = journal.at(-1)) {
       journal.pop();
       this.#trees.pop(last.storage, last.index, last.key, last.rowBytes);
@@ -264,22 +297,29 @@ export class Overlay implements PendingRows {
     this.forgetSpilled();
   }
 
-  /** Keys of rows and index entries that were written, as latin1 text. */
-  *writtenKeys(): Iterable<Written> {
-    const keys = new Map<string, Written>();
-    for (const { trees } of this.layers(Number.POSITIVE_INFINITY)) {
-      for (const { storage, index, tree } of trees.all()) {
-        const name = `${storage}/${index}`;
-        const written = keys.get(name) ?? { storage, index, keys: [] };
-        for (const [key] of tree.entries()) written.keys.push(key);
-        keys.set(name, written);
+  /** Keys of rows and index entries that were written, as latin1 text; of those in files the span alone. */
+  *written(): Iterable<Written> {
+    for (const { source } of this.layers(Number.POSITIVE_INFINITY)) {
+      if (!(source instanceof Trees)) {
+        for (const { storage, index, firstKey, lastKey } of source.sections()) {
+          yield { storage, index, keys: [], span: [bytesToLatin1(firstKey), bytesToLatin1(lastKey)] };
+        }
+        continue;
+      }
+      for (const { storage, index, tree } of source.all()) {
+        yield { storage, index, keys: Array.from(tree.entries(), ([key]) => key), span: null };
       }
     }
-    yield* keys.values();
   }
 }
 
-type Written = { readonly storage: StorageId; readonly index: IndexId; readonly keys: string[] };
+/** `span`: somewhere from the first key to the last. */
+export type Written = {
+  readonly storage: StorageId;
+  readonly index: IndexId;
+  readonly keys: readonly string[];
+  readonly span: readonly [first: string, last: string] | null;
+};
 
 function pendingRow(
   layout: TableLayout,

@@ -17,6 +17,9 @@ import {
 import { Overlay } from './overlay.ts';
 
 const everything: Query = { at: 1, from: 0, to: 4000, reverse: false, byIndex: false, rowsWanted: null };
+/** Of rows of undecided transactions. */
+const inMemory = 1 << 20;
+const inFiles = 1;
 const idsMax = 60;
 const name: fc.Arbitrary<string | null> = fc.option(fc.string({ maxLength: 6 }));
 const value: fc.Arbitrary<number | null> = fc.option(fc.integer({ min: 0, max: 5 }));
@@ -175,9 +178,15 @@ describe('rows', () => {
   }).timeout(30_000);
 
   it('has every acknowledged commit after a crash at any I/O, and no half of one', async () => {
-    const boundaries = await crashAt(1, null);
+    const boundaries = await crashAt(1, null, inMemory);
     expect(boundaries).to.be.greaterThan(50);
-    for (let boundary = 0; boundary < boundaries; boundary++) await crashAt(1, boundary);
+    for (let boundary = 0; boundary < boundaries; boundary++) await crashAt(1, boundary, inMemory);
+  }).timeout(30_000);
+
+  it('has them too where large transactions have files of their own, before and after their commit', async () => {
+    const boundaries = await crashAt(1, null, inFiles);
+    expect(boundaries).to.be.greaterThan((await crashAt(1, null, inMemory)) + 20);
+    for (let boundary = 1; boundary < boundaries; boundary += 3) await crashAt(1, boundary, inFiles);
   }).timeout(30_000);
 
   it('drops what no reader above the horizon can see, and refuses readers below it', async () => {
@@ -228,12 +237,13 @@ describe('rows', () => {
 });
 
 /** Runs a workload, with a crash at an I/O boundary, and checks what is there afterwards. The boundaries there were. */
-async function crashAt(seed: number, boundary: number | null): Promise<number> {
+async function crashAt(seed: number, boundary: number | null, runBytesMax: number): Promise<number> {
   const simulation = new Simulation(seed);
   const machine = simulation.machine('a');
   const moments = ['before', 'during', 'after'] as const;
   if (boundary !== null) machine.disk.faults.at(boundary, { kind: 'crash', moment: moments[boundary % 3]! });
   const model = new Model(machine.env);
+  model.runBytesMax = runBytesMax;
   const workload = async (): Promise<void> => {
     await model.open();
     await model.define(1);

@@ -16,14 +16,14 @@ import {
   versionPseudoColumn,
 } from './contract.ts';
 import { emptyScan, IndexScan } from './index-scan.ts';
-import type { RowKey } from './key.ts';
-import type { Trees } from './memtable.ts';
+import { RowKey } from './key.ts';
+import { Trees } from './memtable.ts';
 import { ChainScan, MergeScan, SingleScan } from './merge-scan.ts';
 import { Overlay, type PendingLayer } from './overlay.ts';
 import { type RunColumn, type RunScan, runColumns } from './run.ts';
 import { getFromRun, runOverlaps, type SectionRun, SectionRunScan } from './section-run.ts';
 import { hashKey } from './sstable/bloom.ts';
-import type { FoundVersion } from './sstable/section.ts';
+import type { FoundVersion, SstableSection } from './sstable/section.ts';
 import type { Tree } from './tree.ts';
 import { TreeScan } from './tree-scan.ts';
 import { isDeleted, type Version, VersionReader, versionNumber, visibleVersion } from './version.ts';
@@ -34,20 +34,30 @@ import { isDeleted, type Version, VersionReader, versionNumber, visibleVersion }
  */
 export type FileSet = {
   runs(storage: StorageId, index: IndexId): readonly SectionRun[];
+  sections(): readonly SstableSection[];
   /** Versions below it may be gone. */
   horizon(storage: StorageId): number;
   hold(): void;
   release(): void;
 };
 
-/** What a read sees: memtables, newest first, above the files. */
-export type StoreState = { readonly memtables: readonly Trees[]; readonly files: FileSet };
+/** A memtable, or files of a transaction that no manifest names yet. */
+export type Layer = Trees | FileSet;
+
+/** What a read sees: layers, newest first, above the files. */
+export type StoreState = { readonly layers: readonly Layer[]; readonly files: FileSet };
+
+/** What a reader sees beside its own rows where it asks for these alone. */
+const nothingCommitted: StoreState = {
+  layers: [],
+  files: { runs: () => [], sections: () => [], horizon: () => 0, hold: () => {}, release: () => {} },
+};
 
 const primary = indexId(0);
 const noColumns: readonly RunColumn[] = [];
 
 /**
- * Reads over memtables and files, with a transaction's overlay on top. A read works on the state in which it
+ * Reads over layers and files, with a transaction's own rows on top. A read works on the state in which it
  * began; what is folded meanwhile is newer than its view.
  */
 export class RowStore implements RowReader {
@@ -70,14 +80,14 @@ export class RowStore implements RowReader {
     this.#checkHorizon(layout.storage, request.view.at);
     const sight = sightOf(request.view);
     if (id === primary)
-      return heldScan(rangesScan(state, sight, request, runColumns(layout, request.columns)), state);
+      return heldScan(rangesScan(state, sight, request, runColumns(layout, request.columns)), state, sight);
     const index = layout.indexes.find((each) => each.id === id);
     invariant(index !== undefined, `table ${layout.table} has index ${id}`);
     const keyColumn = runColumns(layout, [keyPseudoColumn]);
     const entries = rangesScan(state, sight, { ...request, zones: [] }, keyColumn);
     const lookup = (key: Uint8Array) => getFrom(state, layout, key, sight, request.columns);
     const columns = runColumns(layout, request.columns);
-    return heldScan(new IndexScan(entries, index, columns, lookup, request.rowsWanted), state);
+    return heldScan(new IndexScan(entries, index, columns, lookup, request.rowsWanted), state, sight);
   }
 
   /** The entries of an index as they are at a timestamp: batches of one column, their keys. */
@@ -88,7 +98,8 @@ export class RowStore implements RowReader {
     const ranges = [{ from: null, to: null }];
     const columns = [keyPseudoColumn];
     const request = { layout, index, ranges, reverse: false, view, columns, zones: [], rowsWanted: null };
-    return heldScan(rangesScan(state, sightOf(view), request, runColumns(layout, columns)), state);
+    const sight = sightOf(view);
+    return heldScan(rangesScan(state, sight, request, runColumns(layout, columns)), state, sight);
   }
 
   get(
@@ -99,54 +110,62 @@ export class RowStore implements RowReader {
   ): FoundRow | null | Promise<FoundRow | null> {
     const state = this.#state;
     this.#checkHorizon(layout.storage, view.at);
-    const found = getFrom(state, layout, key, sightOf(view), columns);
-    if (!(found instanceof Promise)) return found;
-    state.files.hold();
-    return found.finally(() => state.files.release());
+    const sight = sightOf(view);
+    const found = getFrom(state, layout, key, sight, columns);
+    return found instanceof Promise ? whileHeld(found, state, sight) : found;
   }
 
   has(layout: TableLayout, key: RowKey, view: ReadView): boolean | Promise<boolean> {
     const state = this.#state;
-    const { at } = view;
+    const overlay = overlayOf(view);
     const { storage } = layout;
-    this.#checkHorizon(storage, at);
-    const version =
-      overlayOf(view)?.find(storage, key.text, view.pending!.command - 1) ??
-      findInMemory(state, storage, key.text, at, nothing);
-    if (version !== null) return !isDeleted(version);
-    const runs = state.files.runs(storage, primary);
-    if (runs.length === 0) return false;
-    const { bytes } = key;
-    const found = getFromRuns(runs, 0, bytes, hashKey(bytes), at, noColumns);
+    this.#checkHorizon(storage, view.at);
+    const command = (view.pending?.command ?? 0) - 1;
+    const held = overlay?.findHeld(storage, key.text, command) ?? null;
+    if (held !== null) return !isDeleted(held);
+    const sight = { at: view.at, pending: overlay?.spilledLayers(command) ?? nothing };
+    const found = find(state, sight, 0, storage, key, noColumns);
+    return found instanceof Promise ? whileHeld(found, state, sight).then(isThere) : isThere(found);
+  }
+
+  isTouched(layout: TableLayout, key: RowKey, view: ReadView): boolean | Promise<boolean> {
+    const sight = sightOf(view);
+    const found = find(nothingCommitted, sight, 0, layout.storage, key, noColumns);
     if (!(found instanceof Promise)) return found !== null;
-    state.files.hold();
-    return found.then((row) => row !== null).finally(() => state.files.release());
+    return whileHeld(found, nothingCommitted, sight).then((version) => version !== null);
   }
 
   estimate(storage: StorageId): { readonly rows: number; readonly bytes: number } {
-    const { memtables, files } = this.#state;
+    const { layers, files } = this.#state;
     let rows = 0;
     let bytes = 0;
-    for (const memtable of memtables) {
-      const count = memtable.get(storage, primary)?.versionCount ?? 0;
-      rows += count;
-      bytes += count * 100;
-    }
-    for (const section of files.runs(storage, primary).flat()) {
-      rows += Math.max(0, section.rowCount - 2 * section.deletedCount);
-      bytes += section.byteLength;
+    for (const layer of [...layers, files]) {
+      if (layer instanceof Trees) {
+        const count = layer.get(storage, primary)?.versionCount ?? 0;
+        rows += count;
+        bytes += count * 100;
+        continue;
+      }
+      for (const section of layer.runs(storage, primary).flat()) {
+        rows += Math.max(0, section.rowCount - 2 * section.deletedCount);
+        bytes += section.byteLength;
+      }
     }
     return { rows, bytes };
   }
 
   estimateRange(layout: TableLayout, index: IndexId, ranges: readonly KeyRange[]): number {
-    const { memtables, files } = this.#state;
+    const { layers, files } = this.#state;
     let rows = 0;
     for (const { from, to } of ranges) {
-      for (const memtable of memtables) {
-        rows += memtable.get(layout.storage, index)?.estimate(latin1(from), latin1(to)) ?? 0;
+      for (const layer of [...layers, files]) {
+        if (layer instanceof Trees) {
+          rows += layer.get(layout.storage, index)?.estimate(latin1(from), latin1(to)) ?? 0;
+          continue;
+        }
+        for (const section of layer.runs(layout.storage, index).flat())
+          rows += section.estimateRows(from, to);
       }
-      for (const section of files.runs(layout.storage, index).flat()) rows += section.estimateRows(from, to);
     }
     return rows;
   }
@@ -184,15 +203,35 @@ function overlayOf({ pending }: ReadView): Overlay | null {
   return pending.rows;
 }
 
-/** Holds the files until the scan is closed or at its end. */
-function heldScan(scan: Scan, { files }: StoreState): Scan {
-  files.hold();
-  let isHeld = true;
-  const release = (): void => {
-    if (!isHeld) return;
-    isHeld = false;
-    files.release();
+/** Layers and files, newest first, each with what is seen of it. */
+function* sourcesIn({ layers, files }: StoreState, { at, pending }: Sight): Generator<PendingLayer> {
+  yield* pending;
+  for (const source of layers) yield { source, at };
+  yield { source: files, at };
+}
+
+/** Holds the files that a read may need. Returns what lets go of them. */
+function hold(state: StoreState, sight: Sight): () => void {
+  const sets: FileSet[] = [];
+  for (const { source } of sourcesIn(state, sight)) if (!(source instanceof Trees)) sets.push(source);
+  for (const set of sets) set.hold();
+  return () => {
+    for (const set of sets.splice(0)) set.release();
   };
+}
+
+async function whileHeld<Result>(read: Promise<Result>, state: StoreState, sight: Sight): Promise<Result> {
+  const release = hold(state, sight);
+  try {
+    return await read;
+  } finally {
+    release();
+  }
+}
+
+/** Holds the files until the scan is closed or at its end. */
+function heldScan(scan: Scan, state: StoreState, sight: Sight): Scan {
+  const release = hold(state, sight);
   return {
     next: () => {
       const batch = scan.next();
@@ -220,6 +259,9 @@ function rangesScan(
   });
 }
 
+type TreeSource = { readonly tree: Tree; readonly at: number };
+type RunSource = { readonly run: SectionRun; readonly at: number };
+
 function rangeScan(
   state: StoreState,
   { at, pending }: Sight,
@@ -231,21 +273,22 @@ function rangeScan(
   const fromText = latin1(from);
   const toText = latin1(to);
   if (fromText !== null && toText !== null && fromText >= toText) return emptyScan;
-  const trees: { readonly tree: Tree; readonly at: number }[] = [];
-  const addTree = (tree: Tree | null, newest: number): void => {
-    if (tree?.overlaps(fromText, toText) === true) trees.push({ tree, at: newest });
-  };
-  for (const layer of pending) addTree(layer.trees.get(layout.storage, index), layer.at);
-  for (const memtable of state.memtables) addTree(memtable.get(layout.storage, index), at);
-  const runs = state.files.runs(layout.storage, index).filter((run) => runOverlaps(run, from, to));
-  const withKeys = trees.length + runs.length > 1;
-  const scans: RunScan[] = trees.map(
-    ({ tree, at }) => new TreeScan({ tree, from: fromText, to: toText, reverse, at, columns, withKeys }),
-  );
-  for (const run of runs) {
-    const options = { run, from, to, reverse, at, columns, zones, withKeys, rowsWanted };
-    scans.push(new SectionRunScan(options));
+  const sources: (TreeSource | RunSource)[] = [];
+  for (const { source, at: newest } of sourcesIn(state, { at, pending })) {
+    if (source instanceof Trees) {
+      const tree = source.get(layout.storage, index);
+      if (tree?.overlaps(fromText, toText) === true) sources.push({ tree, at: newest });
+      continue;
+    }
+    for (const run of source.runs(layout.storage, index))
+      if (runOverlaps(run, from, to)) sources.push({ run, at: newest });
   }
+  const withKeys = sources.length > 1;
+  const scans = sources.map((source): RunScan => {
+    const options = { at: source.at as Timestamp, reverse, columns, withKeys };
+    if ('tree' in source) return new TreeScan({ ...options, tree: source.tree, from: fromText, to: toText });
+    return new SectionRunScan({ ...options, run: source.run, from, to, zones, rowsWanted });
+  });
   if (scans.length === 0) return emptyScan;
   if (scans.length === 1) return new SingleScan(scans[0]!, columns, reverse);
   return new MergeScan(scans, columns, reverse, rowsWanted);
@@ -258,31 +301,48 @@ function getFrom(
   sight: Sight,
   ids: readonly number[],
 ): FoundRow | null | Promise<FoundRow | null> {
-  const { at, pending } = sight;
+  const { storage } = layout;
   const isInMemory =
-    pending.length > 0 || state.memtables.some((each) => each.get(layout.storage, primary) !== null);
-  const version = isInMemory ? findInMemory(state, layout.storage, bytesToLatin1(key), at, pending) : null;
-  if (version !== null) return isDeleted(version) ? null : readVersion(layout, key, version, ids);
-  const runs = state.files.runs(layout.storage, primary);
-  if (runs.length === 0) return null;
-  const columns = runColumns(layout, ids);
-  return getFromRuns(runs, 0, key, hashKey(key), at, columns);
+    sight.pending.length > 0 ||
+    state.layers.some((each) => each instanceof Trees && each.get(storage, primary) !== null);
+  const rowKey = new RowKey(isInMemory ? bytesToLatin1(key) : '', key);
+  const found = find(state, sight, 0, storage, rowKey, runColumns(layout, ids));
+  return found instanceof Promise
+    ? found.then((version) => foundRow(layout, key, version, ids))
+    : foundRow(layout, key, found, ids);
 }
 
-function findInMemory(
-  { memtables }: StoreState,
+/** In memory, or in a file. */
+type Found = Version | FoundVersion | null;
+
+/** The newest version that a read sees, among its sources from the one at `start` on: pending, committed, in files. */
+function find(
+  state: StoreState,
+  sight: Sight,
+  start: number,
   storage: StorageId,
-  key: string,
-  at: Timestamp,
-  pending: readonly PendingLayer[],
-): Version | null {
-  for (const layer of pending) {
-    const version = visibleVersion(layer.trees.get(storage, primary)?.get(key) ?? null, layer.at);
-    if (version !== null) return version;
-  }
-  for (const memtable of memtables) {
-    const version = visibleVersion(memtable.get(storage, primary)?.get(key) ?? null, at);
-    if (version !== null) return version;
+  key: RowKey,
+  columns: readonly RunColumn[],
+): Found | Promise<Found> {
+  const { pending } = sight;
+  const { layers, files } = state;
+  const end = pending.length + layers.length;
+  for (let place = start; place <= end; place++) {
+    const own = pending[place];
+    const source = own?.source ?? layers[place - pending.length] ?? files;
+    const at = own?.at ?? sight.at;
+    if (source instanceof Trees) {
+      const version = visibleVersion(source.get(storage, primary)?.get(key.text) ?? null, at);
+      if (version !== null) return version;
+      continue;
+    }
+    const runs = source.runs(storage, primary);
+    if (runs.length === 0) continue;
+    const found = findInRuns(runs, 0, key.bytes, hashKey(key.bytes), at as Timestamp, columns);
+    if (found instanceof Promise) {
+      return found.then((version) => version ?? find(state, sight, place + 1, storage, key, columns));
+    }
+    if (found !== null) return found;
   }
   return null;
 }
@@ -297,6 +357,40 @@ function ownColumns(ids: readonly number[]): readonly number[] {
     ownOf.set(ids, own);
   }
   return own;
+}
+
+function findInRuns(
+  runs: readonly SectionRun[],
+  start: number,
+  key: Uint8Array,
+  hash: number,
+  at: Timestamp,
+  columns: readonly RunColumn[],
+): FoundVersion | null | Promise<FoundVersion | null> {
+  for (let place = start; place < runs.length; place++) {
+    const found = getFromRun(runs[place]!, key, hash, at, columns);
+    if (found instanceof Promise) {
+      return found.then((version) => version ?? findInRuns(runs, place + 1, key, hash, at, columns));
+    }
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function isThere(found: Found): boolean {
+  if (found === null) return false;
+  return 'kind' in found ? !isDeleted(found) : !found.deleted;
+}
+
+function foundRow(
+  layout: TableLayout,
+  key: Uint8Array,
+  found: Found,
+  ids: readonly number[],
+): FoundRow | null {
+  if (found === null || !isThere(found)) return null;
+  if ('kind' in found) return readVersion(layout, key, found, ids);
+  return { values: found.values, version: found.timestamp };
 }
 
 function readVersion(
@@ -315,28 +409,4 @@ function readVersion(
     return id === versionPseudoColumn ? number : values[place++]!;
   });
   return { values: all, version: number };
-}
-
-function getFromRuns(
-  runs: readonly SectionRun[],
-  start: number,
-  key: Uint8Array,
-  hash: number,
-  at: Timestamp,
-  columns: readonly RunColumn[],
-): FoundRow | null | Promise<FoundRow | null> {
-  for (let place = start; place < runs.length; place++) {
-    const found = getFromRun(runs[place]!, key, hash, at, columns);
-    if (found instanceof Promise) {
-      return found.then((version) =>
-        version === null ? getFromRuns(runs, place + 1, key, hash, at, columns) : foundRow(version),
-      );
-    }
-    if (found !== null) return foundRow(found);
-  }
-  return null;
-}
-
-function foundRow(version: FoundVersion): FoundRow | null {
-  return version.deleted ? null : { values: version.values, version: version.timestamp };
 }

@@ -11,7 +11,7 @@ import { RowStore } from './store.ts';
 /** Layouts as the catalog's rows in the files say, and those of storages that were dropped. */
 export async function storedLayouts(files: LiveFiles): Promise<Layouts> {
   const layouts = new Layouts();
-  const store = new RowStore({ memtables: [], files });
+  const store = new RowStore({ layers: [], files });
   const scan = store.scan({
     layout: objectsLayout,
     index: indexId(0),

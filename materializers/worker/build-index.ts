@@ -56,7 +56,7 @@ export async function buildIndexRun(env: Env, input: BuildIndexInput): Promise<B
     const layout = tableLayoutFromJson(input.layout);
     const index = layout.indexes.find((each) => each.id === input.index);
     invariant(index !== undefined, `table ${layout.table} has index ${input.index}`);
-    const store = new RowStore({ memtables: [], files: new LiveFiles(manifest, files, () => {}) });
+    const store = new RowStore({ layers: [], files: new LiveFiles(manifest, files, () => {}) });
     const entries = new EntrySorter();
     const next = await gather(store, layout, index, input, entries);
     return { file: await write(env, layout, index, input, entries), next };

@@ -4,8 +4,8 @@ import type { ColumnId, IndexId, StorageId, Timestamp } from '../../base/ids.ts'
 import type { Datum } from '../../base/values/datum.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { objectsLayout } from '../../log/events/system.ts';
-import type { DroppedIndex, Manifest } from '../manifest/manifest.ts';
-import type { CompactionOutput, CompactionPlan } from '../rows/compaction-plan.ts';
+import { byAge, type DroppedIndex, type Manifest } from '../manifest/manifest.ts';
+import { type CompactionOutput, type CompactionPlan, compactedBytesMax } from '../rows/compaction-plan.ts';
 import { Layouts, missingValues } from '../rows/layouts.ts';
 import type { SectionColumn } from '../rows/sstable/format.ts';
 import type { SstableSection } from '../rows/sstable/section.ts';
@@ -16,6 +16,8 @@ export type CompactInput = {
   readonly directory: string;
   readonly plan: CompactionPlan;
   readonly firstFile: number;
+  /** How many numbers are free from there on; the last file takes all that is left. */
+  readonly filesMax: number;
   /** The timestamp that horizons are counted back from; nobody reads below it less a table's history. */
   readonly now: number;
   readonly layouts: JsonObject;
@@ -29,8 +31,6 @@ export const compactTask: WorkerTask<CompactInput, CompactionOutput> = {
   run: compactRows,
 };
 
-/** A file that is longer ends with the key that it has. */
-const fileBytesMax = 64 * 1024 * 1024;
 /** Of a storage that no layout knows any more. */
 const droppedHistoryMs = 24 * 3_600_000;
 
@@ -41,7 +41,8 @@ const droppedHistoryMs = 24 * 3_600_000;
 export async function compactRows(env: Env, input: CompactInput): Promise<CompactionOutput> {
   const opened: OpenSstable[] = [];
   try {
-    for (const file of input.plan.inputs) opened.push(await openSstableFile(env.disk, input.directory, file));
+    const files = [...input.plan.inputs].sort(byAge);
+    for (const file of files) opened.push(await openSstableFile(env.disk, input.directory, file));
     return await new Compaction(env, input, opened).run();
   } finally {
     for (const { close } of opened) await close();
@@ -82,7 +83,7 @@ class Compaction {
       await this.#writer?.abandon();
       throw error;
     }
-    return { files: this.#files, nextFile: this.#nextFile, horizons: [...this.#horizons] };
+    return { files: this.#files, horizons: [...this.#horizons] };
   }
 
   /** Since when no table has it; infinite where one has. */
@@ -127,7 +128,7 @@ class Compaction {
       const kept = visibleFrom(key.versions, horizon, isBottom);
       if (kept.length < key.versions.length) keepsAll = false;
       if (kept.length === 0) continue;
-      if (this.#writer !== null && this.#writer.length >= fileBytesMax) {
+      if (this.#isFileFull) {
         await this.#finishFile();
         isBegun = false;
       }
@@ -140,6 +141,12 @@ class Compaction {
       }
     }
     return keepsAll;
+  }
+
+  get #isFileFull(): boolean {
+    const { firstFile, filesMax } = this.#input;
+    const hasNumbers = this.#nextFile < firstFile + filesMax;
+    return this.#writer !== null && this.#writer.length >= compactedBytesMax && hasNumbers;
   }
 
   #createFile(): Promise<SstableFileWriter> {

@@ -1,24 +1,21 @@
-import { latin1ToBytes } from '../../base/bytes/utf8.ts';
 import type { Env, WorkerTask } from '../../base/env/env.ts';
-import { type ColumnId, indexId, offset, type StorageId, type Timestamp } from '../../base/ids.ts';
-import type { Datum } from '../../base/values/datum.ts';
+import { offset, type Timestamp } from '../../base/ids.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { openLogReader } from '../../log/segment/reader.ts';
 import { replay } from '../fold/replay.ts';
-import { Layouts, missingValues } from '../rows/layouts.ts';
-import { LogFold } from '../rows/log-fold.ts';
+import { Layouts } from '../rows/layouts.ts';
+import { type DecidedTransaction, LogFold } from '../rows/log-fold.ts';
 import { Trees } from '../rows/memtable.ts';
-import type { SectionColumn } from '../rows/sstable/format.ts';
-import type { Tree } from '../rows/tree.ts';
-import { isDeleted, type Version, VersionReader } from '../rows/version.ts';
-import { SstableFileWriter, type WrittenFile } from './sstable-file.ts';
+import type { WrittenFile } from './sstable-file.ts';
+import { writeTrees } from './write-trees.ts';
 
 export type FlushInput = {
   readonly logDirectory: string;
   readonly directory: string;
-  /** Where the files stand: what they cover, and where the replay starts. */
+  /** What the files cover. */
   readonly applied: number;
-  readonly replayFrom: number;
+  /** Transactions of several batches that commit in the span, and from where on their batches belong to it. */
+  readonly decided: readonly DecidedTransaction[];
   /** The flush point: the file covers the log below it. */
   readonly to: number;
   /** Layouts and schemas at `applied`. */
@@ -40,73 +37,20 @@ export const flushTask: WorkerTask<FlushInput, FlushOutput> = {
  * @public Workers call it by its name.
  */
 export async function flushRows(env: Env, input: FlushInput): Promise<FlushOutput> {
-  const fold = new LogFold(Layouts.fromJson(input.layouts), new Trees(), {
-    offset: offset(input.applied),
-    timestamp: 0 as Timestamp,
+  const { applied, decided } = input;
+  const fold = new LogFold({
+    layouts: Layouts.fromJson(input.layouts),
+    memtable: new Trees(),
+    applied: { offset: offset(applied), timestamp: 0 as Timestamp },
+    wanted: decided,
   });
+  const start = offset(Math.min(applied, ...decided.map(({ from }) => from)));
   const reader = await openLogReader(env.disk, input.logDirectory);
   try {
     const to = offset(input.to);
-    await replay(fold, offset(input.replayFrom), to, (from, bytesMax) => reader.read(from, to, bytesMax));
+    await replay(fold, start, to, (from, bytesMax) => reader.read(from, to, bytesMax));
   } finally {
     await reader.close();
   }
-  const file = await writeTrees(env, input, fold.memtable, fold.layouts);
-  return { file };
-}
-
-async function writeTrees(
-  env: Env,
-  input: FlushInput,
-  trees: Trees,
-  layouts: Layouts,
-): Promise<WrittenFile | null> {
-  const all = trees.all();
-  if (all.length === 0) return null;
-  const writer = await SstableFileWriter.create(env.disk, input.directory, input.fileNumber);
-  try {
-    for (const { storage, index, tree } of all) {
-      const columns = index === indexId(0) ? columnsOf(tree, storage, layouts) : [];
-      writer.beginSection({ storage, index, columns });
-      const missing = missingValues(layouts.table(storage), columns);
-      const wanted = columns.map(({ id }, place) => ({ id, missing: missing[place]! }));
-      const versions = new VersionReader(wanted);
-      for (const [key, newest] of tree.entries()) {
-        const bytes = latin1ToBytes(key);
-        let newer: number | null = null;
-        for (let version: Version | null = newest; version !== null; version = version.older) {
-          // Of what one transaction wrote of a key, the last stands.
-          if (version.timestamp === newer) continue;
-          newer = version.timestamp;
-          const deleted = isDeleted(version);
-          const values: readonly Datum[] | null =
-            deleted || index !== indexId(0) ? null : versions.read(version);
-          const timestamp = version.timestamp as Timestamp;
-          const writing = writer.add({ storage, index, key: bytes, timestamp, deleted, values });
-          if (writing !== null) await writing;
-        }
-      }
-    }
-    return await writer.finish();
-  } catch (error) {
-    await writer.abandon();
-    throw error;
-  }
-}
-
-/** Every column of any schema that a row of the tree was written with, by id. */
-function columnsOf(tree: Tree, storage: StorageId, layouts: Layouts): readonly SectionColumn[] {
-  const columns = new Map<ColumnId, SectionColumn>();
-  const seen = new Set<number>();
-  for (const [, newest] of tree.entries()) {
-    for (let version: Version | null = newest; version !== null; version = version.older) {
-      if (version.kind !== 'encoded' || seen.has(version.schema.id)) continue;
-      seen.add(version.schema.id);
-      for (const { column, type } of version.schema.fields) columns.set(column, { id: column, type });
-    }
-  }
-  if (columns.size === 0) {
-    for (const { id, type } of layouts.table(storage).columns) columns.set(id, { id, type });
-  }
-  return [...columns.values()].sort((left, right) => left.id - right.id);
+  return { file: await writeTrees(env, input, fold.memtable, fold.layouts) };
 }

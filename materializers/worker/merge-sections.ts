@@ -5,6 +5,7 @@ import type { Datum } from '../../base/values/datum.ts';
 import type { SectionColumn } from '../rows/sstable/format.ts';
 import { type EntryGroup, readEntries } from '../rows/sstable/reader.ts';
 import type { SstableSection } from '../rows/sstable/section.ts';
+import { neverVisible } from '../rows/sstable/stamp.ts';
 
 /** All versions of one key, newest first. */
 export type MergedKey = {
@@ -18,8 +19,9 @@ export type MergedKey = {
 };
 
 /**
- * The keys of several sections in order, each with its versions from all of them. A section that lacks a column
- * gives its missing value. Holds a row group of each section.
+ * The keys of several sections, the newest first, in order, each with its versions from all of them: of equal
+ * timestamps, the newest section's. A section that lacks a column gives its missing value. Holds a row group of each
+ * section.
  */
 export async function* mergeSections(
   sections: readonly SstableSection[],
@@ -35,25 +37,28 @@ export async function* mergeSections(
     let key = cursors[0]!.key;
     for (const cursor of cursors) if (compareBytes(cursor.key, key) < 0) key = cursor.key;
     const versions: MergedKey['versions'][number][] = [];
-    for (let place = cursors.length - 1; place >= 0; place--) {
-      const cursor = cursors[place]!;
+    const ended: Cursor[] = [];
+    for (const cursor of cursors) {
       let isOpen = true;
       while (isOpen && compareBytes(cursor.key, key) === 0) {
-        versions.push(cursor.version());
+        const version = cursor.version();
+        if (version.timestamp !== neverVisible) versions.push(version);
         isOpen = cursor.advance() || (await cursor.open());
       }
-      if (!isOpen) cursors.splice(place, 1);
+      if (!isOpen) ended.push(cursor);
     }
+    for (const cursor of ended) cursors.splice(cursors.indexOf(cursor), 1);
     if (versions.length > 1) yield { key, versions: inOrder(versions) };
-    else yield { key, versions };
+    else if (versions.length === 1) yield { key, versions };
   }
 }
 
-/** Newest first. A version that two files have, because one was built from the rows, stands once. */
+/**
+ * Newest first. What several say of a key at one timestamp stands once: a file that was built from the rows says the
+ * same, and of what one transaction wrote the last counts.
+ */
 function inOrder(versions: MergedKey['versions'][number][]): MergedKey['versions'] {
-  versions.sort(
-    (left, right) => right.timestamp - left.timestamp || Number(left.deleted) - Number(right.deleted),
-  );
+  versions.sort((left, right) => right.timestamp - left.timestamp);
   return versions.filter((version, place) => version.timestamp !== versions[place - 1]?.timestamp);
 }
 

@@ -1,8 +1,9 @@
 import type { Disk, DiskFile } from '../../base/env/env.ts';
-import type { Timestamp } from '../../base/ids.ts';
+import type { FileCommit } from '../manifest/manifest.ts';
 import { PageCache } from '../rows/sstable/cache.ts';
 import type { SectionHeader } from '../rows/sstable/format.ts';
 import { openSstable, type Sstable } from '../rows/sstable/reader.ts';
+import type { Stamp } from '../rows/sstable/stamp.ts';
 import { type SstableEntry, SstableWriter } from '../rows/sstable/writer.ts';
 import { zstd } from './zstd.ts';
 
@@ -86,13 +87,16 @@ export class SstableFileWriter {
 
 export type OpenSstable = { readonly sstable: Sstable; close(): Promise<void> };
 
-/** `cache`: of the process that serves reads; a worker has a small one for what it reads once. */
+/**
+ * `cache`: of the process that serves reads; a worker has a small one for what it reads once. `stamp`: of a file that no
+ * manifest names yet.
+ */
 export async function openSstableFile(
   disk: Disk,
   directory: string,
-  file: WrittenFile,
+  file: WrittenFile & { readonly commit?: FileCommit },
   cache: PageCache = new PageCache(8 * 1024 * 1024),
-  commitTimestamp?: Timestamp,
+  stamp: Stamp | null = file.commit === undefined ? null : { kind: 'commit', ...file.commit },
 ): Promise<OpenSstable> {
   const name = sstablePath(directory, file.number);
   const source = await disk.open(name, 'read');
@@ -102,7 +106,7 @@ export async function openSstableFile(
       length: file.length,
       cache,
       compressions: [zstd],
-      ...(commitTimestamp === undefined ? {} : { commitTimestamp }),
+      stamp,
     });
     const close = async (): Promise<void> => {
       sstable.close();

@@ -10,7 +10,7 @@ import { encodeControlBatch } from '../../log/record/control.ts';
 import type { ControlRecord } from '../../log/record/record.ts';
 import type { Overlay, PendingChanges } from '../../materializers/rows/overlay.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
-import { keySpace } from './spans.ts';
+import { keySpace, type WrittenKeys } from './spans.ts';
 import type { Transaction } from './transaction.ts';
 
 /** The schema of events, which the transaction itself may have made. */
@@ -98,11 +98,13 @@ export function encodeCommit(options: {
   return builder.finish({ baseOffset: log.endOffset, epoch: log.epoch, timestampMs: Math.floor(wallMs) });
 }
 
-/** Keys of rows and index entries that a transaction wrote, by key space: what serializable readers are checked against. */
-export function writtenKeys(pending: Overlay): ReadonlyMap<string, readonly string[]> {
-  const written = new Map<string, readonly string[]>();
-  for (const { storage, index, keys } of pending.writtenKeys()) written.set(keySpace(storage, index), keys);
-  return written;
+/** What a transaction wrote, by key space: what serializable readers are checked against. */
+export function writtenKeys(pending: Overlay): readonly WrittenKeys[] {
+  return Array.from(pending.written(), ({ storage, index, keys, span }) => ({
+    space: keySpace(storage, index),
+    keys,
+    span,
+  }));
 }
 
 /**
@@ -161,4 +163,22 @@ export function encodeMarker(
     timestampMs: Math.floor(wallMs),
     producer: { ...producerOf(producer), baseSequence: -1 },
   });
+}
+
+/** What a transaction wrote from an offset on is void: it went back to a savepoint, and goes on. */
+export function encodeRollback(
+  log: Pick<Log, 'endOffset' | 'epoch'>,
+  producer: number,
+  wallMs: number,
+  from: number,
+): Uint8Array {
+  return encodeControlBatch(
+    { kind: 'rollback', from },
+    {
+      baseOffset: log.endOffset,
+      epoch: log.epoch,
+      timestampMs: Math.floor(wallMs),
+      producer: { id: producer, epoch: 0, isTransactional: false, baseSequence: -1 },
+    },
+  );
 }

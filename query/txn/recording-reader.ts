@@ -17,6 +17,7 @@ export function recordingReader(reader: RowReader, spans: ReadSpans): RowReader 
       spans.addPoint(keySpace(layout.storage, indexId(0)), key.bytes);
       return reader.has(layout, key, view);
     },
+    isTouched: (layout, key, view) => reader.isTouched(layout, key, view),
     estimate: (storage) => reader.estimate(storage),
     estimateRange: (layout, index, ranges) => reader.estimateRange(layout, index, ranges),
   };

@@ -59,6 +59,13 @@ export class RowAccess {
     return this.#reader.has(layout, key, this.#transactions.newestView(this.#transaction));
   }
 
+  /** Whether the transaction itself has written the row. */
+  isTouched(layout: TableLayout, key: RowKey): boolean | Promise<boolean> {
+    if (this.#transaction.pending.isEmpty) return false;
+    const view = this.#transactions.newestView(this.#transaction);
+    return this.#reader.isTouched(layout, key, view);
+  }
+
   /** The newest row of a key: committed by anybody, or pending here. */
   newest(layout: TableLayout, key: RowKey): Current | null | Promise<Current | null> {
     return this.#reader.get(

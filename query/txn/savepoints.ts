@@ -1,6 +1,6 @@
 import { AlopexError } from '../../base/errors.ts';
 import { abortFollowers, type Savepoint, type Transaction } from './transaction.ts';
-import type { TransactionLocks } from './transaction-locks.ts';
+import type { Transactions } from './transactions.ts';
 
 /** Savepoints that may be open at once in one transaction. */
 const savepointsMax = 10_000;
@@ -28,27 +28,31 @@ export function releaseSavepoint(transaction: Transaction, name: string): void {
   transaction.savepoints.length = findSavepoint(transaction, name);
 }
 
-/** Where it went back to. */
-export function rollbackToSavepoint(
+/** Where it went back to. What is in the log since is void in it when this ends; 53100 where the disk has no room to say so. */
+export async function rollbackToSavepoint(
   transaction: Transaction,
   name: string,
-  locks: TransactionLocks,
-): Savepoint {
+  transactions: Transactions,
+): Promise<Savepoint> {
   const index = findSavepoint(transaction, name);
   const savepoint = transaction.savepoints[index]!;
-  if (transaction.isLost || transaction.pending.hasSpilledSince(savepoint.command)) {
+  if (transaction.isLost) {
     throw new AlopexError(
-      'feature_not_supported',
-      `cannot roll back to savepoint "${name}": too many rows were written after it`,
-      { hint: 'Roll the whole transaction back.' },
+      'disk_full',
+      `cannot roll back to savepoint "${name}": rows of the transaction are lost`,
+      {
+        hint: 'Roll the whole transaction back.',
+      },
     );
   }
   transaction.savepoints.length = index + 1;
-  transaction.pending.rollbackTo(savepoint.command);
+  if (transaction.pending.hasSpilledSince(savepoint.command)) {
+    await transactions.rollBackSpilled(transaction, savepoint);
+  } else transaction.pending.rollbackTo(savepoint.command);
   abortFollowers(transaction, savepoint.command);
   transaction.catalog = savepoint.catalog;
   transaction.command++;
-  locks.release(transaction.owner, savepoint.locksHeld);
+  transactions.locks.release(transaction.owner, savepoint.locksHeld);
   return savepoint;
 }
 

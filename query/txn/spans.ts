@@ -45,6 +45,13 @@ export class ReadSpans {
     this.#ranges.set(space, [{ from: null, to: null }]);
   }
 
+  /** Whether something from one key to another was read, both included. */
+  overlaps(space: string, first: string, last: string): boolean {
+    for (const point of this.#points.get(space) ?? []) if (point >= first && point <= last) return true;
+    const spans = this.#ranges.get(space) ?? [];
+    return spans.some(({ from, to }) => (from === null || from <= last) && (to === null || to > first));
+  }
+
   contains(space: string, key: string): boolean {
     if (this.#points.get(space)?.has(key) === true) return true;
     const spans = this.#ranges.get(space);
@@ -60,10 +67,14 @@ export function keySpace(storage: number, index: number): string {
   return `${storage}/${index}`;
 }
 
-type RecentCommit = {
-  readonly timestamp: Timestamp;
-  readonly writes: ReadonlyMap<string, readonly string[]>;
+/** Keys of one space that were written; `span`: and more, somewhere from the first key to the last. */
+export type WrittenKeys = {
+  readonly space: string;
+  readonly keys: readonly string[];
+  readonly span: readonly [first: string, last: string] | null;
 };
+
+type RecentCommit = { readonly timestamp: Timestamp; readonly writes: readonly WrittenKeys[] };
 
 /**
  * Writes of recent commits, kept only while a serializable transaction runs: a commit is checked against what
@@ -94,7 +105,7 @@ export class RecentWrites {
     this.#forget((commit) => commit.timestamp <= oldest);
   }
 
-  add(timestamp: Timestamp, writes: ReadonlyMap<string, readonly string[]>): void {
+  add(timestamp: Timestamp, writes: readonly WrittenKeys[]): void {
     this.#commits.push({ timestamp, writes });
     this.#keys += countKeys(writes);
     while (this.#keys > recentKeysMax && this.#commits.length > 0) {
@@ -119,8 +130,9 @@ export class RecentWrites {
       throw conflict('The transaction is older than the window of recent writes.');
     for (const commit of this.#commits) {
       if (commit.timestamp <= snapshot) continue;
-      for (const [space, keys] of commit.writes) {
-        if (keys.some((key) => spans.contains(space, key))) {
+      for (const { space, keys, span } of commit.writes) {
+        const isSpanRead = span !== null && spans.overlaps(space, ...span);
+        if (isSpanRead || keys.some((key) => spans.contains(space, key))) {
           throw conflict('A later commit wrote rows that this transaction had read.');
         }
       }
@@ -128,10 +140,8 @@ export class RecentWrites {
   }
 }
 
-function countKeys(writes: ReadonlyMap<string, readonly string[]>): number {
-  let count = 0;
-  for (const keys of writes.values()) count += keys.length;
-  return count;
+function countKeys(writes: readonly WrittenKeys[]): number {
+  return writes.reduce((count, { keys }) => count + keys.length, 0);
 }
 
 function conflict(detail: string): AlopexError {

@@ -6,7 +6,7 @@ import { invariant } from '../../base/unreachable.ts';
 import type { Log } from '../../log/log.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
-import { encodeLargeCommit, encodeMarker } from './commit.ts';
+import { encodeLargeCommit, encodeMarker, encodeRollback } from './commit.ts';
 import type { Transaction } from './transaction.ts';
 
 export type CommitLimits = {
@@ -57,36 +57,65 @@ export class Spill {
 
   /**
    * Appends the rows of the commands until now, and frees them once the log has them. What the running command wrote
-   * goes into batches of its own, for it does not see them itself.
+   * goes into batches of its own, for it does not see them itself, and so does what came after a savepoint.
    */
   async spill(transaction: Transaction, catalogs: Catalogs): Promise<void> {
-    const { pending, command } = transaction;
+    const { pending } = transaction;
     const first = pending.firstCommand;
     if (first === null) return;
-    if (first < command) await this.#append(transaction, catalogs, first, command - 1);
-    await this.#append(transaction, catalogs, command, command);
+    let from = first;
+    for (const to of lastCommands(transaction, first)) {
+      if (from === first || pending.hasPuts(from, to)) await this.#append(transaction, catalogs, from, to);
+      from = to + 1;
+    }
     pending.forgetSpilled();
+    const room = this.#rows.makeRoom(transaction.id);
+    if (room !== null) await room;
   }
 
   async #append(transaction: Transaction, catalogs: Catalogs, from: number, to: number): Promise<void> {
-    await this.appendRows(transaction, catalogs, from, to);
+    await this.#appendRows(transaction, catalogs, from, to);
     const run = this.#rows.undecidedRun(transaction.id);
     if (run !== null) transaction.pending.noteSpilled(run, to);
   }
 
+  /** Before the marker: appends what is not spilled yet. It can be placed in the turn in which this ends. */
+  async appendRest(transaction: Transaction, catalogs: Catalogs): Promise<void> {
+    await this.#appendRows(transaction, catalogs);
+    for (;;) {
+      const step = this.#rows.settleRun(transaction.id);
+      if (step === null) break;
+      await step;
+    }
+    this.#requireActive(transaction);
+  }
+
+  /** Takes back what was spilled since a savepoint. The log has it, and that it is void. */
+  async rollBackTo(transaction: Transaction, command: number): Promise<void> {
+    const from = transaction.pending.spilledEnd(command - 1);
+    this.place(encodeRollback(this.#log, transaction.id, this.#clock.wallMs(), from));
+    transaction.pending.rollbackTo(command);
+    await this.#committed(transaction);
+  }
+
   /** Appends what commands [from, to] wrote, as fast as the disk takes it. */
-  async appendRows(transaction: Transaction, catalogs: Catalogs, from?: number, to?: number): Promise<void> {
-    for (const batch of encodeLargeCommit({
-      log: this.#log,
-      transaction,
-      ...catalogs,
-      clock: this.#clock,
-      batchBytesMax: this.#limits.batchBytesMax,
-      from,
-      to,
-    })) {
-      this.place(batch);
-      await this.#committed(transaction);
+  async #appendRows(transaction: Transaction, catalogs: Catalogs, from?: number, to?: number): Promise<void> {
+    try {
+      for (const batch of encodeLargeCommit({
+        log: this.#log,
+        transaction,
+        ...catalogs,
+        clock: this.#clock,
+        batchBytesMax: this.#limits.batchBytesMax,
+        from,
+        to,
+      })) {
+        this.place(batch);
+        await this.#committed(transaction);
+      }
+    } catch (error) {
+      transaction.isLost = true;
+      throw error;
     }
   }
 
@@ -102,7 +131,11 @@ export class Spill {
       throw error;
     }
     await nextTurn(this.#clock);
-    if (transaction.state !== 'active') throw new AlopexError('query_canceled', 'the transaction has ended');
+    this.#requireActive(transaction);
+  }
+
+  #requireActive({ state }: Transaction): void {
+    if (state !== 'active') throw new AlopexError('query_canceled', 'the transaction has ended');
   }
 
   place(batch: Uint8Array): void {
@@ -149,4 +182,12 @@ export class Spill {
   #retryAbort(producer: number): void {
     if (this.#aborts.get(producer) === null) this.#placeAbort(producer);
   }
+}
+
+/** The last command of each part that is appended by itself: those before a savepoint, before this command, and this. */
+function lastCommands({ savepoints, command }: Transaction, first: number): readonly number[] {
+  const last = new Set(savepoints.map((savepoint) => savepoint.command - 1));
+  last.add(command - 1);
+  last.add(command);
+  return [...last].filter((each) => each >= first).sort((left, right) => left - right);
 }

@@ -16,9 +16,9 @@ import { wellKnown } from '../catalog/well-known.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
 import { lockOwner } from './locks.ts';
 import { recordingReader } from './recording-reader.ts';
-import { ReadSpans, RecentWrites } from './spans.ts';
+import { ReadSpans, RecentWrites, type WrittenKeys } from './spans.ts';
 import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
-import { abortFollowers, type Isolation, readView, type Transaction } from './transaction.ts';
+import { abortFollowers, type Isolation, readView, type Savepoint, type Transaction } from './transaction.ts';
 import { TransactionLocks } from './transaction-locks.ts';
 
 /** A commit that stands in the log, and waits for its flush. */
@@ -195,6 +195,11 @@ export class Transactions {
     return this.#spill.spill(transaction, this.#catalogs(transaction));
   }
 
+  /** Takes back what was spilled after a savepoint. */
+  rollBackSpilled(transaction: Transaction, savepoint: Savepoint): Promise<void> {
+    return this.#spill.rollBackTo(transaction, savepoint.command);
+  }
+
   #catalogs(transaction: Transaction): Catalogs {
     return { catalog: this.catalogOf(transaction), committed: this.#catalog };
   }
@@ -346,7 +351,7 @@ export class Transactions {
    * the marker's flush.
    */
   async #appendLarge(transaction: Transaction): Promise<{ readonly flushed: Promise<void> }> {
-    await this.#spill.appendRows(transaction, this.#catalogs(transaction));
+    await this.#spill.appendRest(transaction, this.#catalogs(transaction));
     this.#validate(transaction);
     const wallMs = this.#clock.wallMs();
     const commit = nextTimestamp(this.#assigned, wallMs);
@@ -371,14 +376,14 @@ export class Transactions {
   }
 
   /** What serializable transactions that run are checked against. */
-  #written({ pending }: Transaction): ReadonlyMap<string, readonly string[]> | null {
+  #written({ pending }: Transaction): readonly WrittenKeys[] | null {
     return this.#recent.isWatched ? writtenKeys(pending) : null;
   }
 
   #decideAt(
     transaction: Transaction,
     commit: Timestamp,
-    written: ReadonlyMap<string, readonly string[]> | null,
+    written: readonly WrittenKeys[] | null,
   ): Promise<void> {
     this.#assigned = commit;
     if (written !== null) this.#recent.add(commit, written);

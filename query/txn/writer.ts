@@ -357,21 +357,21 @@ export class TableWriter implements StatementWriter {
     const resume = (): CurrentOutcome | Promise<CurrentOutcome> => {
       const mayHaveChanged =
         locked !== null || before !== this.#snapshot || this.#transactions.visible !== this.#snapshot;
-      if (
-        !mayHaveChanged &&
-        !this.#transaction.pending.isTouched(layout, key.text, this.#transaction.command)
-      )
-        return 'unchanged';
-      return after(this.#rows.newest(layout, key), (current) => this.#judge(table, key, version, current));
+      return after(mayHaveChanged || this.#rows.isTouched(layout, key), (isToBeRead) => {
+        if (!isToBeRead) return 'unchanged';
+        return after(this.#rows.newest(layout, key), (current) => this.#judge(table, key, version, current));
+      });
     };
     return locked === null ? resume() : locked.then(resume);
   }
 
-  #judge(table: RelationDefinition, key: RowKey, version: number, current: Current | null): CurrentOutcome {
-    if (current === null) {
-      if (version > 0) this.#refuseDeleted(table, key);
-      return null;
-    }
+  #judge(
+    table: RelationDefinition,
+    key: RowKey,
+    version: number,
+    current: Current | null,
+  ): CurrentOutcome | Promise<null> {
+    if (current === null) return version > 0 ? this.#refuseDeleted(table, key) : null;
     if (current.version === version) return 'unchanged';
     if (this.#isOwn(current.version)) return null;
     this.#refuseNewer(current.version);
@@ -389,10 +389,13 @@ export class TableWriter implements StatementWriter {
     throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent update');
   }
 
-  #refuseDeleted(table: RelationDefinition, key: RowKey): void {
-    if (this.#transaction.isolation === 'read committed') return;
-    if (this.#transaction.pending.isTouched(table.layout, key.text, this.#transaction.command)) return;
-    throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent delete');
+  /** Null where it was deleted by whom it may be: the transaction itself, or anybody under read committed. */
+  #refuseDeleted({ layout }: RelationDefinition, key: RowKey): null | Promise<null> {
+    if (this.#transaction.isolation === 'read committed') return null;
+    return after(this.#rows.isTouched(layout, key), (isOwn) => {
+      if (isOwn) return null;
+      throw new AlopexError('serialization_failure', 'could not serialize access due to concurrent delete');
+    });
   }
 
   // ---- SELECT … FOR UPDATE

@@ -51,6 +51,7 @@ function print(reports: readonly SeedReport[], seconds: number): void {
   );
   console.log(`troubles: ${counts(reports.flatMap(({ troubles }) => troubles))}`);
   console.log(`moments:  ${counts(crashes.map(({ moment }) => moment))}`);
+  console.log(`files of large transactions: ${counts(crashes.flatMap(({ runs }) => runs))}`);
   console.log(`crashes:  ${counts(crashes.map((crash: CrashPoint) => crash.operation))}`);
 }
 

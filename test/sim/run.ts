@@ -6,6 +6,7 @@ import { SimulatedCrash } from '../../base/env/simulated/incarnation.ts';
 import { SeededRandom } from '../../base/env/simulated/random.ts';
 import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../base/errors.ts';
+import type { Rows } from '../../materializers/rows/fold.ts';
 import { checkQuiescent, checkRecovered } from './check.ts';
 import { fileKind } from './file-kind.ts';
 import { buildIndexes } from './index-builds.ts';
@@ -26,7 +27,15 @@ export type CrashPoint = {
   readonly operation: string;
   readonly moment: string;
   readonly isInRecovery: boolean;
+  /** What large transactions had in files that no manifest named, or were about to have. */
+  readonly runs: readonly RunState[];
 };
+
+export type RunState =
+  | 'being written'
+  | 'written'
+  | 'committed, not named'
+  | 'being written again, in recovery';
 
 export type SeedReport = {
   readonly seed: number;
@@ -81,6 +90,8 @@ class SeedRun {
   readonly #troubles: Trouble[] = [];
   #trouble: Trouble = 'none';
   #life = 0;
+  /** Null until the database is open. */
+  #rows: Rows | null = null;
   #isRecovering = false;
   #moment: 'before' | 'during' | 'after' = 'before';
 
@@ -103,7 +114,23 @@ class SeedRun {
       operation: `${crash[2]} ${fileKind(crash[3]!)}`,
       moment: this.#moment,
       isInRecovery: this.#isRecovering,
+      runs: this.#runStates(crash[2]!, crash[3]!),
     });
+  }
+
+  #runStates(operation: string, path: string): readonly RunState[] {
+    if (this.#rows === null) {
+      // A database that is being opened writes no other SSTable.
+      const isWritten = fileKind(path) === 'sstable' && operation !== 'remove';
+      return isWritten ? ['being written again, in recovery'] : [];
+    }
+    const { isWriting, undecided, committed } = this.#rows.unnamedFiles;
+    const states: readonly (readonly [RunState, boolean])[] = [
+      ['being written', isWriting],
+      ['written', undecided > 0],
+      ['committed, not named', committed > 0],
+    ];
+    return states.flatMap(([state, isReached]) => (isReached ? state : []));
   }
 
   #note(happening: string): void {
@@ -283,8 +310,9 @@ class SeedRun {
     return condition === 'statement_completion_unknown' || condition === 'io_error';
   }
 
-  #open(env: Env): Promise<Engine> {
-    return Engine.open({
+  async #open(env: Env): Promise<Engine> {
+    this.#rows = null;
+    const engine = await Engine.open({
       env,
       path,
       cacheBytes: 256 * 1024,
@@ -296,6 +324,8 @@ class SeedRun {
         if (!this.#expects(problem)) throw problem;
       },
     });
+    this.#rows = engine.rows;
+    return engine;
   }
 
   // ---- what is left
@@ -339,5 +369,6 @@ function smallLimits(random: SeededRandom): EngineLimits {
     },
     smallTableRows: random.pick([0, 1000]),
     indexSortBytesMax: random.pick([256, 4096, 64 * 1024 * 1024]),
+    runBytesMax: random.pick([512, 16 * 1024, 64 * 1024 * 1024]),
   };
 }

@@ -199,13 +199,7 @@ async function inSavepoint(scope: Scope, operation: Operation): Promise<void> {
     const isOwn = error instanceof ChangedMind;
     if (!isOwn && !(error instanceof AlopexError && error.condition === 'unique_violation')) throw error;
   }
-  try {
-    await queries.query('ROLLBACK TO one');
-  } catch (error) {
-    // Rows that were spilled after the savepoint go with the whole transaction alone.
-    const isSpilled = error instanceof AlopexError && error.condition === 'feature_not_supported';
-    throw isSpilled ? new ChangedMind() : error;
-  }
+  await queries.query('ROLLBACK TO one');
   attempt.writes.length = writes;
 }
 

@@ -116,13 +116,13 @@ async function buildInFiles(
   const { layout } = table;
   transaction.followers.push({
     command: transaction.command,
-    commit: () => rows.endNewIndex(index.id),
+    commit: () => rows.indexFiles.endNew(index.id),
     abort: () => {
-      rows.endNewIndex(index.id);
+      rows.indexFiles.endNew(index.id);
       void indexBuilds.dropFiles(layout.storage, index.id);
     },
   });
-  await indexBuilds.track(rows.buildNewIndex(layout, index, () => run.checkCancelled()));
+  await indexBuilds.track(rows.indexFiles.buildNew(layout, index, () => run.checkCancelled()));
   if (index.unique) await requireUniqueEntries(session, run, table, index);
 }
 

@@ -145,10 +145,10 @@ describe('an index of a table with rows', () => {
   it('waits for who looked for duplicates before the entries of older rows were there', () =>
     withTable(async (scene) => {
       const { database, pause } = scene;
-      const { rows } = database.engine;
-      const build = rows.buildIndex.bind(rows);
+      const { indexFiles } = database.engine.rows;
+      const build = indexFiles.build.bind(indexFiles);
       let end: () => Promise<void> = () => Promise.resolve();
-      rows.buildIndex = async (...options) => {
+      indexFiles.build = async (...options) => {
         end = await scene.begun(`INSERT INTO t VALUES (600, 1, 'body 7')`);
         await build(...options);
       };
@@ -317,9 +317,9 @@ describe('an index of a table with rows', () => {
   it('ends with the table while its files are written', () =>
     withTable(async (scene) => {
       const { database } = scene;
-      const { rows } = database.engine;
-      const build = rows.buildIndex.bind(rows);
-      rows.buildIndex = async (...options) => {
+      const { indexFiles } = database.engine.rows;
+      const build = indexFiles.build.bind(indexFiles);
+      indexFiles.build = async (...options) => {
         await database.query('DROP TABLE t');
         await build(...options);
       };
@@ -337,9 +337,9 @@ describe('an index of a table with rows', () => {
       .run(async (env) => {
         const database = new EmbeddedDatabase(await open(env, small));
         await database.query(tableScript);
-        const { rows } = database.engine;
-        const build = rows.buildIndex.bind(rows);
-        rows.buildIndex = async (...options) => {
+        const { indexFiles } = database.engine.rows;
+        const build = indexFiles.build.bind(indexFiles);
+        indexFiles.build = async (...options) => {
           await build(...options);
           machine.crash();
         };

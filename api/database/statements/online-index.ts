@@ -96,7 +96,7 @@ class OnlineBuild {
     if (!(await this.#advance('backfill'))) return;
     const built = this.#kept();
     if (built === null) return;
-    await rows.buildIndex(built.table.layout, built.layout, () => this.#check());
+    await rows.indexFiles.build(built.table.layout, built.layout, () => this.#check());
     if (built.layout.unique) {
       await this.#writersEnd();
       const whole = this.#kept();

@@ -35,8 +35,7 @@ export function runTransactionStatement(
       releaseSavepoint(requireBlock(session, 'RELEASE SAVEPOINT'), name);
       return 'RELEASE';
     case 'TRANS_STMT_ROLLBACK_TO':
-      session.rollbackToSavepoint(name);
-      return 'ROLLBACK';
+      return session.rollbackToSavepoint(name).then(() => 'ROLLBACK');
     default:
       throw unsupported('two-phase commit');
   }

@@ -40,6 +40,11 @@ export class PageFile {
     this.cache = cache;
   }
 
+  /** The same pages for other readers, which share nothing but the source. */
+  sibling(): PageFile {
+    return new PageFile(this.#source, this.name, this.fileNumber, this.compression, this.cache);
+  }
+
   /** Reads that are under way end as they will; what they bring is not kept. */
   close(): void {
     this.#isClosed = true;

@@ -7,6 +7,7 @@ import type { PageFile } from './file.ts';
 import type { PageAddress } from './format.ts';
 import { KeyIndex } from './key-index.ts';
 import { decodeKeys, type KeyPage } from './keys.ts';
+import { type Stamp, stamped } from './stamp.ts';
 import { concatVectors, vectorBytes } from './vector.ts';
 import { decodeVersions, type VersionPage } from './versions.ts';
 import { readZone, writeZone, type Zone } from './zone.ts';
@@ -139,9 +140,9 @@ const filterCodec: PageCodec<Uint8Array> = {
   sizeOf: (filter) => filter.length,
 };
 
-function versionsCodec(commitTimestamp: number | null): PageCodec<VersionPage> {
+function versionsCodec(stamp: Stamp | null): PageCodec<VersionPage> {
   return {
-    decode: (payload, slot) => counted(decodeVersions(payload, commitTimestamp), slot),
+    decode: (payload, slot) => counted(decodeVersions(payload, stamp), slot),
     sizeOf: ({ timestamps, deleted, repeats }) =>
       timestamps.byteLength + (deleted?.length ?? 0) + (repeats?.length ?? 0),
   };
@@ -164,13 +165,13 @@ async function fetchOverflow(page: OverflowPage, slot: PageSlot<ColumnVector>): 
 /** Bytes of a slot and what hangs on it, for the account of the cache. */
 const slotBytes = 160;
 
-export function indexBlockCodec(columnCount: number, commitTimestamp: number | null): PageCodec<IndexBlock> {
-  const versions = versionsCodec(commitTimestamp);
+export function indexBlockCodec(columnCount: number, stamp: Stamp | null): PageCodec<IndexBlock> {
+  const versions = versionsCodec(stamp);
   return {
     decode: (payload, { file }) => {
       const reader = new ByteReader(payload);
       const groups = Array.from({ length: reader.varint() }, () =>
-        readGroup(reader, file, columnCount, versions, commitTimestamp),
+        readGroup(reader, file, columnCount, versions, stamp),
       );
       return { groups, lastKeys: new KeyIndex(groups.map(({ lastKey }) => lastKey)) };
     },
@@ -190,7 +191,7 @@ function readGroup(
   file: PageFile,
   columnCount: number,
   versions: PageCodec<VersionPage>,
-  commitTimestamp: number | null,
+  stamp: Stamp | null,
 ): Group {
   const flags = reader.uint8();
   const rowCount = reader.varint();
@@ -202,9 +203,9 @@ function readGroup(
     rowCount,
     deletedCount,
     hasRepeats: (flags & hasRepeatsFlag) !== 0,
-    oldestTimestamp: commitTimestamp ?? oldest,
-    newestTimestamp: commitTimestamp ?? newest,
-    continues,
+    oldestTimestamp: stamped(stamp, oldest),
+    newestTimestamp: stamped(stamp, newest),
+    continues: continues === null ? null : stamped(stamp, continues),
     firstKey: readKey(reader),
     lastKey: readKey(reader),
     keys: new PageSlot(file, readAddress(reader), keysCodec, rowCount),

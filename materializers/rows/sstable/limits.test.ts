@@ -293,7 +293,10 @@ describe('materializers/rows/sstable: what a store asks', () => {
       cache: new PageCache(1 << 20),
       compressions: [zstd],
     };
-    const table = await openSstable(sourceOf(file), { ...options, commitTimestamp: timestamp(77) });
+    const table = await openSstable(sourceOf(file), {
+      ...options,
+      stamp: { kind: 'commit', timestamp: timestamp(77), voidFrom: null },
+    });
     const section = table.sections[0]!;
     expect(section.newestTimestamp).to.equal(77);
     expect(await scanRows(section, 76)).to.deep.equal([]);

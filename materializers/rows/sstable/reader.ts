@@ -1,6 +1,6 @@
 import { ByteReaderError } from '../../../base/bytes/reader.ts';
 import { AlopexError, corrupted } from '../../../base/errors.ts';
-import type { IndexId, StorageId, Timestamp } from '../../../base/ids.ts';
+import type { IndexId, StorageId } from '../../../base/ids.ts';
 import { type ColumnVector, datumAt } from '../../../base/values/column.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { AnyPageSlot, PageCache } from './cache.ts';
@@ -10,6 +10,7 @@ import { type PageAddress, trailerLength } from './format.ts';
 import type { KeyPage } from './keys.ts';
 import { type Compression, openPage } from './page.ts';
 import { SstableSection } from './section.ts';
+import type { Stamp } from './stamp.ts';
 import { concatVectors } from './vector.ts';
 import type { VersionPage } from './versions.ts';
 
@@ -21,8 +22,8 @@ export type SstableOptions = {
   readonly cache: PageCache;
   /** What this host can read. */
   readonly compressions: readonly Compression[];
-  /** Of a private run: holds for all of its entries, in place of the file's own timestamps. */
-  readonly commitTimestamp?: Timestamp;
+  /** Of a file of one transaction's rows. */
+  readonly stamp?: Stamp | null;
 };
 
 /** All versions of one row group, for compaction. Column vectors in the order of the section's columns. */
@@ -45,7 +46,7 @@ export async function openSstable(source: PageSource, options: SstableOptions): 
   const footer = readFooter(bytes, address, trailer, name);
   const compression = findCompression(footer.compression, options);
   const file = new PageFile(source, name, trailer.fileNumber, compression, options.cache);
-  return new Sstable(file, footer, length, options.commitTimestamp ?? null);
+  return new Sstable(file, footer, length, options.stamp ?? null);
 }
 
 function readFooter(bytes: Uint8Array, address: PageAddress, trailer: Trailer, name: string): Footer {
@@ -73,11 +74,18 @@ export class Sstable {
   readonly file: PageFile;
   readonly length: number;
   readonly sections: readonly SstableSection[];
+  readonly #footer: Footer;
 
-  constructor(file: PageFile, footer: Footer, length: number, commitTimestamp: Timestamp | null) {
+  constructor(file: PageFile, footer: Footer, length: number, stamp: Stamp | null) {
     this.file = file;
     this.length = length;
-    this.sections = footer.sections.map((record) => new SstableSection(file, record, commitTimestamp));
+    this.sections = footer.sections.map((record) => new SstableSection(file, record, stamp));
+    this.#footer = footer;
+  }
+
+  /** The same file, read under another stamp, with pages of its own in the cache. */
+  restamped(stamp: Stamp): Sstable {
+    return new Sstable(this.file.sibling(), this.#footer, this.length, stamp);
   }
 
   get name(): string {

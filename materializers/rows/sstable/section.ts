@@ -13,6 +13,7 @@ import { groupsPerBlock, type SectionColumn } from './format.ts';
 import { type ColumnChunk, type Group, type IndexBlock, indexBlockCodec } from './index-block.ts';
 import { digestOf, KeyIndex, sharedLength } from './key-index.ts';
 import type { KeyPage } from './keys.ts';
+import { type Stamp, stamped } from './stamp.ts';
 import type { VersionPage } from './versions.ts';
 
 /** A version of a key. `values` are those of the projection; empty for a deletion. */
@@ -60,7 +61,7 @@ export class SstableSection {
   readonly #places: ReadonlyMap<number, number>;
   #projected: { readonly columns: readonly number[]; readonly projection: Projection } | null = null;
 
-  constructor(file: PageFile, record: SectionRecord, commitTimestamp: Timestamp | null) {
+  constructor(file: PageFile, record: SectionRecord, stamp: Stamp | null) {
     this.file = file;
     this.storage = record.storage;
     this.index = record.index;
@@ -71,9 +72,9 @@ export class SstableSection {
     this.groupCount = record.groupCount;
     this.firstKey = record.firstKey;
     this.lastKey = record.lastKey;
-    this.oldestTimestamp = commitTimestamp ?? (record.oldestTimestamp as Timestamp);
-    this.newestTimestamp = commitTimestamp ?? (record.newestTimestamp as Timestamp);
-    const codec = indexBlockCodec(record.columns.length, commitTimestamp);
+    this.oldestTimestamp = stamped(stamp, record.oldestTimestamp) as Timestamp;
+    this.newestTimestamp = stamped(stamp, record.newestTimestamp) as Timestamp;
+    const codec = indexBlockCodec(record.columns.length, stamp);
     this.#blocks = record.blocks.map((block) => ({
       record: block,
       index: new PageSlot(file, block.index, codec),

@@ -1,6 +1,7 @@
 import { ByteReader } from '../../../base/bytes/reader.ts';
 import { ByteWriter } from '../../../base/bytes/writer.ts';
 import { readBits, readIntegers, writeBits, writeIntegers } from './integers.ts';
+import { type Stamp, stamped } from './stamp.ts';
 
 /** Timestamps of a group's rows, which rows are deletions, and which repeat the key of the row before them. */
 const hasDeletedFlag = 1;
@@ -23,15 +24,15 @@ export function encodeVersions(
   return writer.toBytes();
 }
 
-/** `commitTimestamp`: what holds in place of the file's own timestamps, or null. */
-export function decodeVersions(payload: Uint8Array, commitTimestamp: number | null): VersionPage {
+export function decodeVersions(payload: Uint8Array, stamp: Stamp | null): VersionPage {
   const reader = new ByteReader(payload);
   const flags = reader.uint8();
   const count = reader.varint();
   const deleted = flags & hasDeletedFlag ? readBits(reader, count) : null;
   const repeats = flags & hasRepeatsFlag ? readBits(reader, count) : null;
   const timestamps = readIntegers(reader, new Float64Array(count));
-  if (commitTimestamp !== null) timestamps.fill(commitTimestamp);
+  if (stamp !== null)
+    for (let row = 0; row < count; row++) timestamps[row] = stamped(stamp, timestamps[row]!);
   return new VersionPage(timestamps, deleted, repeats);
 }
 

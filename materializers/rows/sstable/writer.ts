@@ -11,7 +11,7 @@ export type SstableEntry = {
   readonly storage: StorageId;
   readonly index: IndexId;
   readonly key: Uint8Array;
-  /** 0 in a private run, whose commit timestamp is given when it is opened. */
+  /** Of a row of an undecided transaction, the offset of its batch (see `Stamp`). */
   readonly timestamp: Timestamp;
   readonly deleted: boolean;
   /** In the order of the section's columns; null for a deletion and for an index entry. */

@@ -75,6 +75,10 @@ export class MemoryReader implements RowReader {
     return this.#isWaiting() ? Promise.resolve(answer) : answer;
   }
 
+  isTouched(): boolean {
+    return false;
+  }
+
   has(layout: TableLayout, { bytes }: RowKey): boolean {
     return this.#entries(layout, 0).some((entry) => compareBytes(entry.key, bytes) === 0);
   }
