@@ -42,6 +42,11 @@ export class IndexFiles {
     this.#host = host;
   }
 
+  /** The largest id of those that files have entries of; 0 where there are none. */
+  get newest(): number {
+    return this.#host.files.sections().reduce((newest, { index }) => Math.max(newest, index), 0);
+  }
+
   readonly isNew = (index: IndexId): boolean => this.#new.has(index);
 
   /** Puts the entries of the rows that are there into files, beside all that goes on. */
