@@ -18,6 +18,14 @@ export type QueryConfig = {
 };
 export type QueryCallback = (error: Error | null, result: ClientResult | undefined) => void;
 
+/** The forms in which node-postgres's `query` is called. */
+export type Query = {
+  <Submitted extends Submittable>(query: Submitted): Submitted;
+  (text: string | QueryConfig, values?: readonly unknown[]): Promise<ClientResult>;
+  (text: string | QueryConfig, callback: QueryCallback): void;
+  (text: string | QueryConfig, values: readonly unknown[], callback: QueryCallback): void;
+};
+
 /** Statements that wait on one client for those before them. */
 const queuedMax = 10_000;
 
@@ -52,16 +60,12 @@ export class PoolClient extends Emitter {
     return this.#session.status === 'idle' && this.#queued === 0;
   }
 
-  query<Query extends Submittable>(query: Query): Query;
-  query(text: string | QueryConfig, values?: readonly unknown[]): Promise<ClientResult>;
-  query(text: string | QueryConfig, callback: QueryCallback): void;
-  query(text: string | QueryConfig, values: readonly unknown[], callback: QueryCallback): void;
-  query(
+  readonly query: Query = (
     query: string | QueryConfig | Submittable,
     valuesOrCallback?: readonly unknown[] | QueryCallback,
     last?: QueryCallback,
-    // biome-ignore lint/suspicious/noExplicitAny: the overloads give the types.
-  ): any {
+    // biome-ignore lint/suspicious/noExplicitAny: the forms give the types.
+  ): any => {
     if (isSubmittable(query)) {
       this.#enqueue(() => new SubmittedConnection(this.#session, query, this.#types).run()).catch((error) =>
         tellError(query, error),
@@ -73,7 +77,7 @@ export class PoolClient extends Emitter {
       this.#enqueue(() => this.#run(config)),
       callback,
     );
-  }
+  };
 
   async #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#queued >= queuedMax) {

@@ -2,7 +2,7 @@ import { AlopexError } from '../../base/errors.ts';
 import { closed, type Database } from '../database/database.ts';
 import { EmbeddedDatabase } from '../database/embedded.ts';
 import { databaseName, type Engine } from '../database/engine.ts';
-import { PoolClient, type QueryCallback, type QueryConfig, queryOf, settle } from './client.ts';
+import { PoolClient, type Query, type QueryCallback, type QueryConfig, queryOf, settle } from './client.ts';
 import { Emitter } from './emitter.ts';
 import { type ClientResult, defaultTypes, type TypeParsers } from './result.ts';
 import type { Submittable } from './submitted.ts';
@@ -80,19 +80,15 @@ export class Pool extends Emitter {
     return undefined;
   }
 
-  query<Query extends Submittable>(query: Query): Query;
-  query(text: string | QueryConfig, values?: readonly unknown[]): Promise<ClientResult>;
-  query(text: string | QueryConfig, callback: QueryCallback): void;
-  query(text: string | QueryConfig, values: readonly unknown[], callback: QueryCallback): void;
-  query(
+  readonly query: Query = (
     query: string | QueryConfig | Submittable,
     valuesOrCallback?: readonly unknown[] | QueryCallback,
     last?: QueryCallback,
-    // biome-ignore lint/suspicious/noExplicitAny: the overloads give the types.
-  ): any {
+    // biome-ignore lint/suspicious/noExplicitAny: the forms give the types.
+  ): any => {
     const { config, callback } = queryOf(query, valuesOrCallback, last);
     return settle(this.#query(config), callback);
-  }
+  };
 
   async #query(config: QueryConfig): Promise<ClientResult> {
     const client = await this.#acquire();
