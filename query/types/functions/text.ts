@@ -99,9 +99,7 @@ function repeat(text: string, count: number): string {
 }
 
 function replace(text: string, from: string, to: string): string {
-  if (from === '') return text;
-  // A call for each is five times slower; a dollar sign has a meaning of its own.
-  return to.includes('$') ? text.replaceAll(from, () => to) : text.replaceAll(from, to);
+  return from === '' ? text : text.replaceAll(from, () => to);
 }
 
 function splitPart(text: string, delimiter: string, field: number): string {
