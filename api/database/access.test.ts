@@ -127,6 +127,14 @@ describe('privileges', () => {
       expect(await ask('alopex', 'SET ROLE bob', 'SELECT sum(n) FROM t')).to.equal('');
     }));
 
+  it("keep the whole server's work to superusers", () =>
+    withUsers(async (ask) => {
+      await ask('alopex', ...setUp);
+      expect(await ask('bob', 'CHECKPOINT')).to.equal('permission denied to execute CHECKPOINT command');
+      expect(await ask('bob', 'VACUUM FULL t')).to.equal('');
+      expect(await ask('alopex', 'CHECKPOINT', 'VACUUM FULL t')).to.equal('');
+    }));
+
   it('keep verifiers of passwords to superusers', () =>
     withUsers(async (ask) => {
       await ask('alopex', ...setUp, "ALTER ROLE carol PASSWORD 'secret'");

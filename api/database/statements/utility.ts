@@ -1,12 +1,12 @@
 import type { CreateExtensionStmt, LockStmt, VacuumStmt } from 'libpg-query';
 import { AlopexError } from '../../../base/errors.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
-import type { Privilege } from '../../../query/catalog/privileges.ts';
+import { isOwner, type Privilege } from '../../../query/catalog/privileges.ts';
 import { rangeVarOf } from '../../../query/sql/ast.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
-import { requireAnyPrivilege } from '../access.ts';
+import { requireAnyPrivilege, roleOf } from '../access.ts';
 import { refuseBlock, requireBlock } from '../blocks.ts';
 import type { EngineSession } from '../session.ts';
 import { optionsOf } from './ast-values.ts';
@@ -14,17 +14,33 @@ import { requireTable } from './tables.ts';
 
 /** VACUUM compacts, which happens by itself too; ANALYZE has nothing to gather: estimates come from file metadata. */
 export async function runVacuum(session: EngineSession, node: VacuumStmt): Promise<string> {
-  for (const relation of node.rels ?? []) {
-    if ('VacuumRelation' in relation) requireTable(session, rangeVarOf(relation.VacuumRelation.relation));
-  }
-  if (node.is_vacuumcmd !== true) return 'ANALYZE';
+  const command = node.is_vacuumcmd === true ? 'VACUUM' : 'ANALYZE';
+  const tables = (node.rels ?? []).flatMap((relation) =>
+    'VacuumRelation' in relation ? [requireTable(session, rangeVarOf(relation.VacuumRelation.relation))] : [],
+  );
+  const permitted = tables.filter((table) => mayVacuum(session, table, command));
+  if (command === 'ANALYZE') return command;
   refuseBlock(session, 'VACUUM');
-  if (optionsOf(node.options).some(({ name }) => name === 'full')) await session.engine.compact();
-  return 'VACUUM';
+  const isFull = optionsOf(node.options).some(({ name }) => name === 'full');
+  if (isFull && (permitted.length > 0 || roleOf(session).isSuperuser)) await session.engine.compact();
+  return command;
+}
+
+/** Of others' tables, PostgreSQL only warns. */
+function mayVacuum(session: EngineSession, { name, owner }: RelationDefinition, command: string): boolean {
+  if (isOwner(session.presentCatalog, roleOf(session), owner)) return true;
+  const what = command.toLowerCase();
+  session.notice('WARNING', 'warning', `permission denied to ${what} "${name}", skipping it`);
+  return false;
 }
 
 /** Writes everything applied to snapshots, so that the next start has no tail to fold. */
 export async function runCheckpoint(session: EngineSession): Promise<string> {
+  if (!roleOf(session).isSuperuser) {
+    throw new AlopexError('insufficient_privilege', 'permission denied to execute CHECKPOINT command', {
+      detail: 'Only superusers may execute this command.',
+    });
+  }
   await session.engine.checkpoint();
   return 'CHECKPOINT';
 }
