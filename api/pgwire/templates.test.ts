@@ -59,7 +59,7 @@ const literal = fc.oneof(
     '$1',
     "date '2020-02-02'",
     "'1'::int",
-    '-1::int2',
+    '-32768::int2',
   ),
 );
 const columns = [
@@ -121,11 +121,12 @@ describe('texts that differ in their literals', () => {
   it('are answered as the parser would have them, errors and their places too', async () => {
     await withBoth(async (ask) => {
       await fc.assert(
-        fc.asyncProperty(fc.array(statement, { minLength: 10, maxLength: 40 }), async (texts) => {
+        fc.asyncProperty(fc.array(statement, { minLength: 5, maxLength: 20 }), async (texts) => {
           await ask('ROLLBACK');
           await ask('DROP TABLE IF EXISTS t');
           await ask(table);
-          for (const text of texts) {
+          // The first has the text seen, the second makes a template of it, the third goes by that.
+          for (const text of texts.flatMap((each) => [each, each, each])) {
             const [filled, parsed] = await ask(text);
             expect(filled, text).to.deep.equal(parsed);
           }
