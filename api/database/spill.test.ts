@@ -128,6 +128,47 @@ describe('a transaction larger than memory may be', () => {
       expect(await totals(database)).to.deep.equal({ rows: 1000, sum: 12 });
     }));
 
+  it('has some dozens of files at most while it runs, and none when it has ended', () =>
+    withDatabase(async (database) => {
+      const { rows } = database.engine;
+      const sums = async (queries: Pick<EmbeddedDatabase, 'query'>) =>
+        (await queries.query('SELECT count(*)::int4 AS n, sum(id)::int4 AS ids FROM t')).rows[0];
+      for (const isKept of [false, true]) {
+        const ended = database.transaction(async (transaction) => {
+          await transaction.query(fill(1, 6000));
+          expect(rows.unnamedFiles.undecided).to.be.within(2, 40);
+          await transaction.query('UPDATE t SET n = 1 WHERE id % 2 = 0');
+          expect(await sums(transaction)).to.deep.equal({ n: 6000, ids: 18_003_000 });
+          if (!isKept) throw new Error('changed its mind');
+        });
+        if (isKept) await ended;
+        else expect(await failure(ended)).to.equal(undefined);
+        await database.engine.checkpoint();
+        expect(rows.unnamedFiles).to.deep.equal({ isWriting: false, undecided: 0, committed: 0 });
+      }
+      expect(await sums(database)).to.deep.equal({ n: 6000, ids: 18_003_000 });
+      await database.engine.compact();
+      expect(await totals(database)).to.deep.equal({ rows: 6000, sum: 3000 });
+    })).timeout(20_000);
+
+  it('is seen by serializable transactions that read where its files have keys', () =>
+    withDatabase(async (database) => {
+      const outcomes: unknown[] = [];
+      for (const read of ['id = 500', 'id = 5000']) {
+        const reading = database.transaction(
+          async (transaction) => {
+            await transaction.query(`SELECT n FROM t WHERE ${read}`);
+            await database.query(fill(1, 1000));
+            await transaction.query(`INSERT INTO t VALUES (-1, NULL, 0)`);
+          },
+          { isolation: 'serializable' },
+        );
+        outcomes.push(await failure(reading));
+        await database.query('DELETE FROM t');
+      }
+      expect(outcomes).to.deep.equal(['40001', null]);
+    }));
+
   it('writes to a table that another transaction made after it had spilled', () =>
     withDatabase(async (database) => {
       await database.transaction(async (transaction) => {

@@ -9,8 +9,13 @@ export type PrivateFile = {
   readonly to: Offset;
   /** Rows of batches from it on were rolled back to a savepoint. */
   readonly voidFrom: Offset | null;
+  /** 0: it was written from the log; else it was merged of files of the tier below. */
+  readonly tier: number;
   readonly file: LiveFile;
 };
+
+/** So many files of a tier become one of the next: no transaction has more than some dozens. */
+const filesOfTierMax = 16;
 
 /**
  * The files of one undecided transaction. They go when the transaction does, unless it commits: then they are the
@@ -45,6 +50,23 @@ export class PrivateFiles {
     return this.#files.at(-1)?.to ?? (0 as Offset);
   }
 
+  /** The newest files, where they are enough of one tier to be merged. */
+  get mergeable(): readonly PrivateFile[] | null {
+    const newest = this.#files.slice(-filesOfTierMax);
+    const isOne = newest.every(({ tier, voidFrom }) => tier === newest[0]!.tier && voidFrom === null);
+    return isOne && newest.length === filesOfTierMax ? newest : null;
+  }
+
+  /** Puts one file in the place of those that it was merged of. False: they are not the newest any more. */
+  merge(files: readonly PrivateFile[], file: LiveFile): boolean {
+    const start = this.#files.length - files.length;
+    if (start < 0 || files.some((each, place) => this.#files[start + place] !== each)) return false;
+    const { from, tier } = files[0]!;
+    const merged = { from, to: files.at(-1)!.to, voidFrom: null, tier: tier + 1, file };
+    this.#replace([...this.#files.slice(0, start), merged]);
+    return true;
+  }
+
   add(file: PrivateFile): void {
     this.#replace([...this.#files, file]);
   }
@@ -57,8 +79,14 @@ export class PrivateFiles {
     this.#replace(kept);
   }
 
-  #cut({ from, to, file }: PrivateFile, voidFrom: Offset): PrivateFile {
-    return { from, to, voidFrom, file: this.#restamped(file, { kind: 'private', voidFrom }, file.record) };
+  #cut({ from, to, tier, file }: PrivateFile, voidFrom: Offset): PrivateFile {
+    return {
+      from,
+      to,
+      voidFrom,
+      tier,
+      file: this.#restamped(file, { kind: 'private', voidFrom }, file.record),
+    };
   }
 
   #restamped(file: LiveFile, stamp: Stamp, record: ManifestFile): LiveFile {

@@ -2,11 +2,12 @@ import type { Env } from '../../base/env/env.ts';
 import { type AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type Offset, offset } from '../../base/ids.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
+import { compactTask } from '../worker/compact.ts';
 import { openSstableFile, sstablePath, type WrittenFile } from '../worker/sstable-file.ts';
 import { type WriteRunOutput, writeRunTask } from '../worker/write-run.ts';
 import type { LiveFile } from './files.ts';
 import type { Layouts } from './layouts.ts';
-import { PrivateFiles } from './private-files.ts';
+import { type PrivateFile, PrivateFiles } from './private-files.ts';
 import type { PageCache } from './sstable/cache.ts';
 import { type BatchSpan, type Sealing, type Undecided, UndecidedRun } from './undecided.ts';
 
@@ -37,7 +38,6 @@ const fileBytesMin = 1024 * 1024;
  */
 export class PrivateRuns {
   readonly #host: PrivateRunsHost;
-  /** Until somebody has seen how it ended. */
   readonly #writing = new Map<UndecidedRun, Promise<void>>();
 
   constructor(host: PrivateRunsHost) {
@@ -87,14 +87,12 @@ export class PrivateRuns {
     await this.#written(run);
   }
 
+  /** What is being written of it is; throws what went wrong with it. */
   async #written(run: UndecidedRun): Promise<void> {
-    const writing = this.#writing.get(run);
-    if (writing === undefined) return;
-    try {
-      await writing;
-    } finally {
-      this.#writing.delete(run);
-    }
+    await this.#writing.get(run);
+    const { problem } = run;
+    run.problem = null;
+    if (problem !== null) throw problem;
   }
 
   /** Begins to write what is in memory, or goes on with what the disk had no room for. */
@@ -102,8 +100,12 @@ export class PrivateRuns {
     const sealing = run.sealing ?? run.beginSealing();
     if (sealing === null) return;
     const layouts = run.layoutsAt(this.#host.layouts(), sealing.from).toJson();
-    const writing = this.#writeSealed(undecided, run, sealing, layouts);
-    writing.catch(() => {});
+    run.problem = null;
+    const writing = this.#writeSealed(undecided, run, sealing, layouts)
+      .catch((error: unknown) => {
+        run.problem = error;
+      })
+      .finally(() => this.#writing.delete(run));
     this.#writing.set(run, writing);
   }
 
@@ -120,6 +122,43 @@ export class PrivateRuns {
     }
     run.endSealing(sealing, file);
     undecided.forget(sealing.to);
+    await this.#mergeWhereDue(run);
+  }
+
+  /** So that neither reads nor the operating system have too many files to deal with. */
+  async #mergeWhereDue(run: UndecidedRun): Promise<void> {
+    for (;;) {
+      const files = run.files.mergeable;
+      if (files === null) return;
+      const merged = await this.#merge(run, files);
+      if (!run.mergeFiles(files, merged)) this.#host.retire(merged);
+    }
+  }
+
+  async #merge(run: UndecidedRun, files: readonly PrivateFile[]): Promise<LiveFile> {
+    const { env, directory, layouts, takeFileNumber } = this.#host;
+    const inputs = files.map(({ file }) => file.record);
+    const firstFile = takeFileNumber();
+    const set = run.files.set;
+    set?.hold();
+    try {
+      const output = await env.workers.run(compactTask, {
+        directory,
+        plan: { inputs, level: 0, isBottom: false },
+        firstFile,
+        filesMax: 1,
+        now: null,
+        layouts: run.layoutsAt(layouts(), null).toJson(),
+        dropped: [],
+        droppedIndexes: [],
+      });
+      return await this.#open(output.files[0]!);
+    } catch (error) {
+      await this.#remove(firstFile);
+      throw error;
+    } finally {
+      set?.release();
+    }
   }
 
   /** Its rows are read from the log again, into files. */
@@ -145,6 +184,7 @@ export class PrivateRuns {
       const { file, next, objectEvents } = await this.#write(undecided, span, own, this.#host.bytesMax);
       run.noteObjectEvents(objectEvents);
       if (file !== null) run.addFile({ from, to: next }, file);
+      await this.#mergeWhereDue(run);
       from = next;
     }
   }
@@ -189,6 +229,6 @@ export class PrivateRuns {
 
   /** What is being written ends; nothing new begins. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#writing.values());
+    await Promise.all(this.#writing.values());
   }
 }

@@ -9,7 +9,7 @@ import type { LiveFile } from './files.ts';
 import type { Layouts } from './layouts.ts';
 import { Trees } from './memtable.ts';
 import type { SpilledRun } from './overlay.ts';
-import type { PrivateFiles } from './private-files.ts';
+import type { PrivateFile, PrivateFiles } from './private-files.ts';
 import { undecidedTimestamp } from './sstable/stamp.ts';
 import type { Layer } from './store.ts';
 
@@ -27,6 +27,8 @@ export type Sealing = BatchSpan & { readonly trees: Trees; voidFrom: Offset | nu
  */
 export class UndecidedRun implements SpilledRun {
   readonly files: PrivateFiles;
+  /** Why a file of it could not be written, until its transaction is told. */
+  problem: unknown = null;
   /** What is in no file yet. */
   #trees = new Trees();
   #sealing: Sealing | null = null;
@@ -131,13 +133,19 @@ export class UndecidedRun implements SpilledRun {
     this.#sealing = null;
     this.#layers = null;
     const { from, to, voidFrom } = sealing;
-    if (file !== null) this.files.add({ from, to, voidFrom: null, file });
+    if (file !== null) this.files.add({ from, to, voidFrom: null, tier: 0, file });
     if (voidFrom !== null) this.files.rollBackTo(voidFrom);
   }
 
   addFile(span: BatchSpan, file: LiveFile): void {
-    this.files.add({ ...span, voidFrom: null, file });
+    this.files.add({ ...span, voidFrom: null, tier: 0, file });
     this.#layers = null;
+  }
+
+  /** As `PrivateFiles.merge`. */
+  mergeFiles(files: readonly PrivateFile[], file: LiveFile): boolean {
+    this.#layers = null;
+    return this.files.merge(files, file);
   }
 
   noteObjectEvents(events: readonly RowEvent[]): void {

@@ -18,8 +18,8 @@ export type CompactInput = {
   readonly firstFile: number;
   /** How many numbers are free from there on; the last file takes all that is left. */
   readonly filesMax: number;
-  /** The timestamp that horizons are counted back from; nobody reads below it less a table's history. */
-  readonly now: number;
+  /** The timestamp that horizons are counted back from; nobody reads below it less a table's history. Null: all is kept. */
+  readonly now: number | null;
   readonly layouts: JsonObject;
   readonly dropped: Manifest['dropped'];
   readonly droppedIndexes: readonly DroppedIndex[];
@@ -31,6 +31,8 @@ export const compactTask: WorkerTask<CompactInput, CompactionOutput> = {
   run: compactRows,
 };
 
+/** A horizon below every timestamp. */
+const keepsEverything = -1;
 /** Of a storage that no layout knows any more. */
 const droppedHistoryMs = 24 * 3_600_000;
 
@@ -98,7 +100,8 @@ class Compaction {
       storage === objectsLayout.storage
         ? this.#longestHistoryMs()
         : (this.#layouts.tables.get(storage)?.historyMs ?? droppedHistoryMs);
-    const now = this.#input.now as Timestamp;
+    const now = this.#input.now as Timestamp | null;
+    if (now === null) return keepsEverything;
     return historyMs === 0 ? now : timestampOfMs(msOfTimestamp(now) - historyMs);
   }
 

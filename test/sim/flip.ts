@@ -35,6 +35,10 @@ const later = `
     FROM generate_series(1, 12) AS n;
   INSERT INTO place (long) VALUES (repeat('beyond a page ', 700));
 `;
+/** A transaction of several batches, with files of its own. */
+const large = `
+  INSERT INTO person SELECT n, 'large ' || n, NULL, n, n, NULL FROM generate_series(1000, 1250) AS n;
+`;
 const last = `
   INSERT INTO person SELECT n, 'late ' || n, NULL, n, n, NULL FROM generate_series(100, 120) AS n;
   DELETE FROM place WHERE id = 3;
@@ -45,9 +49,9 @@ export async function sampleFiles(): Promise<Files> {
   const machine = new Simulation(1).machine('a');
   await machine.run(async (env) => {
     const database = await open(env);
-    for (const part of [script, later, last]) {
+    for (const part of [script, later, large, last]) {
       await database.query(part);
-      if (part !== last) await database.engine.checkpoint();
+      if (part === later || part === large) await database.engine.checkpoint();
     }
     await database.close();
   });
@@ -61,7 +65,11 @@ async function open(env: Env): Promise<EmbeddedDatabase> {
     cacheBytes: 1 << 20,
     connectionsMax: 10,
     settings: {},
-    limits: { log: { segmentBytesMax: 6 * 1024 } },
+    limits: {
+      log: { segmentBytesMax: 6 * 1024 },
+      commit: { largeCommitBytes: 64 * 1024, batchBytesMax: 8 * 1024, spillBytes: 64 * 1024 },
+      runBytesMax: 16 * 1024,
+    },
     onProblem: () => {},
   });
   return new EmbeddedDatabase(engine);
