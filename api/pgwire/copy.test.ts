@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import type { MemoryClient } from './test-kit/memory-client.ts';
 import {
   bind,
   copyData,
@@ -11,38 +10,23 @@ import {
   query,
   sync,
 } from './test-kit/messages.ts';
-import { ServedDatabase } from './test-kit/served-database.ts';
+import { servedTable } from './test-kit/served-table.ts';
 
 describe('COPY over the query protocols', () => {
-  let served: ServedDatabase;
-  let client: MemoryClient;
-
-  before(async () => {
-    served = await ServedDatabase.open();
-  });
-  after(() => served.close());
-
-  beforeEach(async () => {
-    client = await served.client();
-    await client.ask(
-      query(`DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, name text);
-             INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, NULL)`),
-    );
-  });
-  afterEach(() => client.close());
+  const table = servedTable();
 
   const startCopy = async () => {
-    client.send(query('COPY t FROM STDIN'));
-    await client.until('CopyInResponse');
+    table.client.send(query('COPY t FROM STDIN'));
+    await table.client.until('CopyInResponse');
   };
 
   it('takes lines cut anywhere, and gives one message a line', async () => {
     await startCopy();
     expect(
-      await client.ask(copyData('20\ttwe'), copyData('nty\n21\t\\N'), copyData('\n'), copyDone),
+      await table.client.ask(copyData('20\ttwe'), copyData('nty\n21\t\\N'), copyData('\n'), copyDone),
     ).to.deep.equal(['CommandComplete COPY 2', 'ReadyForQuery I']);
     expect(
-      await client.ask(query('COPY (SELECT * FROM t WHERE id >= 3 ORDER BY id) TO STDOUT')),
+      await table.client.ask(query('COPY (SELECT * FROM t WHERE id >= 3 ORDER BY id) TO STDOUT')),
     ).to.deep.equal([
       'CopyOutResponse 0 x2',
       'CopyData "3\\t\\\\N\\n"',
@@ -56,26 +40,26 @@ describe('COPY over the query protocols', () => {
 
   it('what a client still sends after an error is skipped', async () => {
     await startCopy();
-    const answers = await client.ask(copyData('bad\n'), copyData('22\tx\n'), copyDone);
+    const answers = await table.client.ask(copyData('bad\n'), copyData('22\tx\n'), copyDone);
     expect(answers[0]).to.match(/^ErrorResponse ERROR 22P04 missing data for column "name"/);
-    expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    expect(await table.client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
   });
 
   it('CopyFail, and any message that is none of COPY, end it without a row', async () => {
     await startCopy();
-    expect(await client.ask(copyData('20\tx\n'), copyFail('no more'))).to.deep.equal([
+    expect(await table.client.ask(copyData('20\tx\n'), copyFail('no more'))).to.deep.equal([
       'ErrorResponse ERROR 57014 COPY from stdin failed: no more',
       'ReadyForQuery I',
     ]);
     await startCopy();
-    expect((await client.ask(copyData('20\tx\n'), query('SELECT 1')))[0]).to.match(
+    expect((await table.client.ask(copyData('20\tx\n'), query('SELECT 1')))[0]).to.match(
       /^ErrorResponse ERROR 08P01 /,
     );
-    expect(await client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
+    expect(await table.client.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
   });
 
   it('in the extended protocol Flush and Sync inside it are ignored', async () => {
-    const answers = await client.ask(
+    const answers = await table.client.ask(
       parse('COPY t FROM STDIN'),
       bind(),
       execute(),
@@ -95,7 +79,7 @@ describe('COPY over the query protocols', () => {
   });
 
   it('an error in the extended protocol skips to Sync', async () => {
-    const answers = await client.ask(
+    const answers = await table.client.ask(
       parse('COPY t FROM STDIN'),
       bind(),
       execute(),
@@ -112,9 +96,9 @@ describe('COPY over the query protocols', () => {
   });
 
   it('a script goes on after its COPY', async () => {
-    client.send(query('COPY t FROM STDIN; SELECT count(*) FROM t'));
-    await client.until('CopyInResponse');
-    expect(await client.ask(copyData('20\tx\n'), copyDone)).to.deep.equal([
+    table.client.send(query('COPY t FROM STDIN; SELECT count(*) FROM t'));
+    await table.client.until('CopyInResponse');
+    expect(await table.client.ask(copyData('20\tx\n'), copyDone)).to.deep.equal([
       'CommandComplete COPY 1',
       'RowDescription count:20',
       'DataRow 4',
@@ -125,23 +109,23 @@ describe('COPY over the query protocols', () => {
 
   it('a connection that ends in the middle leaves nothing', async () => {
     await startCopy();
-    client.send(copyData('20\tx\n'));
-    client.close();
-    const other = await served.client();
+    table.client.send(copyData('20\tx\n'));
+    table.client.close();
+    const other = await table.served.client();
     expect(await other.ask(query('SELECT count(*) FROM t'))).to.include('DataRow 3');
     other.close();
   });
 
   it('of changes sends them as they come, and ends only when it is cancelled', async () => {
-    client.send(query("SET statement_timeout = '100ms'; COPY t TO STDOUT (FORMAT changes, FROM 0)"));
-    const answers = await client.until('ReadyForQuery');
+    table.client.send(query("SET statement_timeout = '100ms'; COPY t TO STDOUT (FORMAT changes, FROM 0)"));
+    const answers = await table.client.until('ReadyForQuery');
     const lines = answers.filter((answer) => answer.startsWith('CopyData')).map((line) => line.slice(9));
     const last = JSON.parse(JSON.parse(lines.at(-1)!)) as Record<string, unknown>;
     expect(last).to.deep.include({ schema: 'public', table: 't', operation: 'c', before: null });
     expect(last).to.deep.include({ types: { id: 23, name: 25 }, after: { id: '3', name: null } });
     expect(answers.at(-2)).to.equal('ErrorResponse ERROR 57014 canceling statement due to statement timeout');
     expect(answers).not.to.include('CopyDone');
-    expect(await client.ask(query('COPY t TO STDOUT (FORMAT changes, SINCE 3)'))).to.include(
+    expect(await table.client.ask(query('COPY t TO STDOUT (FORMAT changes, SINCE 3)'))).to.include(
       'ErrorResponse ERROR 42601 option "since" not recognized',
     );
   });
