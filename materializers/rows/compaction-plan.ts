@@ -56,28 +56,53 @@ export function planFullCompaction(set: LiveFiles): CompactionPlan | null {
   };
 }
 
+/**
+ * What is written spans the gaps between its inputs' keys: files of the level in them would overlap it, and are merged
+ * too. Each that joins may have other indexes, and widen the spans of those.
+ */
 function planInto(set: LiveFiles, upper: readonly LiveFile[], level: number): CompactionPlan {
-  const overlapping = (file: LiveFile): boolean => upper.some((each) => overlap(each, file));
-  const inputs = [...upper, ...set.files.filter((file) => file.record.level === level && overlapping(file))];
-  const isBottom = !set.files.some(
-    (file) => file.record.level > level && inputs.some((input) => overlap(input, file)),
-  );
+  const inputs = [...upper];
+  const spans = new KeySpans();
+  for (const file of upper) spans.add(file);
+  let others = set.files.filter(({ record }) => record.level === level);
+  for (;;) {
+    const joining = others.filter((file) => spans.overlap(file));
+    if (joining.length === 0) break;
+    for (const file of joining) spans.add(file);
+    inputs.push(...joining);
+    others = others.filter((file) => !joining.includes(file));
+  }
+  const isBottom = !set.files.some((file) => file.record.level > level && spans.overlap(file));
   return { inputs: inputs.map(({ record }) => record), level, isBottom };
+}
+
+/** For each storage and index, from the first key of all files to the last. */
+class KeySpans {
+  readonly #spans = new Map<string, { readonly first: Uint8Array; readonly last: Uint8Array }>();
+
+  add({ sstable }: LiveFile): void {
+    for (const { storage, index, firstKey, lastKey } of sstable.sections) {
+      const name = `${storage}/${index}`;
+      const { first, last } = this.#spans.get(name) ?? { first: firstKey, last: lastKey };
+      this.#spans.set(name, {
+        first: compareBytes(firstKey, first) < 0 ? firstKey : first,
+        last: compareBytes(lastKey, last) > 0 ? lastKey : last,
+      });
+    }
+  }
+
+  overlap({ sstable }: LiveFile): boolean {
+    return sstable.sections.some(({ storage, index, firstKey, lastKey }) => {
+      const span = this.#spans.get(`${storage}/${index}`);
+      return (
+        span !== undefined && compareBytes(firstKey, span.last) <= 0 && compareBytes(span.first, lastKey) <= 0
+      );
+    });
+  }
 }
 
 function deepest(set: LiveFiles): number {
   return set.files.reduce((level, { record }) => Math.max(level, record.level), 0);
-}
-
-function overlap(left: LiveFile, right: LiveFile): boolean {
-  return left.sstable.sections.some((section) => {
-    const other = right.sstable.section(section.storage, section.index);
-    return (
-      other !== null &&
-      compareBytes(section.firstKey, other.lastKey) <= 0 &&
-      compareBytes(other.firstKey, section.lastKey) <= 0
-    );
-  });
 }
 
 export function afterCompaction(

@@ -1,5 +1,6 @@
 import { compareBytes } from '../../base/bytes/compare.ts';
 import type { IndexId, StorageId } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
 import { byAge, type Manifest, type ManifestFile } from '../manifest/manifest.ts';
 import type { SectionRun } from './section-run.ts';
 import type { Sstable } from './sstable/reader.ts';
@@ -68,10 +69,7 @@ export class LiveFiles implements FileSet {
       else if (levels.has(record.level)) levels.get(record.level)!.push(section);
       else levels.set(record.level, [section]);
     }
-    const deeper = [...levels.values()].map((sections) =>
-      sections.sort((left, right) => compareBytes(left.firstKey, right.firstKey)),
-    );
-    return [...newest, ...deeper];
+    return [...newest, ...Array.from(levels.values(), inOrder)];
   }
 
   hold(): void {
@@ -84,4 +82,17 @@ export class LiveFiles implements FileSet {
       if (--file.users === 0) this.#onUnused(file);
     }
   }
+}
+
+/** Sections of one level. Readers look for a key in one of them alone. */
+function inOrder(sections: SstableSection[]): SectionRun {
+  sections.sort((left, right) => compareBytes(left.firstKey, right.firstKey));
+  for (let place = 1; place < sections.length; place++) {
+    const [previous, next] = [sections[place - 1]!, sections[place]!];
+    invariant(
+      compareBytes(previous.lastKey, next.firstKey) < 0,
+      `keys of ${previous.file.name} and ${next.file.name} do not overlap`,
+    );
+  }
+  return sections;
 }
