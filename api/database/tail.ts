@@ -92,13 +92,16 @@ export async function* tailBatches(
 
 const yearMs = 365 * 24 * 3_600_000;
 
-/** Until the log has more, or the tail is stopped. Somebody who waits keeps the process alive, as a promise does not. */
+/**
+ * Until the log has more, or the tail is stopped: what is decided moves with the high watermark, and with an open large
+ * transaction stays behind it. Somebody who waits keeps the process alive, as a promise does not.
+ */
 async function more({ log, env }: Engine, signal: AbortSignal | undefined): Promise<void> {
   const alive = env.clock.setTimer(yearMs, () => undefined);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const stop = () => resolve();
   signal?.addEventListener('abort', stop, { once: true });
-  log.waitPast(log.lastStableOffset).then(resolve, reject);
+  log.waitPast(log.highWatermark).then(resolve, reject);
   try {
     await promise;
   } finally {

@@ -216,6 +216,20 @@ export function databaseSuite(name: string, open: () => Promise<Database>): void
         await rejects(async () => find.query([7]), '26000');
       });
 
+      it('keeps the types of its parameters when a column gets another one', async () => {
+        await db.execute('CREATE TABLE changing (id int PRIMARY KEY, value text)');
+        await using insert = await db.prepare('INSERT INTO changing VALUES (?, ?)');
+        await using update = await db.prepare('UPDATE changing SET value = $2 WHERE id = $1');
+        expect(await insert.execute([1, 'one'])).to.equal(1);
+        await db.execute('ALTER TABLE changing DROP COLUMN value');
+        await db.execute('ALTER TABLE changing ADD COLUMN value jsonb');
+        await rejects(insert.execute([2, 'two']), '42804');
+        await rejects(insert.executeMany([[2, 'two']]), '42804');
+        await rejects(update.execute([1, 'two']), '42804');
+        expect((await db.query('SELECT * FROM changing')).rows).to.deep.equal([{ id: 1, value: null }]);
+        await db.execute('DROP TABLE changing');
+      });
+
       it('refuses what is no statement, and more than one', async () => {
         await rejects(db.prepare('SELEKT 1'), '42601');
         await rejects(db.prepare('SELECT 1; SELECT 2'), '42601');

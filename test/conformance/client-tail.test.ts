@@ -47,6 +47,17 @@ function tailSuite(how: string, open: () => Promise<Opened>): void {
       return taken;
     }
 
+    it('waits for the end of a large transaction, and lets it come to one', async () => {
+      const rowCount = 60_000;
+      const tail = take(db.tail({ table: 'doc' }), rowCount);
+      await db.execute(
+        `INSERT INTO doc SELECT i, repeat(md5(i::text), 6) FROM generate_series(1, ${rowCount}) AS i`,
+      );
+      const ids = (await tail).map(({ after }) => after?.id);
+      expect(ids[0]).to.equal(1);
+      expect(new Set(ids).size).to.equal(rowCount);
+    });
+
     it('gives rows before and after, in the order of commits, and of keys within one', async () => {
       const tail = take(db.tail({ table: 'doc', from: 0 }), 4);
       await db.execute("INSERT INTO doc VALUES (1, 'a')");

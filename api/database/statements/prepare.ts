@@ -41,8 +41,6 @@ export type PreparedQuery = {
   readonly change: KeyedChange | null;
   /** The start of the command tag. */
   readonly command: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
-  /** What the client said of the parameters' types; the rest was inferred. */
-  readonly givenTypes: readonly TypeOid[];
   /** Tables that it writes or locks rows of: locked before the plan is relied on. */
   readonly writtenTables: readonly number[];
   /** What its user needs privileges for. */
@@ -187,7 +185,6 @@ export function prepareQuery(
       writtenTables: [...writtenTables(bound.plan)],
       command: bound.command,
       accesses: bound.accesses,
-      givenTypes,
       catalogVersion: catalog.version,
       searchPath,
       readsPast: isPast,
@@ -215,7 +212,8 @@ export function currentQuery(
     if (session.settings.hasBeenAnother) requireAccess(session, query.accesses);
     return query;
   }
-  const again = prepareQuery(session, prepared.statement, query.givenTypes, moments);
+  // Its parameters have the types that they were described with, whatever the columns are now.
+  const again = prepareQuery(session, prepared.statement, prepared.parameterTypes, moments);
   if (!isSameResult(again.columns, prepared.columns)) {
     throw new AlopexError('feature_not_supported', 'cached plan must not change result type');
   }
