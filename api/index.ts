@@ -6,6 +6,7 @@
  *     await db.execute('CREATE TABLE docs (id TEXT, vec VECTOR(384))');
  */
 import './node-version.ts';
+import './young-space.ts';
 
 export { AlopexError } from '../base/errors.ts';
 export type {

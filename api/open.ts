@@ -5,6 +5,7 @@ import type { Database as DatabaseInterface, OpenOptions } from './database/data
 import { EmbeddedDatabase } from './database/embedded.ts';
 import { Engine } from './database/engine.ts';
 import { defaultRetention } from './database/log-retention.ts';
+import { releaseYoungSpace } from './young-space.ts';
 
 export type Database = DatabaseInterface;
 
@@ -19,8 +20,8 @@ async function open(options: OpenOptions): Promise<Database> {
 }
 
 async function openPath(path: string, options: OpenOptions): Promise<Database> {
-  return new EmbeddedDatabase(
-    await Engine.open({
+  try {
+    const engine = await Engine.open({
       env: realEnv(),
       path: resolve(path),
       cacheBytes: options.cacheBytes ?? cacheBytesDefault,
@@ -31,8 +32,11 @@ async function openPath(path: string, options: OpenOptions): Promise<Database> {
       connectionsMax: 10_000,
       settings: {},
       onProblem: options.onProblem ?? ((problem) => process.emitWarning(problem)),
-    }),
-  );
+    });
+    return new EmbeddedDatabase(engine);
+  } finally {
+    releaseYoungSpace();
+  }
 }
 
 /** The client of the wire, and with it the network, is loaded when it is asked for. */

@@ -12,6 +12,8 @@ const dist = join(root, 'dist');
 /** What a program imports or starts, by its name in dist/. */
 const programs = {
   index: 'api/index.ts',
+  // By itself, so that it is evaluated before what it is for.
+  'young-space': 'api/young-space.ts',
   'alopex-server': 'tools/alopex-server/main.ts',
   'alopex-cli': 'tools/alopex-cli/main.ts',
 };
