@@ -32,10 +32,18 @@ function atMicros(engine: Engine, micros: number | bigint): Timestamp {
   const nowMs = engine.env.clock.wallMs();
   const ms = Math.floor(Number(micros) / 1000);
   if (ms > Math.max(nowMs, msOfTimestamp(engine.transactions.visible)) + 1) {
-    throw new AlopexError('invalid_parameter_value', 'AS OF names a time in the future');
+    const [named, now] = [ms, nowMs].map(isoTime);
+    throw new AlopexError('invalid_parameter_value', `AS OF names a time in the future: ${named}`, {
+      detail: `The server's clock says ${now}.`,
+    });
   }
   const at = timestampOfMs(ms + 1) - 1;
   return timestamp(Math.min(Math.max(at, 0), engine.transactions.visible));
+}
+
+/** Milliseconds since 1970; what no Date holds is infinity. */
+function isoTime(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : 'infinity';
 }
 
 async function atOffset(engine: Engine, value: number): Promise<Timestamp> {
