@@ -56,12 +56,17 @@ export type EngineLimits = {
   /** Indexes of tables with more rows are built while others write. */
   readonly smallTableRows?: number;
   readonly indexSortBytesMax?: number;
+  /** A start that reads more of the log is followed by a flush. */
+  readonly replayBytesMax?: number;
   /** Rows of open transactions in memory, once they were spilled. */
   readonly runBytesMax?: number;
 };
 
-/** Rows that are written again, for a new index, in less time than its states take. */
-const smallTableRows = 1000;
+const defaultLimits = {
+  /** Rows that are written again, for a new index, in less time than its states take. */
+  smallTableRows: 1000,
+  replayBytesMax: 8 * 1024 * 1024,
+} as const;
 
 /** One open database: its log, its folds, its transactions, its sessions. */
 export class Engine implements SessionHost {
@@ -75,7 +80,7 @@ export class Engine implements SessionHost {
   readonly retention: LogRetention;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
-  readonly limits: EngineLimits & Required<Pick<EngineLimits, 'smallTableRows'>>;
+  readonly limits: EngineLimits & Required<Pick<EngineLimits, keyof typeof defaultLimits>>;
   readonly indexBuilds: IndexBuilds;
   readonly slices: Slices;
   /** Of callers in this process. */
@@ -100,7 +105,7 @@ export class Engine implements SessionHost {
     this.slices = new Slices(options.env.clock);
     this.turns = new Turns(options.env.clock);
     this.settings = options.settings;
-    this.limits = { smallTableRows, ...options.limits };
+    this.limits = { ...defaultLimits, ...options.limits };
     this.indexBuilds = new IndexBuilds(this, options.onProblem);
     this.log = log;
     this.rows = rows;
@@ -181,11 +186,21 @@ export class Engine implements SessionHost {
       engine = new Engine(options, lock, log, rows, transactions, temporaryFiles);
       await loadSequences(rows, engine.sequences);
       await engine.indexBuilds.dropUnfinished();
+      engine.#shortenReplay();
       return engine;
     } catch (error) {
       await log.close();
       throw error;
     }
+  }
+
+  /** Where this start had to read much of the log, the next one shall not. In the background. */
+  #shortenReplay(): void {
+    if (this.log.bytesAfter(this.rows.replayFrom) <= this.limits.replayBytesMax) return;
+    this.checkpoint().catch((error: unknown) => {
+      const problem = asAlopexError(error);
+      if (problem.condition !== 'admin_shutdown') this.#options.onProblem(problem);
+    });
   }
 
   get reader(): RowReader {

@@ -231,6 +231,33 @@ describe('a transaction larger than memory may be', () => {
     });
   });
 
+  it('costs a start nothing once it is aborted, and a long log is flushed after the start', async () => {
+    const machine = new Simulation(1).machine('a');
+    const crashed = await machine
+      .run(async (env) => {
+        const database = await open(env);
+        await database.query(table);
+        await database.query("INSERT INTO t VALUES (0, 'kept', 7)");
+        await database.transaction(async (transaction) => {
+          await transaction.query(fill(1, 2000));
+          machine.crash();
+          await new Promise(() => {});
+        });
+      })
+      .catch((error: unknown) => error);
+    expect(crashed).to.be.instanceOf(SimulatedCrash);
+    const env = machine.restart();
+    await machine.run(async () => {
+      const engine = await openEngine(env, { limits: { replayBytesMax: 1024 } });
+      expect(engine.rows.unnamedFiles).to.deep.equal({ isWriting: false, undecided: 0, committed: 0 });
+      const { endOffset } = engine.log;
+      while (engine.rows.replayFrom < endOffset)
+        await new Promise((resolve) => env.clock.setTimer(1, () => resolve(null)));
+      expect(await totals(new EmbeddedDatabase(engine))).to.deep.equal({ rows: 1, sum: 7 });
+      await engine.close();
+    });
+  });
+
   it('is never there by half after a crash, and leaves nothing undecided', async () => {
     const boundaries = await crashAt(null);
     expect(boundaries).to.be.greaterThan(20);

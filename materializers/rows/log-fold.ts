@@ -141,17 +141,20 @@ export class LogFold {
   }
 
   /**
-   * Applies a batch of a replay, which may start before `applied`: of what lies there, only transactions that were
-   * undecided at `applied` are remembered, and folded at their end: some of those seen here ended before `applied`,
-   * and the layouts of then may be gone. Returns the next offset.
+   * Applies a batch of a replay. Parts of transactions are remembered, and folded once their commit is seen: many never
+   * commit. It may start before `applied`: of what lies there only those are remembered that were undecided at `applied`,
+   * for some ended before it, and the layouts of then may be gone. Returns the next offset.
    */
   replayBatch(batch: Uint8Array): Offset {
     const header = decodeHeader(batch);
-    if (header.baseOffset >= this.#applied.offset) {
+    const isLate = header.baseOffset >= this.#applied.offset;
+    if (header.isTransactional && !header.isControl) {
+      this.#remember({ batch, header }, null);
+      if (isLate) this.#applied = { ...this.#applied, offset: offset(header.lastOffset + 1) };
+    } else if (isLate) {
       this.applyBatch(batch, header);
       this.#ended = [];
     } else if (header.isControl) this.#rememberControl(batch, header);
-    else if (header.isTransactional) this.#remember({ batch, header }, null);
     return offset(header.lastOffset + 1);
   }
 
