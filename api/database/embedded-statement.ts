@@ -200,10 +200,31 @@ async function executeEach(
   rows: Iterable<readonly Value[]>,
 ): Promise<number> {
   const each = rows[Symbol.iterator]();
+  const callers: unknown[] = [];
   const next = (): readonly Datum[] | null => {
-    const { done, value } = each.next();
-    return done === true ? null : parametersOf(session, prepared, value);
+    let row: IteratorResult<readonly Value[]>;
+    try {
+      row = each.next();
+    } catch (error) {
+      callers.push(error);
+      session.fail(asAlopexError(error));
+      throw error;
+    }
+    return row.done === true ? null : parametersOf(session, prepared, row.value);
   };
+  try {
+    return await runEach(session, prepared, next);
+  } catch (error) {
+    // What the caller's own iterable throws is the caller's.
+    throw callers.length === 0 ? error : callers[0];
+  }
+}
+
+async function runEach(
+  session: EngineSession,
+  prepared: Prepared,
+  next: () => readonly Datum[] | null,
+): Promise<number> {
   const inserted = await session.insertRows(prepared, next);
   if (inserted !== null) return inserted;
   let count = 0;

@@ -237,6 +237,8 @@ describe('the scan for literals', () => {
       `SELECT ${'1'.repeat(19)}`,
       `SELECT ${'1,'.repeat(101)}1`,
       'SELECT é + 1',
+      'SELECT a = -1::text',
+      'SELECT a = -1 [2]',
     );
     for (const text of others) expect(literalsOf(text), text).to.equal(null);
   });

@@ -35,7 +35,9 @@ const quote = 39;
 const minus = 45;
 const dot = 46;
 const slash = 47;
+const colon = 58;
 const semicolon = 59;
+const bracket = 91;
 
 /** After one of these a minus is a sign: = < > + - * / % ( , */
 const beforeSign: ReadonlySet<number> = new Set(Array.from('=<>+-*/%(,', (each) => each.charCodeAt(0)));
@@ -114,8 +116,15 @@ class LiteralScan {
     if (!isInteger) for (end++; isDigit(text.charCodeAt(end)); ) end++;
     const next = text.charCodeAt(end);
     if (end - digits > digitsMax || next === dot || isWordPart(next)) return false;
+    if (this.#at < digits && this.#isBoundFirst(end)) return false;
     const literal = text.slice(this.#at, end);
     return this.#add({ kind: isInteger ? integerKind(Number(literal)) : 'numeric', text: literal }, end);
+  }
+
+  /** Whether what follows takes a number before the minus ahead of it does: `-1::text` is `-(1::text)`. */
+  #isBoundFirst(end: number): boolean {
+    const next = this.#text.charCodeAt(this.#afterSpace(end));
+    return next === colon || next === bracket;
   }
 
   #string(): boolean {
