@@ -195,7 +195,10 @@ export class TableWriter implements StatementWriter {
     const key = rowKeyOf(layout, row);
     const conflictKey = await this.#conflictingKey(table, key, row, onConflict);
     if (conflictKey === null) return this.#insert(table, row);
-    if (onConflict.action.kind === 'nothing') return null;
+    if (onConflict.action.kind === 'nothing') {
+      await this.#requireSeen(layout, conflictKey);
+      return null;
+    }
     const locked = this.#rows.lockRow(layout, conflictKey, 'update');
     if (locked !== null) await locked;
     const existing = await this.#rows.newest(layout, conflictKey);
@@ -214,6 +217,13 @@ export class TableWriter implements StatementWriter {
     if (changed === null) return null;
     await this.#replace(table, conflictKey, existing.values, changed);
     return changed;
+  }
+
+  /** The stronger levels do not pass over a row that their snapshot does not show. */
+  async #requireSeen(layout: TableLayout, key: RowKey): Promise<void> {
+    if (this.#transaction.isolation === 'read committed') return;
+    const existing = await this.#rows.newest(layout, key);
+    if (existing !== null) this.#refuseNewer(existing.version);
   }
 
   async #conflictingKey(

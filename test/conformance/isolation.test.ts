@@ -117,6 +117,26 @@ describe('isolation', () => {
       expect(await codeOf(a.query('UPDATE t SET n = n + 1 WHERE id = 1'))).to.equal('40001');
     });
 
+    it('repeatable read does not pass over a conflict that its snapshot does not show', async () => {
+      for (const [id, conflict] of [
+        [3, '(3, 0, NULL)'],
+        [4, "(5, 0, 'new 4')"],
+      ] as const) {
+        const insert = `INSERT INTO t VALUES ${conflict} ON CONFLICT DO NOTHING`;
+        await run(a, 'BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT 1 FROM t');
+        await run(b, `INSERT INTO t VALUES (${id}, 0, 'new ${id}')`);
+        expect(await codeOf(a.query(insert)), conflict).to.equal('40001');
+        await run(a, 'ROLLBACK', 'BEGIN ISOLATION LEVEL REPEATABLE READ');
+        expect(await codeOf(a.query(insert)), conflict).to.equal('done');
+        await run(a, 'COMMIT');
+      }
+      await run(a, 'BEGIN ISOLATION LEVEL REPEATABLE READ', "INSERT INTO t VALUES (9, 0, 'own')");
+      expect(await codeOf(a.query("INSERT INTO t VALUES (9, 1, 'own') ON CONFLICT DO NOTHING"))).to.equal(
+        'done',
+      );
+      await run(a, 'COMMIT');
+    });
+
     it('does not read the past through an index that was made later', async () => {
       await run(a, 'INSERT INTO t SELECT i, i % 100, NULL FROM generate_series(3, 5000) AS i');
       const question = 'SELECT count(*)::int FROM t WHERE n = 42';
