@@ -9,6 +9,8 @@ export type Epoch = Brand<'Epoch'>;
 /** Hybrid logical clock: 42 bits of milliseconds since 2020-01-01T00:00Z, then 11 bits of counter. */
 export type Timestamp = Brand<'Timestamp'>;
 export type RangeId = Brand<'RangeId'>;
+/** A machine of a cluster; 1 and above, never given twice. Kafka's broker id. */
+export type NodeId = Brand<'NodeId'>;
 /** Catalog object id; PostgreSQL's oid. User objects start at 16384. Never reused. */
 export type TableId = Brand<'TableId'>;
 /** Column id within a table (attnum); starts at 1, never reused. */
@@ -29,6 +31,7 @@ export const offset = (value: number): Offset => whole('offset', value);
 export const epoch = (value: number): Epoch => whole('epoch', value);
 export const timestamp = (value: number): Timestamp => whole('timestamp', value);
 export const rangeId = (value: number): RangeId => whole('range id', value);
+export const nodeId = (value: number): NodeId => whole('node id', value);
 export const tableId = (value: number): TableId => whole('table id', value);
 export const columnId = (value: number): ColumnId => whole('column id', value);
 export const indexId = (value: number): IndexId => whole('index id', value);
