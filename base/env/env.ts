@@ -9,6 +9,8 @@ export type Env = {
   readonly disk: Disk;
   readonly network: Network;
   readonly workers: Workers;
+  /** Whether a branch that hardly ever comes about by itself is taken now. Real: never. Simulated: by the seed. */
+  readonly rarely: (branch: string) => boolean;
 };
 
 export type Timer = { cancel(): void };

@@ -15,5 +15,6 @@ export function realEnv(): Env {
     disk: realDisk(),
     network: realNetwork,
     workers: realWorkers(),
+    rarely: () => false,
   };
 }

@@ -29,7 +29,7 @@ export class SimulatedDisk {
   capacityBytes = Number.MAX_SAFE_INTEGER;
   /** What a crash keeps of each file's unsynced changes; `any`: one or the other, file by file. */
   loss: LossModel | 'any' = 'any';
-  readonly tree = new Tree();
+  #tree = new Tree();
   readonly random: SeededRandom;
   /** Directories held by the machine's present life. */
   readonly locked = new Set<string>();
@@ -38,6 +38,10 @@ export class SimulatedDisk {
 
   constructor(random: SeededRandom) {
     this.random = random;
+  }
+
+  get tree(): Tree {
+    return this.#tree;
   }
 
   /** I/O boundaries so far: the number of the next one. */
@@ -50,6 +54,7 @@ export class SimulatedDisk {
   }
 
   get freeBytes(): number {
+    if (this.capacityBytes === Number.MAX_SAFE_INTEGER) return this.capacityBytes;
     return Math.max(0, this.capacityBytes - this.usedBytes);
   }
 
@@ -85,6 +90,12 @@ export class SimulatedDisk {
     const edits = this.#lossModel();
     this.tree.crash(() => edits !== 'nothing' && (edits === 'everything' || this.random.chance(0.5)));
     for (const { node } of this.tree.files()) node.crash(this.#lossModel(), this.random);
+  }
+
+  /** A new, empty disk is in its place. Of a machine that is off. */
+  replace(): void {
+    this.#tree = new Tree();
+    this.locked.clear();
   }
 
   /** Does one operation for a machine's life: after its time, and with the fault that is planned for it. */

@@ -82,6 +82,20 @@ export class Endpoint implements Connection {
     );
   }
 
+  /** Something on the way (a firewall, a router that forgot) ends the connection for both. */
+  breakOff(): void {
+    for (const end of [this, this.#other]) end.#close(new Error('ECONNRESET'));
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== null || !this.#life.alive;
+  }
+
+  isBetween(one: string, other: string): boolean {
+    const ends = [this.#life.machine, this.#other.#life.machine];
+    return ends.includes(one) && ends.includes(other);
+  }
+
   get #other(): Endpoint {
     invariant(this.#peer !== null, 'a connection has two ends');
     return this.#peer;
@@ -108,7 +122,7 @@ export class Endpoint implements Connection {
     this.#ending = 'sent';
     this.#carry(peer, () => {
       peer.#peerEnded = true;
-      peer.#read();
+      peer.#life.whenRunning(() => peer.#read());
       if (this.#peerEnded) this.#close(null);
     });
   }
@@ -134,7 +148,7 @@ export class Endpoint implements Connection {
       if (cut > start) this.#inbox.push(bytes.subarray(start, cut));
       start = cut;
     }
-    this.#read();
+    this.#life.whenRunning(() => this.#read());
   }
 
   #read(): void {

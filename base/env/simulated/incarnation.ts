@@ -16,6 +16,8 @@ export class Incarnation {
   /** Rejects with SimulatedCrash. */
   readonly crashed: Promise<never>;
   #alive = true;
+  /** What waits for the end of a pause, in order; null: the machine runs. */
+  #held: (() => void)[] | null = null;
   readonly #onCrash: () => void;
   readonly #reportCrash: (crash: SimulatedCrash) => void;
 
@@ -34,30 +36,64 @@ export class Incarnation {
     return this.#alive;
   }
 
+  get paused(): boolean {
+    return this.#held !== null;
+  }
+
   crash(): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#held = null;
     this.#onCrash();
     this.#reportCrash(new SimulatedCrash(this.machine));
+  }
+
+  /** SIGSTOP: no code of this life runs; its disk and its sockets go on. */
+  pause(): void {
+    if (this.#alive) this.#held ??= [];
+  }
+
+  /** What was due meanwhile happens now, late, in the order in which it was due. */
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const callback of held) this.schedule(0, callback);
   }
 
   /** Answers with the effect after a delay; never, when the machine has crashed by then or in it. */
   perform<Output>(delayMs: number, effect: () => Output): Promise<Output> {
     const { promise, resolve, reject } = Promise.withResolvers<Output>();
-    this.schedule(delayMs, () => {
+    this.scheduler.schedule(delayMs, () => {
+      if (!this.#alive) return;
       try {
         const output = effect();
-        if (this.#alive) resolve(output);
+        this.whenRunning(() => resolve(output));
       } catch (error) {
-        if (this.#alive) reject(error);
+        this.whenRunning(() => reject(error));
       }
     });
     return promise;
   }
 
   schedule(delayMs: number, callback: () => void) {
-    return this.scheduler.schedule(delayMs, () => {
-      if (this.#alive) callback();
-    });
+    let isCancelled = false;
+    const timer = this.scheduler.schedule(delayMs, () =>
+      this.whenRunning(() => {
+        if (!isCancelled) callback();
+      }),
+    );
+    return {
+      cancel: () => {
+        isCancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  /** Now; after the pause, where there is one; never in a life that has ended. */
+  whenRunning(callback: () => void): void {
+    if (!this.#alive) return;
+    if (this.#held === null) callback();
+    else this.#held.push(callback);
   }
 }

@@ -10,6 +10,15 @@ const retransmitMs = 200;
 /** TCP gives up on a peer that acknowledges nothing for so long. */
 const giveUpMs = 15_000;
 const ephemeralPortMin = 49_152;
+/** Connections after which those that have ended are forgotten. */
+const endedAtOnce = 256;
+
+/** What of one way between two machines is worse than of the others. */
+export type LinkTrouble = {
+  /** Added to each delivery. */
+  readonly delayMs: { readonly min: number; readonly max: number };
+  readonly lossProbability: number;
+};
 
 type Bound = { readonly incarnation: Incarnation; readonly accept: (connection: Connection) => void };
 
@@ -24,6 +33,8 @@ export class SimulatedNetwork {
   lossProbability = 0;
   readonly #scheduler: Scheduler;
   readonly #blocked = new Set<string>();
+  readonly #troubles = new Map<string, LinkTrouble>();
+  #connections: Endpoint[] = [];
   readonly #living = new Map<string, Incarnation>();
   readonly #bound = new Map<string, Bound>();
   #nextPort = ephemeralPortMin;
@@ -51,8 +62,26 @@ export class SimulatedNetwork {
     }
   }
 
+  /** One way, until it is healed. */
+  worsen(source: string, target: string, trouble: LinkTrouble): void {
+    this.#troubles.set(pathOf(source, target), trouble);
+  }
+
+  ease(source: string, target: string): void {
+    this.#troubles.delete(pathOf(source, target));
+  }
+
   heal(): void {
     this.#blocked.clear();
+    this.#troubles.clear();
+  }
+
+  /** Every connection between the two is reset, for both its ends. */
+  breakConnections(one: string, other: string): void {
+    this.#connections = this.#connections.filter(({ isClosed }) => !isClosed);
+    for (const connection of this.#connections) {
+      if (connection.isBetween(one, other)) connection.breakOff();
+    }
   }
 
   mount(incarnation: Incarnation): Network {
@@ -69,8 +98,13 @@ export class SimulatedNetwork {
     const { random } = this.#scheduler;
     const attempt = () => {
       const local = source.machine === target;
-      const lost = !local && (random.chance(this.lossProbability) || !this.#reaches(source.machine, target));
-      const delayMs = local ? loopbackLatencyMs : random.between(this.latencyMs.min, this.latencyMs.max);
+      const trouble = this.#troubles.get(pathOf(source.machine, target));
+      const lossProbability = trouble?.lossProbability ?? this.lossProbability;
+      const lost = !local && (random.chance(lossProbability) || !this.#reaches(source.machine, target));
+      const extraMs = trouble === undefined ? 0 : random.between(trouble.delayMs.min, trouble.delayMs.max);
+      const delayMs = local
+        ? loopbackLatencyMs
+        : extraMs + random.between(this.latencyMs.min, this.latencyMs.max);
       if (!lost) this.#scheduler.schedule(delayMs, arrive);
       else if (this.#scheduler.nowMs + retransmitMs > deadlineMs) source.schedule(0, fail);
       else source.schedule(retransmitMs, attempt);
@@ -118,18 +152,26 @@ export class SimulatedNetwork {
       const living = this.#living.get(target);
       if (living === undefined || !living.alive) return;
       if (bound === undefined || !bound.incarnation.alive) {
-        this.carry(living, source.machine, () => source.alive && refuse('ECONNREFUSED'), timeOut);
+        this.carry(living, source.machine, () => source.whenRunning(() => refuse('ECONNREFUSED')), timeOut);
         return;
       }
       const near = new Endpoint(this, source, { host: target, port: address.port });
       const far = new Endpoint(this, bound.incarnation, { host: source.machine, port: this.#nextPort++ });
       near.pair(far);
       far.pair(near);
-      bound.accept(far);
-      this.carry(living, source.machine, () => source.alive && resolve(near), timeOut);
+      this.#remember(near);
+      bound.incarnation.whenRunning(() => bound.accept(far));
+      this.carry(living, source.machine, () => source.whenRunning(() => resolve(near)), timeOut);
     };
     if (source.alive) this.carry(source, target, arrive, timeOut);
     return promise;
+  }
+
+  #remember(connection: Endpoint): void {
+    if (this.#connections.length >= endedAtOnce) {
+      this.#connections = this.#connections.filter(({ isClosed }) => !isClosed);
+    }
+    this.#connections.push(connection);
   }
 }
 

@@ -4,6 +4,8 @@ import type { Timer } from '../env.ts';
 import { SeededRandom } from './random.ts';
 
 const eventsMaxDefault = 5_000_000;
+/** After so many events signals, and the timers of a test runner, have their turn of the real event loop. */
+const eventsAtOnce = 4096;
 
 type Event = { readonly atMs: number; readonly sequence: number; callback: (() => void) | null };
 
@@ -68,7 +70,7 @@ export class Scheduler {
     };
     until.then(settle, settle);
     for (let events = 0; ; events++) {
-      await everyPromise();
+      await (events % eventsAtOnce === 0 ? turnOfTheLoop() : everyPromise());
       if (settled) return until;
       if (events >= eventsMax) {
         throw new SimulationStuck(
@@ -96,8 +98,17 @@ export class Scheduler {
   }
 }
 
-/** Immediates run after the last promise has continued. */
+/**
+ * Node runs what `nextTick` was given only when no promise can continue any more, and does so before it looks at its
+ * event loop: 0.4 µs, where an immediate takes 2.
+ */
 function everyPromise(): Promise<void> {
+  return new Promise((resolve) => {
+    queueMicrotask(() => process.nextTick(resolve));
+  });
+}
+
+function turnOfTheLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 

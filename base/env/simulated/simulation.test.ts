@@ -231,6 +231,39 @@ describe('simulated network', () => {
     });
   });
 
+  it('delays one way alone, loses on one way alone, until it is eased', async () => {
+    const { simulation, arrived, connect } = await wired(9);
+    await simulation.run(async () => {
+      const connection = await connect();
+      simulation.network.worsen('left', 'right', { delayMs: { min: 300, max: 400 }, lossProbability: 0 });
+      connection.write(bytes(1));
+      await simulation.sleep(290);
+      expect(arrived).to.deep.equal([]);
+      await simulation.sleep(200);
+      expect(arrived).to.deep.equal([1]);
+      simulation.network.worsen('left', 'right', { delayMs: { min: 0, max: 0 }, lossProbability: 1 });
+      connection.write(bytes(2));
+      await simulation.sleep(3000);
+      expect(arrived).to.deep.equal([1]);
+      simulation.network.ease('left', 'right');
+      await simulation.sleep(300);
+      expect(arrived).to.deep.equal([1, 2]);
+    });
+  });
+
+  it('resets the connections between two machines, for both', async () => {
+    const { simulation, closed, connect } = await wired(10);
+    await simulation.run(async () => {
+      await connect();
+      simulation.network.breakConnections('right', 'another');
+      await simulation.sleep(10);
+      expect(closed).to.deep.equal([]);
+      simulation.network.breakConnections('right', 'left');
+      await simulation.sleep(10);
+      expect(closed.map((error) => error?.message)).to.deep.equal(['ECONNRESET']);
+    });
+  });
+
   it('says nothing for a crashed machine, and resets its connections when it is back', async () => {
     const { simulation, right, arrived, closed, serve, connect } = await wired(8);
     await simulation.run(async () => {
@@ -248,5 +281,90 @@ describe('simulated network', () => {
       await simulation.sleep(10);
       expect(arrived).to.deep.equal([2]);
     });
+  });
+});
+
+describe('simulated machine', () => {
+  it('runs nothing while it is paused, and what was due happens late and in order', async () => {
+    const simulation = new Simulation(1);
+    const [left, right] = [simulation.machine('left'), simulation.machine('right')];
+    const happened: string[] = [];
+    await simulation.run(async () => {
+      await right.env.network.listen({ host: '0.0.0.0', port: 9 }, (connection) => {
+        happened.push('accepted');
+        connection.handle({
+          onData: (received) => happened.push(`received ${received}`),
+          onDrain: () => {},
+          onClose: () => {},
+        });
+      });
+      await right.env.disk.makeDirectory('/data');
+      right.env.clock.setTimer(20, () => happened.push('second timer'));
+      right.env.clock.setTimer(10, () => happened.push('first timer'));
+      const cancelled = right.env.clock.setTimer(15, () => happened.push('cancelled timer'));
+      void right.env.disk.exists('/data').then(() => happened.push('answered by the disk'));
+      right.pause();
+      expect(right.paused).to.equal(true);
+      // Its kernel takes the connection and the bytes.
+      (await left.env.network.connect({ host: 'right', port: 9 })).write(bytes(7));
+      await simulation.sleep(100);
+      cancelled.cancel();
+      expect(happened).to.deep.equal([]);
+      right.resume();
+      await simulation.sleep(0);
+      expect(happened).to.have.members([
+        'accepted',
+        'received 7',
+        'answered by the disk',
+        'first timer',
+        'second timer',
+      ]);
+      expect(happened.indexOf('first timer')).to.be.lessThan(happened.indexOf('second timer'));
+      expect(happened.indexOf('accepted')).to.be.lessThan(happened.indexOf('received 7'));
+    });
+  });
+
+  it('never runs again what was held back when it crashes', async () => {
+    const simulation = new Simulation(1);
+    const machine = simulation.machine('a');
+    let isFired = false;
+    machine.env.clock.setTimer(1, () => {
+      isFired = true;
+    });
+    await simulation.run(async () => {
+      machine.pause();
+      await simulation.sleep(10);
+      machine.restart();
+      await simulation.sleep(10);
+    });
+    expect([isFired, machine.paused]).to.deep.equal([false, false]);
+  });
+
+  it('has nothing of what it had once its disk is replaced', async () => {
+    const machine = new Simulation(1).machine('a');
+    await machine.run(async ({ disk }) => {
+      await disk.makeDirectory('/data');
+      await (await disk.open('/data/file', 'create')).writeDurably(0, [bytes(1)]);
+      await disk.syncDirectory('/data');
+    });
+    machine.crash();
+    machine.disk.replace();
+    machine.restart();
+    await machine.run(async ({ disk }) => expect(await disk.exists('/data')).to.equal(false));
+  });
+
+  it('takes rare branches in some runs only, and none before it is asked to', () => {
+    const takenIn = (seed: number, probability: number) => {
+      const simulation = new Simulation(seed);
+      const { rarely } = simulation.machine('a').env;
+      simulation.rareBranches.probability = probability;
+      for (let count = 0; count < 100; count++) rarely('a branch');
+      return simulation.rareBranches.taken.get('a branch') ?? 0;
+    };
+    const seeds = Array.from({ length: 40 }, (_, seed) => seed);
+    expect(seeds.every((seed) => takenIn(seed, 0) === 0)).to.equal(true);
+    const taken = seeds.map((seed) => takenIn(seed, 0.5)).filter((count) => count > 0);
+    expect(taken.length).to.be.within(1, 30);
+    expect(Math.max(...taken)).to.be.lessThan(100);
   });
 });

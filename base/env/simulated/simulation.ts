@@ -26,17 +26,20 @@ import { Incarnation } from './incarnation.ts';
 import { MountedDisk } from './mounted_disk.ts';
 import { SimulatedNetwork } from './network.ts';
 import { SeededRandom } from './random.ts';
+import { RareBranches } from './rare_branches.ts';
 import { Scheduler } from './scheduler.ts';
 import { simulatedWorkers } from './workers.ts';
 
 export class Simulation {
   readonly scheduler: Scheduler;
   readonly network: SimulatedNetwork;
+  readonly rareBranches: RareBranches;
   readonly #machines = new Map<string, SimulatedMachine>();
 
   constructor(seed: number) {
     this.scheduler = new Scheduler(seed);
     this.network = new SimulatedNetwork(this.scheduler);
+    this.rareBranches = new RareBranches(new SeededRandom(~seed));
   }
 
   get traceHash(): number {
@@ -45,7 +48,7 @@ export class Simulation {
 
   /** The machine of that name, built with its first mention. */
   machine(name: string): SimulatedMachine {
-    const machine = this.#machines.get(name) ?? new SimulatedMachine(name, this.scheduler, this.network);
+    const machine = this.#machines.get(name) ?? new SimulatedMachine(name, this);
     this.#machines.set(name, machine);
     return machine;
   }
@@ -68,16 +71,15 @@ export class SimulatedMachine {
   readonly name: string;
   readonly disk: SimulatedDisk;
   readonly clock: SimulatedClock;
-  readonly #scheduler: Scheduler;
-  readonly #network: SimulatedNetwork;
+  readonly #simulation: Simulation;
   readonly #random: SeededRandom;
   #life: Incarnation;
   #env: Env;
 
-  constructor(name: string, scheduler: Scheduler, network: SimulatedNetwork) {
+  constructor(name: string, simulation: Simulation) {
+    const { scheduler } = simulation;
     this.name = name;
-    this.#scheduler = scheduler;
-    this.#network = network;
+    this.#simulation = simulation;
     this.disk = new SimulatedDisk(new SeededRandom(scheduler.random.uint32()));
     this.clock = new SimulatedClock(scheduler);
     this.#random = new SeededRandom(scheduler.random.uint32());
@@ -99,6 +101,19 @@ export class SimulatedMachine {
     this.#life.crash();
   }
 
+  /** As SIGSTOP and SIGCONT do: nothing of it runs, and what was due meanwhile happens late. */
+  pause(): void {
+    this.#life.pause();
+  }
+
+  resume(): void {
+    this.#life.resume();
+  }
+
+  get paused(): boolean {
+    return this.#life.paused;
+  }
+
   /** Power on (off first): a new Env on the bytes that survived. */
   restart(): Env {
     this.crash();
@@ -114,12 +129,13 @@ export class SimulatedMachine {
 
   /** The same, and lets time pass until it ends. */
   run<Output>(task: (env: Env) => Promise<Output>, eventsMax?: number): Promise<Output> {
-    return this.#scheduler.run(this.start(task), eventsMax);
+    return this.#simulation.scheduler.run(this.start(task), eventsMax);
   }
 
   #begin(): Incarnation {
-    return new Incarnation(this.name, this.#scheduler, () => {
-      this.#scheduler.trace(`${this.name} crashed`);
+    const { scheduler } = this.#simulation;
+    return new Incarnation(this.name, scheduler, () => {
+      scheduler.trace(`${this.name} crashed`);
       this.disk.crash();
     });
   }
@@ -130,8 +146,9 @@ export class SimulatedMachine {
       clock: this.clock.mount(life),
       random: this.#random,
       disk: new MountedDisk(this.disk, life),
-      network: this.#network.mount(life),
+      network: this.#simulation.network.mount(life),
       workers: simulatedWorkers(life, () => env),
+      rarely: (branch) => this.#simulation.rareBranches.take(branch),
     };
     return env;
   }
