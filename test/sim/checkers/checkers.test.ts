@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import { checkAcknowledged, type MarkedTransaction } from './acknowledged.ts';
+import type { Anomaly } from './anomaly.ts';
+import { checkBank } from './bank.ts';
+import { checkElections, type ElectionEvent } from './elections.ts';
+import { checkLogs, type LogBatch, type NodeLog } from './logs.ts';
+import { checkRows } from './rows.ts';
+import { checkTails } from './tails.ts';
+
+const kindsOf = (anomalies: readonly Anomaly[]) => anomalies.map(({ kind }) => kind);
+
+describe('checker: bank', () => {
+  const read = (...balances: readonly number[]) => ({ at: 'one', balances: new Map(balances.entries()) });
+
+  it('allows snapshots that add up', () => {
+    expect(checkBank([read(5, 5), read(0, 10)], 2, 10)).to.deep.equal([]);
+  });
+
+  it('refuses a wrong total, a missing account and a debt', () => {
+    const anomalies = checkBank([read(5, 6), read(10), read(-1, 11)], 2, 10);
+    expect(anomalies.map(({ description }) => description)).to.deep.equal([
+      'one: a total of 11, not 10 (0: 5, 1: 6)',
+      'one: 1 accounts of 2 (0: 10)',
+      'one: a balance below 0 (0: -1, 1: 11)',
+    ]);
+  });
+});
+
+describe('checker: acknowledged', () => {
+  const transaction = (
+    id: string,
+    outcome: MarkedTransaction['outcome'],
+    mode: MarkedTransaction['mode'],
+    called: number,
+    primary = 'n1, epoch 1',
+  ): MarkedTransaction => ({ id, outcome, mode, primary, called, answered: called + 1 });
+  const found = (
+    transactions: readonly MarkedTransaction[],
+    ...marks: readonly (readonly [string, number])[]
+  ) => kindsOf(checkAcknowledged(transactions, new Map(marks)));
+
+  it('allows what is there, what was refused and is not, and either of what is unknown', () => {
+    const transactions = [
+      transaction('a', 'acknowledged', 'sync', 1),
+      transaction('b', 'refused', 'sync', 2),
+      transaction('c', 'unknown', 'sync', 3),
+      transaction('d', 'unknown', 'sync', 4),
+    ];
+    expect(found(transactions, ['a', 1], ['d', 1])).to.deep.equal([]);
+  });
+
+  it('refuses a loss, a second application, what was refused, and what nobody wrote', () => {
+    for (const mode of ['sync', 'semi-sync'] as const) {
+      expect(found([transaction('a', 'acknowledged', mode, 1)])).to.deep.equal(['lost']);
+    }
+    expect(found([transaction('a', 'unknown', 'async', 1)], ['a', 2])).to.deep.equal(['applied twice']);
+    expect(found([transaction('a', 'refused', 'async', 1)], ['a', 1])).to.deep.equal(['refused and there']);
+    expect(found([], ['a', 1])).to.deep.equal(['from nowhere']);
+  });
+
+  it('allows async to lose the end of what a primary took, and nothing before it', () => {
+    const transactions = [
+      transaction('a', 'acknowledged', 'async', 1),
+      transaction('b', 'acknowledged', 'async', 3),
+      transaction('c', 'acknowledged', 'async', 5),
+      transaction('d', 'acknowledged', 'async', 9, 'n2, epoch 2'),
+    ];
+    expect(found(transactions, ['a', 1], ['d', 1])).to.deep.equal([]);
+    expect(found(transactions, ['a', 1], ['c', 1], ['d', 1])).to.deep.equal(['lost from the middle']);
+  });
+});
+
+describe('checker: logs', () => {
+  const batch = (baseOffset: number, epoch: number, checksum = 10 * baseOffset + epoch): LogBatch => ({
+    baseOffset,
+    endOffset: baseOffset + 1,
+    epoch,
+    checksum,
+  });
+  const log = (node: string, highWatermark: number, ...batches: readonly LogBatch[]): NodeLog => ({
+    node,
+    highWatermark,
+    batches,
+  });
+  const long = [batch(0, 1), batch(1, 1), batch(2, 2)];
+
+  it('allows logs that are equal below the high watermark and diverge by epochs above it', () => {
+    const logs = [
+      log('a', 3, ...long, batch(3, 2), batch(4, 2)),
+      log('b', 3, ...long.slice(1), batch(3, 3)),
+      log('c', 1, ...long.slice(0, 2)),
+    ];
+    expect(checkLogs(logs)).to.deep.equal([]);
+  });
+
+  const refused: Readonly<Record<string, readonly [string, readonly NodeLog[]]>> = {
+    'other bytes that are committed': [
+      'committed logs differ',
+      [log('a', 2, ...long), log('b', 2, batch(0, 1), batch(1, 1, 99))],
+    ],
+    'another cut of batches': [
+      'committed logs differ',
+      [log('a', 3, ...long), log('b', 3, { ...batch(0, 1), endOffset: 2 }, batch(2, 2))],
+    ],
+    'a committed batch that one has not': [
+      'committed and not there',
+      [log('a', 3, ...long), log('b', 3, ...long.slice(0, 2))],
+    ],
+    'two batches of one epoch at one place': [
+      'log matching',
+      [log('a', 0, ...long), log('b', 0, batch(0, 1, 7))],
+    ],
+    'a difference before what is equal': [
+      'log matching',
+      [
+        log('a', 0, batch(0, 1), batch(1, 2), batch(2, 3)),
+        log('b', 0, batch(0, 1), batch(1, 1), batch(2, 3)),
+      ],
+    ],
+    'a gap': ['gap', [log('a', 0, batch(0, 1), batch(2, 1))]],
+    'an epoch that goes back': ['epoch goes back', [log('a', 0, batch(0, 2), batch(1, 1))]],
+  };
+  for (const [name, [kind, logs]] of Object.entries(refused)) {
+    it(`refuses ${name}`, () => {
+      expect(kindsOf(checkLogs(logs))).to.include(kind);
+      expect(kindsOf(checkLogs(logs.toReversed()))).to.include(kind);
+    });
+  }
+});
+
+describe('checker: rows', () => {
+  const rows = (node: string, ...entries: readonly (readonly [string, string])[]) => ({
+    node,
+    rows: new Map(entries),
+  });
+
+  it('allows equal rows, in any order', () => {
+    const nodes = [rows('a', ['t/1', 'x'], ['t/2', 'y']), rows('b', ['t/2', 'y'], ['t/1', 'x'])];
+    expect(checkRows('at 7', nodes)).to.deep.equal([]);
+  });
+
+  it('refuses a row that differs, one that is missing and one too many, and names them', () => {
+    const nodes = [rows('a', ['t/1', 'x'], ['t/2', 'y']), rows('b', ['t/1', 'z'], ['t/3', 'y'])];
+    expect(checkRows('at 7', nodes)[0]?.description).to.equal(
+      'at 7: 3 rows of a and b: t/1: "x" and "z"; t/2: "y" and ""; t/3: "" and "y"',
+    );
+  });
+});
+
+describe('checker: tails', () => {
+  const committed = [1, 2, 4].map((offset) => ({ offset, text: `c${offset}` }));
+  const tail = (from: number, to: number, ...offsets: readonly number[]) => ({
+    name: 'tail',
+    from,
+    to,
+    changes: offsets.map((offset) => ({ offset, text: `c${offset}` })),
+  });
+
+  it('allows every change once, in order, of the span that was asked for', () => {
+    expect(checkTails([tail(0, 5, 1, 2, 4), tail(2, 4, 2), tail(5, 9)], committed)).to.deep.equal([]);
+  });
+
+  it('refuses a change that is missing, told twice, out of order, or not committed', () => {
+    for (const offsets of [
+      [1, 4],
+      [1, 2, 2, 4],
+      [2, 1, 4],
+      [1, 2, 3, 4],
+      [1, 2],
+    ]) {
+      expect(kindsOf(checkTails([tail(0, 5, ...offsets)], committed)), `${offsets}`).to.deep.equal(['tail']);
+    }
+  });
+});
+
+describe('checker: elections', () => {
+  const leader = (
+    node: string,
+    epoch: number,
+    endOffset: number,
+    ...starts: readonly number[]
+  ): ElectionEvent => ({
+    kind: 'leader',
+    node,
+    epoch,
+    log: { endOffset, epochs: starts.map((startOffset, index) => ({ epoch: index + 1, startOffset })) },
+  });
+  const committed = (offset: number, epoch: number): ElectionEvent => ({
+    kind: 'committed',
+    node: 'a',
+    offset,
+    epoch,
+  });
+
+  it('allows a leader for each epoch, with all that is committed', () => {
+    const events = [
+      leader('a', 1, 0),
+      committed(5, 1),
+      leader('b', 2, 5, 0),
+      leader('b', 2, 7, 0, 5),
+      committed(7, 2),
+      // Of an epoch that is over.
+      leader('a', 1, 5, 0),
+      leader('c', 3, 9, 0, 5),
+    ];
+    expect(checkElections(events)).to.deep.equal([]);
+  });
+
+  it('refuses two leaders of one epoch, a short log, and another epoch at a committed place', () => {
+    expect(kindsOf(checkElections([leader('a', 1, 0), leader('b', 1, 0)]))).to.deep.equal(['two leaders']);
+    expect(kindsOf(checkElections([committed(5, 1), leader('b', 2, 4, 0)]))).to.deep.equal([
+      'incomplete leader',
+    ]);
+    expect(kindsOf(checkElections([committed(5, 2), leader('b', 3, 9, 0)]))).to.deep.equal([
+      'incomplete leader',
+    ]);
+  });
+});

@@ -1,0 +1,49 @@
+import type { Anomaly } from './anomaly.ts';
+
+/** Where each epoch of a log begins, ascending, and where the log ends. */
+export type LogShape = {
+  readonly epochs: readonly { readonly epoch: number; readonly startOffset: number }[];
+  readonly endOffset: number;
+};
+/** What a run shows, in the order in which it happened. */
+export type ElectionEvent =
+  | { readonly kind: 'leader'; readonly node: string; readonly epoch: number; readonly log: LogShape }
+  /** A node learned that everything below `offset`, where `epoch` was written last, is committed. */
+  | { readonly kind: 'committed'; readonly node: string; readonly offset: number; readonly epoch: number };
+
+/**
+ * Election safety: of an epoch at most one node is the leader. Leader completeness: it has everything that was committed
+ * in an earlier one (thesis §3.6.3); by log matching, it is enough that the last committed place is in its log.
+ */
+export function checkElections(events: readonly ElectionEvent[]): readonly Anomaly[] {
+  const anomalies: Anomaly[] = [];
+  const leaders = new Map<number, string>();
+  let committed = { offset: 0, epoch: 0, node: 'nobody' };
+  for (const event of events) {
+    if (event.kind === 'committed') {
+      if (event.offset > committed.offset) committed = event;
+      continue;
+    }
+    const { node, epoch, log } = event;
+    const other = leaders.get(epoch) ?? node;
+    leaders.set(epoch, node);
+    if (other !== node) {
+      anomalies.push({ kind: 'two leaders', description: `${other} and ${node} lead epoch ${epoch}` });
+    }
+    // What later epochs committed, an old leader that does not know of them has not.
+    if (epoch < committed.epoch || committed.offset === 0) continue;
+    const epochThere = log.endOffset < committed.offset ? null : epochBefore(log, committed.offset);
+    if (epochThere === committed.epoch) continue;
+    const has = epochThere === null ? `its log ends at ${log.endOffset}` : `there it has epoch ${epochThere}`;
+    anomalies.push({
+      kind: 'incomplete leader',
+      description: `${node} leads epoch ${epoch} without what is committed below ${committed.offset} (epoch ${committed.epoch}, known to ${committed.node}): ${has}`,
+    });
+  }
+  return anomalies;
+}
+
+/** Of the batch that ends at or before an offset; null where the log begins later. */
+function epochBefore({ epochs }: LogShape, offset: number): number | null {
+  return epochs.findLast(({ startOffset }) => startOffset < offset)?.epoch ?? null;
+}
