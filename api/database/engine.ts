@@ -25,6 +25,7 @@ import { loadCatalog, loadSequences } from './load.ts';
 import { loadParserSparingly } from './load-parser.ts';
 import { defaultRetention, LogRetention, type RetentionLimits } from './log-retention.ts';
 import { PlanCache } from './plan-cache.ts';
+import type { ClusterAdmin, Replication } from './replication.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
 import { settings } from './settings.ts';
@@ -85,6 +86,10 @@ export class Engine implements SessionHost {
   readonly slices: Slices;
   /** Of callers in this process. */
   readonly turns: Turns;
+  /** Set by the node that has the database replicated; null: it is not. */
+  replication: Replication | null = null;
+  /** Of a server, replicated or not; null: there is no cluster to be had. */
+  clusterAdmin: ClusterAdmin | null = null;
   readonly #options: EngineOptions;
   readonly #lock: DirectoryLock;
   readonly #sessions = new Set<EngineSession>();
