@@ -150,6 +150,8 @@ export type Input =
       readonly offsetEpoch: Epoch;
       readonly membership: Membership;
     }
+  /** The log begins here now: what was before is in a snapshot alone. */
+  | { readonly kind: 'trimmed'; readonly startOffset: Offset }
   /** An operator's word that all others are gone: this node alone is the group from now on. Not safe. */
   | { readonly kind: 'force' };
 
@@ -166,6 +168,8 @@ export type Ready = {
   readonly messages: readonly { readonly to: NodeId; readonly message: Message }[];
   /** 6. What is to be sent: the driver reads it and answers with `read`; at once, where it is in memory. */
   readonly reads: readonly { readonly to: NodeId; readonly from: Offset; readonly bytesMax: number }[];
+  /** The leader's log no longer reaches back to this one's end: a snapshot is fetched from it, and `restored` reported. */
+  readonly restore: { readonly from: NodeId; readonly offset: Offset } | null;
   /** Read-index requests that are answered; `offset` null: not the leader any more. */
   readonly readable: readonly { readonly id: number; readonly offset: Offset | null }[];
   /** A change of membership is refused, or its last step is committed (null). */
@@ -188,8 +192,13 @@ export type RaftStatus = {
   /** Of a leader: every replica that is in sync has everything below; at most the high watermark. */
   readonly inSyncOffset: Offset;
   readonly membership: Membership;
-  /** Of a leader: until then no other can have been elected. */
+  /**
+   * Of a leader: until then no other can have been elected, and the high watermark is as high as any leader has had it
+   * (§6.4.1), so that a read there is current. Infinity: it is the only voter. 0: no lease, and of all others.
+   */
   readonly leaseUntilMs: number;
+  /** Of a leader: who shall lead next. It takes no commits meanwhile, so that the other can catch up. */
+  readonly transferTo: NodeId | null;
   readonly isQuiet: boolean;
   /** Of a leader. */
   readonly followers: readonly FollowerStatus[];
