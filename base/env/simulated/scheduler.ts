@@ -70,7 +70,7 @@ export class Scheduler {
     };
     until.then(settle, settle);
     for (let events = 0; ; events++) {
-      await (events % eventsAtOnce === 0 ? turnOfTheLoop() : everyPromise());
+      await (events % eventsAtOnce === eventsAtOnce - 1 ? turnOfTheLoop() : everyPromise());
       if (settled) return until;
       if (events >= eventsMax) {
         throw new SimulationStuck(

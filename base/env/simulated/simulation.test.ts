@@ -340,6 +340,23 @@ describe('simulated machine', () => {
     expect([isFired, machine.paused]).to.deep.equal([false, false]);
   });
 
+  it('answers another machine, and never once its life has ended', async () => {
+    const simulation = new Simulation(1);
+    const [left, right] = [simulation.machine('left'), simulation.machine('right')];
+    await simulation.run(async () => {
+      expect(await left.ask(right, async ({ clock }) => clock.monotonicMs())).to.be.greaterThan(0);
+      expect(await thrownBy(left.ask(right, () => Promise.reject(new Error('no'))))).to.be.an('error');
+      let isAnswered = false;
+      void left.ask(right, () => simulation.sleep(10)).finally(() => {
+        isAnswered = true;
+      });
+      await simulation.sleep(5);
+      right.restart();
+      await simulation.sleep(1000);
+      expect(isAnswered).to.equal(false);
+    });
+  });
+
   it('has nothing of what it had once its disk is replaced', async () => {
     const machine = new Simulation(1).machine('a');
     await machine.run(async ({ disk }) => {

@@ -66,6 +66,8 @@ export class Simulation {
   }
 }
 
+function neverMind(): void {}
+
 /** Invariant: of a machine's lives only the newest may be alive. */
 export class SimulatedMachine {
   readonly name: string;
@@ -130,6 +132,30 @@ export class SimulatedMachine {
   /** The same, and lets time pass until it ends. */
   run<Output>(task: (env: Env) => Promise<Output>, eventsMax?: number): Promise<Output> {
     return this.#simulation.scheduler.run(this.start(task), eventsMax);
+  }
+
+  /**
+   * Asks another machine over the network: `task` runs there, in the life that it has when the question arrives. What
+   * is lost on the way for good, or with a life, is never answered.
+   */
+  ask<Output>(target: SimulatedMachine, task: (env: Env) => Promise<Output>): Promise<Output> {
+    const { promise, resolve, reject } = Promise.withResolvers<Output>();
+    const { network } = this.#simulation;
+    const asker = this.#life;
+    const answer = (life: Incarnation, settle: () => void) => {
+      if (life.alive) network.carry(life, this.name, () => asker.whenRunning(settle), neverMind);
+    };
+    const arrive = () => {
+      const life = target.#life;
+      life.whenRunning(() => {
+        task(target.#env).then(
+          (output) => answer(life, () => resolve(output)),
+          (error: unknown) => answer(life, () => reject(error)),
+        );
+      });
+    };
+    network.carry(asker, target.name, arrive, neverMind);
+    return promise;
   }
 
   #begin(): Incarnation {
