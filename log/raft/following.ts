@@ -1,0 +1,155 @@
+import { type Epoch, type NodeId, type Offset, offset } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import type { Message } from './contract.ts';
+import type { RaftCore } from './core.ts';
+
+type Append = Extract<Message, { kind: 'append' }>;
+type Snapshot = Extract<Message, { kind: 'snapshot' }>;
+
+/**
+ * A follower (§3.5), in one epoch.
+ *
+ * Invariants:
+ * - `#verified` is at most the log's end, and below it the log is equal to the leader's.
+ * - What it acknowledges is both verified and durable.
+ */
+export class Following {
+  readonly kind = 'follower';
+  readonly #core: RaftCore;
+  leader: NodeId | null;
+  /** When it stands for election; an idle group's followers do not. */
+  deadlineMs: number;
+  isQuiet = false;
+  readonly #timeoutMs: number;
+  #verified: Offset;
+  #acknowledged: Offset;
+  #leaderHighWatermark: Offset;
+  #round = 0;
+
+  constructor(core: RaftCore, leader: NodeId | null) {
+    this.#core = core;
+    this.leader = leader;
+    this.#timeoutMs = core.electionTimeoutMs();
+    this.deadlineMs = core.nowMs + this.#timeoutMs;
+    // What is committed is in the log of every leader to come (§3.6.3, leader completeness).
+    this.#verified = core.log.highWatermark;
+    this.#acknowledged = core.log.highWatermark;
+    this.#leaderHighWatermark = core.log.highWatermark;
+  }
+
+  onAppend(from: NodeId, message: Append): void {
+    const { log } = this.#core;
+    this.#hear(from, message.round);
+    if (!this.#matches(message.previousOffset, message.previousEpoch)) {
+      this.#reject(from, message);
+      return;
+    }
+    const endBefore = log.endOffset;
+    const verified = this.#take(message);
+    if (verified > this.#verified) this.#verified = verified;
+    if (message.highWatermark > this.#leaderHighWatermark) this.#leaderHighWatermark = message.highWatermark;
+    this.#commit();
+    this.isQuiet = message.quiesce && this.#hasEverything(message);
+    // Entries that are new are acknowledged by their flush.
+    if (message.entries.length === 0 || log.endOffset === endBefore) this.#acknowledge(from);
+  }
+
+  onSnapshot(from: NodeId, message: Snapshot): void {
+    const { log, outbox } = this.#core;
+    this.#hear(from, this.#round);
+    if (message.offset <= log.highWatermark) this.#acknowledge(from);
+    else outbox.restore(from, message.offset);
+  }
+
+  onFlushed(): void {
+    this.#commit();
+    const { leader } = this;
+    if (leader !== null && this.#durable() > this.#acknowledged) this.#acknowledge(leader);
+  }
+
+  /** The disk was full: what is lost was never acknowledged, and the leader sends it again. */
+  onRefused(end: Offset): void {
+    invariant(end >= this.#acknowledged, 'what was acknowledged is durable');
+    this.#core.log.truncate(end);
+    if (this.#verified > end) this.#verified = end;
+  }
+
+  onRestored(place: Offset): void {
+    this.#verified = place;
+    if (this.leader !== null) this.#acknowledge(this.leader);
+  }
+
+  /** Somebody doubts that the leader of an idle group lives. */
+  wake(deadlineMs: number): void {
+    if (!this.isQuiet) return;
+    this.isQuiet = false;
+    this.deadlineMs = deadlineMs;
+  }
+
+  #hear(from: NodeId, round: number): void {
+    const core = this.#core;
+    invariant(this.leader === null || this.leader === from, `two leaders in epoch ${core.epoch} (§3.4)`);
+    this.leader = from;
+    this.isQuiet = false;
+    core.heardMs = core.nowMs;
+    this.deadlineMs = core.nowMs + this.#timeoutMs;
+    if (round > this.#round) this.#round = round;
+  }
+
+  #matches(place: Offset, epoch: Epoch): boolean {
+    const { log } = this.#core;
+    if (place <= log.highWatermark) return true;
+    return place <= log.endOffset && log.epochs.epochAt(place) === epoch;
+  }
+
+  /** Takes what is new, cuts what contradicts it (§3.5), and returns up to where this log is the leader's. */
+  #take(message: Append): Offset {
+    const { log, outbox } = this.#core;
+    let verified = message.previousOffset;
+    for (const entry of message.entries) {
+      verified = entry.endOffset;
+      if (entry.endOffset <= log.highWatermark || log.has(entry)) continue;
+      if (entry.baseOffset < log.endOffset) {
+        log.truncate(entry.baseOffset);
+        outbox.truncate(entry.baseOffset);
+        if (this.#verified > entry.baseOffset) invariant(false, 'a leader contradicts what it said (§3.4)');
+      }
+      log.append(entry);
+      outbox.append(entry);
+    }
+    return verified;
+  }
+
+  #durable(): Offset {
+    const { flushedOffset } = this.#core.log;
+    return offset(Math.min(this.#verified, flushedOffset));
+  }
+
+  #commit(): void {
+    this.#core.log.commit(offset(Math.min(this.#leaderHighWatermark, this.#durable())));
+  }
+
+  #hasEverything({ highWatermark }: Append): boolean {
+    const { log } = this.#core;
+    return log.highWatermark === highWatermark && log.endOffset === highWatermark;
+  }
+
+  #acknowledge(to: NodeId): void {
+    const match = this.#durable();
+    if (match > this.#acknowledged) this.#acknowledged = match;
+    this.#core.send(to, { kind: 'append-accepted', epoch: this.#core.epoch, match, round: this.#round });
+  }
+
+  #reject(to: NodeId, { previousOffset, previousEpoch, round }: Append): void {
+    const { epoch, log } = this.#core;
+    const hint = log.epochs.endOf(previousEpoch, log.endOffset);
+    this.#core.send(to, {
+      kind: 'append-rejected',
+      epoch,
+      previousOffset,
+      hintEpoch: hint.epoch,
+      hintOffset: hint.endOffset,
+      round,
+    });
+  }
+}

@@ -1,0 +1,302 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { Epoch, NodeId, Offset } from '../../base/ids.ts';
+import { invariant, unreachable } from '../../base/unreachable.ts';
+import { Campaign } from './campaign.ts';
+import type { FollowerStatus, Input, Message, RaftOptions, RaftStatus, Ready } from './contract.ts';
+import { RaftCore } from './core.ts';
+import { Following } from './following.ts';
+import { type LeaderInput, Leadership } from './leadership.ts';
+import { memberOf } from './memberships.ts';
+
+type VoteRequest = Extract<Message, { kind: 'vote-request' }>;
+type Vote = Extract<Message, { kind: 'vote' }>;
+
+const noFollowers: readonly FollowerStatus[] = [];
+
+/**
+ * The consensus of one range, on one node: contract.ts says what goes in and what comes out. It is always one of three
+ * roles (following.ts, campaign.ts, leadership.ts); here are the ways from one to another, and the votes.
+ *
+ * Invariants:
+ * - §3.4, election safety: one leader an epoch. A vote is given once an epoch, and kept before it is said.
+ * - §6.4.1: who heard a leader votes for nobody for an election timeout, unless that leader wants it (§3.10).
+ * - Who has no vote in the newest membership of its log never stands for election.
+ */
+export class RaftGroup {
+  readonly #core: RaftCore;
+  #role: Following | Campaign | Leadership;
+
+  constructor(options: RaftOptions) {
+    this.#core = new RaftCore(options);
+    const following = new Following(this.#core, null);
+    // Nobody else can have been elected: there is nothing to wait for.
+    if (this.#core.quorum.isOnly(options.self)) following.deadlineMs = options.nowMs;
+    this.#role = following;
+  }
+
+  step(input: Input, nowMs: number): Ready {
+    this.#core.nowMs = nowMs;
+    this.#take(input);
+    return this.#core.outbox.take();
+  }
+
+  /** When a tick is due; null: never, until something else happens. */
+  nextDeadlineMs(): number | null {
+    const role = this.#role;
+    if (role.kind === 'leader' || role.kind === 'candidate') return role.deadlineMs;
+    return role.isQuiet || !this.#core.quorum.has(this.#core.self) ? null : role.deadlineMs;
+  }
+
+  get status(): RaftStatus {
+    const { epoch, log, self } = this.#core;
+    const role = this.#role;
+    const leads = role.kind === 'leader';
+    return {
+      role: role.kind,
+      epoch,
+      leader: leads ? self : role.kind === 'follower' ? role.leader : null,
+      highWatermark: log.highWatermark,
+      inSyncOffset: leads ? role.inSyncOffset : log.highWatermark,
+      membership: log.memberships.current.membership,
+      leaseUntilMs: leads ? role.leaseUntilMs : 0,
+      transferTo: leads ? role.transferTo : null,
+      isQuiet: role.kind !== 'candidate' && role.isQuiet,
+      followers: leads ? role.followers : noFollowers,
+    };
+  }
+
+  #take(input: Input): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#onTick();
+        return;
+      case 'message':
+        this.#onMessage(input.from, input.message);
+        return;
+      case 'flushed':
+        this.#onFlushed(input.endOffset);
+        return;
+      case 'refused':
+        this.#onRefused(input.endOffset);
+        return;
+      case 'wake':
+        this.#wake();
+        return;
+      case 'restored':
+        this.#onRestored(input);
+        return;
+      case 'trimmed':
+        this.#core.log.trim(input.startOffset);
+        return;
+      case 'force':
+        this.#onForce();
+        return;
+      default:
+        if (this.#role.kind === 'leader') this.#role.take(input);
+        else this.#refuse(input);
+    }
+  }
+
+  /** What is a leader's to do, where this node does not lead. */
+  #refuse(input: LeaderInput): void {
+    switch (input.kind) {
+      case 'change-membership':
+        this.#core.outbox.changed(notLeader());
+        return;
+      case 'read-index':
+        this.#core.outbox.readable(input.id, null);
+        return;
+      case 'read':
+      case 'transfer':
+      case 'unreachable':
+        return;
+      case 'appended':
+        invariant(false, 'only a leader writes');
+        return;
+      default:
+        unreachable(input);
+    }
+  }
+
+  #onTick(): void {
+    const { nowMs, quorum, self } = this.#core;
+    const role = this.#role;
+    if (role.kind === 'leader') role.onTick();
+    else if (nowMs < role.deadlineMs || (role.kind === 'follower' && role.isQuiet)) return;
+    else if (quorum.has(self)) this.#campaign(true, false);
+    else if (role.kind === 'candidate') this.#follow(this.#core.epoch, null);
+  }
+
+  #onMessage(from: NodeId, message: Message): void {
+    if (message.kind === 'vote-request') {
+      this.#onVoteRequest(from, message);
+      return;
+    }
+    const { epoch } = this.#core;
+    if (message.epoch < epoch) this.#onStale(from, message);
+    else if (message.kind === 'vote') this.#onVote(from, message);
+    else this.#onCurrent(from, message);
+  }
+
+  /** Of this epoch, or of a later one that is this node's from now on. */
+  #onCurrent(from: NodeId, message: Exclude<Message, { kind: 'vote-request' | 'vote' }>): void {
+    const core = this.#core;
+    switch (message.kind) {
+      case 'append':
+        this.#followerOf(from, message.epoch).onAppend(from, message);
+        return;
+      case 'snapshot':
+        this.#followerOf(from, message.epoch).onSnapshot(from, message);
+        return;
+      case 'append-accepted':
+      case 'append-rejected':
+        if (message.epoch > core.epoch) this.#follow(message.epoch, null);
+        else if (this.#role.kind === 'leader') this.#role.onAnswer(from, message);
+        return;
+      case 'timeout-now':
+        if (message.epoch > core.epoch) this.#follow(message.epoch, from);
+        if (this.#role.kind !== 'leader' && core.quorum.has(core.self)) this.#campaign(false, true);
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** A leader that has been replaced is told so; with check quorum it would not hear of it by votes. */
+  #onStale(from: NodeId, message: Message): void {
+    if (message.kind !== 'append' && message.kind !== 'snapshot') return;
+    const { epoch, log } = this.#core;
+    const place = message.kind === 'append' ? message.previousOffset : message.offset;
+    this.#core.send(from, {
+      kind: 'append-rejected',
+      epoch,
+      previousOffset: place,
+      hintEpoch: log.epochs.epochAt(log.highWatermark),
+      hintOffset: log.highWatermark,
+      round: 0,
+    });
+  }
+
+  #onVoteRequest(from: NodeId, message: VoteRequest): void {
+    const core = this.#core;
+    const isProtected = this.#hasLiveLeader && !message.isTransfer;
+    this.#wake();
+    if (message.epoch < core.epoch || isProtected) {
+      this.#answerVote(from, message, false);
+      return;
+    }
+    const isCovered = core.log.isCoveredBy(message.lastEpoch, message.endOffset);
+    if (message.isPreVote) {
+      this.#answerVote(from, message, message.epoch > core.epoch && isCovered);
+      return;
+    }
+    if (message.epoch > core.epoch) this.#follow(message.epoch, null);
+    const isGranted = isCovered && (core.votedFor === null || core.votedFor === from);
+    if (isGranted) {
+      core.setVote(core.epoch, from);
+      if (this.#role.kind === 'follower') this.#role.deadlineMs = core.nowMs + core.electionTimeoutMs();
+    }
+    this.#answerVote(from, message, isGranted);
+  }
+
+  #answerVote(to: NodeId, { isPreVote, epoch }: VoteRequest, isGranted: boolean): void {
+    const answer = isPreVote && isGranted ? epoch : this.#core.epoch;
+    this.#core.send(to, { kind: 'vote', epoch: answer, isPreVote, isGranted });
+  }
+
+  /** What a lease rests on (§6.4.1), and what keeps a removed or cut-off node from disturbing (§4.2.3). */
+  get #hasLiveLeader(): boolean {
+    const { heardMs, limits, nowMs } = this.#core;
+    const role = this.#role;
+    if (role.kind === 'leader' || (role.kind === 'follower' && role.isQuiet)) return true;
+    return nowMs - heardMs < limits.electionMs;
+  }
+
+  #onVote(from: NodeId, vote: Vote): void {
+    const core = this.#core;
+    const role = this.#role;
+    if (!vote.isGranted) {
+      if (vote.epoch > core.epoch) this.#follow(vote.epoch, null);
+      return;
+    }
+    if (role.kind !== 'candidate' || role.isPreVote !== vote.isPreVote || role.epoch !== vote.epoch) return;
+    role.grant(from);
+    this.#advance(role);
+  }
+
+  #campaign(isPreVote: boolean, isTransfer: boolean): void {
+    const campaign = new Campaign(this.#core, isPreVote);
+    this.#role = campaign;
+    if (!campaign.isWon) campaign.ask(isTransfer);
+    else this.#advance(campaign);
+  }
+
+  #advance(campaign: Campaign): void {
+    if (!campaign.isWon) return;
+    if (campaign.isPreVote) this.#campaign(false, false);
+    else this.#role = this.#lead();
+  }
+
+  #lead(): Leadership {
+    return new Leadership(this.#core, () => this.#follow(this.#core.epoch, null));
+  }
+
+  #follow(epoch: Epoch, leader: NodeId | null): Following {
+    if (this.#role.kind === 'leader') this.#role.close();
+    if (epoch > this.#core.epoch) this.#core.setVote(epoch, null);
+    const following = new Following(this.#core, leader);
+    this.#role = following;
+    return following;
+  }
+
+  #followerOf(leader: NodeId, epoch: Epoch): Following {
+    const role = this.#role;
+    if (role.kind === 'follower' && epoch === this.#core.epoch) return role;
+    invariant(role.kind !== 'leader' || epoch > this.#core.epoch, `two leaders in epoch ${epoch} (§3.4)`);
+    return this.#follow(epoch, leader);
+  }
+
+  #onFlushed(end: Offset): void {
+    this.#core.log.flush(end);
+    if (this.#role.kind !== 'candidate') this.#role.onFlushed();
+  }
+
+  #onRefused(end: Offset): void {
+    if (this.#role.kind === 'candidate') this.#core.log.truncate(end);
+    else this.#role.onRefused(end);
+  }
+
+  #onRestored(input: Extract<Input, { kind: 'restored' }>): void {
+    const core = this.#core;
+    invariant(this.#role.kind !== 'leader', 'a leader has its log');
+    core.log.restore(input.offset, input.offsetEpoch, input.membership);
+    if (input.offsetEpoch > core.epoch) this.#follow(input.offsetEpoch, null);
+    else if (this.#role.kind === 'follower') this.#role.onRestored(input.offset);
+  }
+
+  #wake(): void {
+    const role = this.#role;
+    if (role.kind === 'leader') role.wake();
+    else if (role.kind === 'follower') role.wake(this.#core.nowMs + this.#core.spreadMs());
+  }
+
+  #onForce(): void {
+    const core = this.#core;
+    const member = memberOf(core.log.memberships.current.membership, core.self);
+    if (member === null || member.role === 'witness') {
+      core.outbox.changed(
+        new AlopexError('object_not_in_prerequisite_state', 'a node without rows cannot be all of a range'),
+      );
+      return;
+    }
+    if (this.#role.kind === 'leader') this.#role.close();
+    core.setVote(core.nextEpoch, core.self);
+    const leadership = this.#lead();
+    this.#role = leadership;
+    leadership.onForce();
+  }
+}
+
+function notLeader(): AlopexError {
+  return new AlopexError('object_not_in_prerequisite_state', 'this node does not lead the range');
+}

@@ -1,0 +1,89 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import { unreachable } from '../../base/unreachable.ts';
+import type { Member, Membership, MembershipChange } from './contract.ts';
+import { memberOf } from './memberships.ts';
+
+export const membersMax = 64;
+
+/**
+ * The membership that follows from a change (§4.3): joint where it changes who votes, so that at no time two majorities
+ * decide without each other. Throws what the operator is to hear.
+ */
+export function changedMembership(
+  current: Membership,
+  change: MembershipChange,
+  isCaughtUp: (id: NodeId) => boolean,
+): Membership {
+  const members = changedMembers(current.members, change, isCaughtUp);
+  if (members.length > membersMax)
+    throw new AlopexError('configuration_limit_exceeded', `a range has at most ${membersMax} members`);
+  if (!members.some(({ role }) => role === 'voter'))
+    throw new AlopexError('object_not_in_prerequisite_state', 'the last voter of a range stays');
+  const isSame = votersOf(current.members).join() === votersOf(members).join();
+  return { members, outgoing: isSame ? [] : current.members.filter(isVoting) };
+}
+
+/** The second step (§4.3). */
+export function finalMembership({ members }: Membership): Membership {
+  return { members, outgoing: [] };
+}
+
+function changedMembers(
+  members: readonly Member[],
+  change: MembershipChange,
+  isCaughtUp: (id: NodeId) => boolean,
+): readonly Member[] {
+  switch (change.kind) {
+    case 'add': {
+      const { member } = change;
+      mustBeNew(members, member.id);
+      if (member.role === 'voter') throw notCaughtUp(member.id);
+      return [...members, member];
+    }
+    case 'change': {
+      const { member } = change;
+      const before = mustBeMember(members, member.id);
+      const becomesVoter = before.role === 'learner' && member.role !== 'learner';
+      if (becomesVoter && !isCaughtUp(member.id)) throw notCaughtUp(member.id);
+      return members.map((other) => (other.id === member.id ? member : other));
+    }
+    case 'remove':
+      mustBeMember(members, change.id);
+      return members.filter(({ id }) => id !== change.id);
+    case 'replace':
+      mustBeMember(members, change.id);
+      mustBeNew(members, change.member.id);
+      return members.map((other) => (other.id === change.id ? change.member : other));
+    default:
+      return unreachable(change);
+  }
+}
+
+function mustBeNew(members: readonly Member[], id: NodeId): void {
+  if (members.some((member) => member.id === id))
+    throw new AlopexError('duplicate_object', `node ${id} is already a member of the range`);
+}
+
+function mustBeMember(members: readonly Member[], id: NodeId): Member {
+  const member = memberOf({ members, outgoing: [] }, id);
+  if (member === null) throw new AlopexError('undefined_object', `node ${id} is not a member of the range`);
+  return member;
+}
+
+function notCaughtUp(id: NodeId): AlopexError {
+  return new AlopexError('object_not_in_prerequisite_state', `node ${id} has not caught up with the log`, {
+    hint: 'A new member begins as a learner, and becomes a voter once it has caught up.',
+  });
+}
+
+function isVoting({ role }: Member): boolean {
+  return role !== 'learner';
+}
+
+function votersOf(members: readonly Member[]): readonly NodeId[] {
+  return members
+    .filter(isVoting)
+    .map(({ id }) => id)
+    .sort((a, b) => a - b);
+}
