@@ -168,7 +168,7 @@ export type Ready = {
   readonly messages: readonly { readonly to: NodeId; readonly message: Message }[];
   /** 6. What is to be sent: the driver reads it and answers with `read`; at once, where it is in memory. */
   readonly reads: readonly { readonly to: NodeId; readonly from: Offset; readonly bytesMax: number }[];
-  /** The leader's log no longer reaches back to this one's end: a snapshot is fetched from it, and `restored` reported. */
+  /** The leader's log no longer reaches back to this one's end: a snapshot is fetched from it, and `restored` reported; said again until then. */
   readonly restore: { readonly from: NodeId; readonly offset: Offset } | null;
   /** Read-index requests that are answered; `offset` null: not the leader any more. */
   readonly readable: readonly { readonly id: number; readonly offset: Offset | null }[];

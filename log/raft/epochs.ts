@@ -57,10 +57,6 @@ export class EpochHistory {
     return { epoch: this.#startEpoch, endOffset };
   }
 
-  has(epoch: Epoch): boolean {
-    return epoch === this.#startEpoch || this.#starts.some((start) => start.epoch === epoch);
-  }
-
   truncate(end: Offset): void {
     while (this.#starts.length > 0 && this.#starts.at(-1)!.startOffset >= end) this.#starts.pop();
   }

@@ -79,11 +79,12 @@ export class Following {
     if (this.leader !== null) this.#acknowledge(this.leader);
   }
 
-  /** Somebody doubts that the leader of an idle group lives. */
-  wake(deadlineMs: number): void {
+  /** Somebody doubts that the leader of an idle group lives. What was promised to it holds (§6.4.1). */
+  wake(): void {
     if (!this.isQuiet) return;
+    const { heardMs, limits, nowMs } = this.#core;
     this.isQuiet = false;
-    this.deadlineMs = deadlineMs;
+    this.deadlineMs = Math.max(nowMs, heardMs + limits.electionMs) + this.#core.spreadMs();
   }
 
   #hear(from: NodeId, round: number): void {

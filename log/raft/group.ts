@@ -277,7 +277,7 @@ export class RaftGroup {
   #wake(): void {
     const role = this.#role;
     if (role.kind === 'leader') role.wake();
-    else if (role.kind === 'follower') role.wake(this.#core.nowMs + this.#core.spreadMs());
+    else if (role.kind === 'follower') role.wake();
   }
 
   #onForce(): void {

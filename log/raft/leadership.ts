@@ -43,6 +43,7 @@ export class Leadership {
   /** A change was asked of this leader. */
   #isChanging = false;
   isQuiet = false;
+  #isOver = false;
 
   constructor(core: RaftCore, stepDown: () => void) {
     this.#core = core;
@@ -155,6 +156,7 @@ export class Leadership {
     } else {
       this.#replication.onAccepted(follower, message.match);
       this.#commit();
+      if (this.#isOver) return;
     }
     this.#reads.onRound(this.#core.quorum.reached(this.#answeredRound));
     this.#beginReads();
@@ -180,6 +182,7 @@ export class Leadership {
     }
     if (this.#transfer !== null && nowMs >= this.#transfer.untilMs) this.#transfer = null;
     this.#advanceMembership();
+    if (this.#isOver) return;
     this.isQuiet = this.#mayBeQuiet();
     this.#beat(this.isQuiet);
     this.#handOver();
@@ -243,6 +246,7 @@ export class Leadership {
 
   /** Not the leader any more. */
   close(): void {
+    this.#isOver = true;
     this.#reads.close();
     if (this.#isChanging) {
       this.#endChange(
@@ -276,6 +280,7 @@ export class Leadership {
     if (reached <= this.#startOffset || !log.commit(offset(reached))) return;
     this.#beginReads();
     this.#advanceMembership();
+    if (this.#isOver) return;
     for (const follower of this.#replication.followers.values()) this.#replication.announce(follower);
   }
 

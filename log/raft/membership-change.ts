@@ -1,10 +1,9 @@
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { unreachable } from '../../base/unreachable.ts';
+import { membersMax } from '../record/membership.ts';
 import type { Member, Membership, MembershipChange } from './contract.ts';
 import { memberOf } from './memberships.ts';
-
-export const membersMax = 64;
 
 /**
  * The membership that follows from a change (§4.3): joint where it changes who votes, so that at no time two majorities

@@ -67,10 +67,8 @@ export class FollowerProgress {
   hear(nowMs: number, round: number, sentMs: number): void {
     this.heardMs = nowMs;
     this.aliveMs = nowMs;
-    if (round > this.answeredRound) {
-      this.answeredRound = round;
-      this.answeredSentMs = sentMs;
-    }
+    if (round > this.answeredRound) this.answeredRound = round;
+    if (sentMs > this.answeredSentMs) this.answeredSentMs = sentMs;
   }
 
   sent(end: Offset, bytes: number): void {

@@ -5,6 +5,7 @@ import { BatchBuilder, type BatchPlace } from './batch-builder.ts';
 import { BatchError } from './batch-error.ts';
 import { decodeHeaders, encodeHeaders, type HeadersBlock, noHeaders } from './headers.ts';
 import { headerBytes } from './layout.ts';
+import { putMembership, takeMembership } from './membership.ts';
 import type { ControlRecord } from './record.ts';
 import type { RecordReader } from './record-reader.ts';
 
@@ -15,6 +16,7 @@ const types: Readonly<Record<ControlRecord['kind'], number>> = {
   'flush-point': 1000,
   'leader-change': 1001,
   rollback: 1002,
+  membership: 1003,
 };
 const kinds = new Map(Object.entries(types).map(([kind, type]) => [type, kind as ControlRecord['kind']]));
 
@@ -70,6 +72,9 @@ function controlValue(control: ControlRecord): Uint8Array {
     case 'leader-change':
       writer.int32(control.leader);
       break;
+    case 'membership':
+      putMembership(writer, control.membership);
+      break;
     default:
       unreachable(control);
   }
@@ -95,6 +100,8 @@ function decodeValue(kind: ControlRecord['kind'], value: ByteReader, headers: He
       return { kind, from: safe(value.int64()) };
     case 'leader-change':
       return { kind, leader: value.int32() };
+    case 'membership':
+      return { kind, membership: takeMembership(value) };
     default:
       return unreachable(kind);
   }

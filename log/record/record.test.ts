@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { epoch, offset } from '../../base/ids.ts';
+import { epoch, nodeId, offset } from '../../base/ids.ts';
 import { BatchBuilder, type BatchPlace } from './batch-builder.ts';
 import { BatchError } from './batch-error.ts';
 import { decodeControl, encodeControlBatch } from './control.ts';
@@ -300,6 +300,16 @@ describe('log/record', () => {
     { kind: 'commit', coordinatorEpoch: 5, timestamp: 2 ** 52 + 1 },
     { kind: 'flush-point', horizon: 2 ** 50 + 3 },
     { kind: 'leader-change', leader: 2 },
+    {
+      kind: 'membership',
+      membership: {
+        members: [
+          { id: nodeId(1), role: 'voter', mesh: 'first.example:7000', client: 'first.example:5432' },
+          { id: nodeId(2 ** 31 - 1), role: 'learner', mesh: '[::1]:7000', client: 'größer:5432' },
+        ],
+        outgoing: [{ id: nodeId(3), role: 'witness', mesh: 'third:1', client: '' }],
+      },
+    },
   ];
   for (const control of controls) {
     it(`control_${control.kind}_encodes_and_decodes`, async () => {
@@ -333,6 +343,22 @@ describe('log/record', () => {
       const record = decodeBatch(batch).records[0];
       expect(record?.key).to.deep.equal(Uint8Array.of(0, 0, 0, type));
       expect(record?.value).to.deep.equal(Uint8Array.of(0, 0, 0, 0, 1, 2));
+    }
+  });
+
+  it('control_membership_with_more_members_than_there_can_be_is_refused', () => {
+    for (const [value, problem] of [
+      [[0, 0, 65], '65 members, at most 64'],
+      [[0, 0, 1, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0], 'member role 3'],
+      [[0, 0, 1, 0, 0, 0, 1, 0, 2, 1], 'an address of 513 bytes'],
+      [[0, 0, 1, 255, 255, 255, 255, 0], 'node -1'],
+    ] as const) {
+      const builder = new BatchBuilder();
+      builder.add(Uint8Array.of(0, 0, 3, 235), Uint8Array.from(value));
+      const batch = builder.finish({ ...here, isControl: true });
+      const reader = new RecordReader(batch, verifyBatch(batch));
+      reader.next();
+      expect(() => decodeControl(reader)).to.throw(BatchError, problem);
     }
   });
 

@@ -1,4 +1,5 @@
 import type { Epoch, Offset } from '../../base/ids.ts';
+import type { Membership } from '../raft/contract.ts';
 
 /** One record of a Kafka record batch v2. Times are milliseconds since 1970. */
 export type LogRecord = {
@@ -41,4 +42,6 @@ export type ControlRecord =
   | { readonly kind: 'rollback'; readonly from: number }
   /** Everything below this record's offset is flushed together: where memtables are cut, on every replica. */
   | { readonly kind: 'flush-point'; readonly horizon: number }
-  | { readonly kind: 'leader-change'; readonly leader: number };
+  | { readonly kind: 'leader-change'; readonly leader: number }
+  /** Who has and decides the log, from this record on (`log/raft`). */
+  | { readonly kind: 'membership'; readonly membership: Membership };

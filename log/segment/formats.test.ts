@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { epoch, offset } from '../../base/ids.ts';
+import { epoch, nodeId, offset } from '../../base/ids.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
 import { encodeControlBatch } from '../record/control.ts';
 import { encodeHeaders } from '../record/headers.ts';
@@ -24,7 +24,7 @@ const undecided: readonly UndecidedTransaction[] = [[9, offset(4)]];
 
 describe('docs/formats of the log', () => {
   it('record_batch_examples_are_what_is_written_and_read', () => {
-    const [batch, commit, ...rest] = workedExamples('record-batch.md');
+    const [batch, commit, membership, ...rest] = workedExamples('record-batch.md');
     const builder = new BatchBuilder();
     builder.add(bytes('k'), bytes('hello'), encodeHeaders([{ key: 'op', value: bytes('c') }]));
     builder.add(bytes('k'), null, encodeHeaders([{ key: 'op', value: bytes('d') }]), 3);
@@ -38,6 +38,11 @@ describe('docs/formats of the log', () => {
     expect(encodeControlBatch({ kind: 'commit', coordinatorEpoch: 0, timestamp: 1 }, place)).to.deep.equal(
       commit,
     );
+    const voter = { id: nodeId(1), role: 'voter', mesh: 'a:1', client: 'a:2' } as const;
+    const witness = { id: nodeId(2), role: 'witness', mesh: 'b:1', client: '' } as const;
+    const members = { members: [voter, witness], outgoing: [voter] };
+    const next = { baseOffset: offset(8), epoch: epoch(2), timestampMs };
+    expect(encodeControlBatch({ kind: 'membership', membership: members }, next)).to.deep.equal(membership);
     expect(rest).to.deep.equal([]);
   });
 
