@@ -46,3 +46,14 @@ export type LogListener = {
   /** fsync failed: what is durable is unknown. Nothing more is taken. */
   onPoisoned(error: Error): void;
 };
+
+/** Who takes a log to other nodes. Each is called synchronously, in the order of the log. */
+export type LogReplication = {
+  onAppended(batch: Uint8Array, header: BatchHeader): void;
+  /** What was appended until now is about to be written: the moment to send it. */
+  onFlushing(): void;
+  /** Durable here. */
+  onFlushed(endOffset: Offset): void;
+  /** The disk is full: the log ends here again. */
+  onCut(endOffset: Offset): void;
+};

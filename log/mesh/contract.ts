@@ -8,7 +8,11 @@ import type { NodeId, RangeId } from '../../base/ids.ts';
 export type MessageClass = 'raft' | 'control' | 'bulk';
 
 /** A stream of bytes to or from a node whose key the cluster's authority signed. */
-export type Channel = { readonly peer: NodeId; readonly class: MessageClass; readonly connection: Connection };
+export type Channel = {
+  readonly peer: NodeId;
+  readonly class: MessageClass;
+  readonly connection: Connection;
+};
 
 /** A way to get streams between nodes: TLS over TCP, QUIC, and, in simulation, without cryptography. */
 export type Transport = {
@@ -25,7 +29,12 @@ export type MeshHandlers = {
   /** An AlopexError that it throws reaches the asker as it is. */
   readonly onRequest: (from: NodeId, name: string, body: Uint8Array) => Promise<Uint8Array>;
   /** Bytes from `position` on of what `name` and `body` name: the same each time, for a broken link is resumed. */
-  readonly onFetch: (from: NodeId, name: string, body: Uint8Array, position: number) => AsyncIterable<Uint8Array>;
+  readonly onFetch: (
+    from: NodeId,
+    name: string,
+    body: Uint8Array,
+    position: number,
+  ) => AsyncIterable<Uint8Array>;
   /** The raft link to a node broke or is there again. */
   readonly onLink: (peer: NodeId, isUp: boolean) => void;
 };

@@ -3,10 +3,11 @@ import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Epoch, Offset } from '../../base/ids.ts';
 import { offset } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import type { Log, LogListener } from '../log.ts';
+import type { Log, LogListener, LogReplication } from '../log.ts';
 import { decodeHeader } from '../record/header.ts';
 import type { BatchHeader } from '../record/record.ts';
 import { writableChunks } from './chunks.ts';
+import { Committed, committedAt } from './committed.ts';
 import { type Flush, FlushQueue } from './flush-queue.ts';
 import { Gathering } from './gathering.ts';
 import { type Mark, markedTransactionsMax } from './mark.ts';
@@ -25,19 +26,29 @@ import {
 import { SegmentReads } from './segment-reads.ts';
 import type { SealedSegment, SparseIndex } from './sparse-index.ts';
 import { planTruncation, type Truncation } from './truncate.ts';
-import type { Undecided } from './undecided.ts';
+import { Undecided } from './undecided.ts';
 import { Waits } from './waits.ts';
 
 /** What the log in segment files does beyond `Log`. */
 export type SegmentedLog = Log & {
   /** The torn tail that was cut at opening. */
   readonly cut: Cut | null;
+  /** Durable here; what is committed is at most that. */
+  readonly flushedOffset: Offset;
+  /** Where each segment begins, and its epoch. */
+  readonly segments: readonly SegmentName[];
+  /** From now on other nodes have the log too: what is committed is what `advance` says. */
+  replicate(by: LogReplication): void;
+  /** What lies below is committed: a boundary of batches, flushed here. */
+  advance(highWatermark: Offset): void;
+  /** As `read`, of all that is flushed. */
+  readFlushed(from: Offset, bytesMax: number): Promise<readonly Uint8Array[]>;
   /** Later batches have this epoch, and stand in segments of their own. */
   startEpoch(epoch: Epoch): void;
   /**
    * Drops everything from `end`, a boundary of batches, on: what a new leader's log does not have. Nothing may be
-   * appended meanwhile. May lower the high watermark: what was folded from there has to be folded again. Not below
-   * the high watermark of an earlier `trim`, which relied on the transactions that were decided there.
+   * appended meanwhile. Not replicated, it may lower the high watermark: what was folded from there has to be folded
+   * again. Not below the high watermark of an earlier `trim`, which relied on the transactions that were decided there.
    */
   truncate(end: Offset): Promise<void>;
   /** Bytes from an offset to the end, more by at most an index interval, or by a segment where it is not the last. */
@@ -52,9 +63,16 @@ export type SegmentedLog = Log & {
 
 /** Recovers the log of a directory, or makes one. Errors: `recoverLog`'s. */
 export async function openLog(options: LogOptions): Promise<SegmentedLog> {
-  const recovered = await recoverLog(options.disk, options.directory);
-  return new SegmentLog(options, recovered);
+  const { disk, directory, replication } = options;
+  const recovered = await recoverLog(disk, directory);
+  if (replication === undefined) return new SegmentLog(options, recovered, null);
+  const { by, highWatermark } = replication;
+  const committed = await committedAt(disk, directory, recovered, highWatermark);
+  return new SegmentLog(options, recovered, { by, committed });
 }
+
+/** Who says what is committed, and what that is. */
+type Replicated = { readonly by: LogReplication; readonly committed: Committed };
 
 type State =
   | { readonly kind: 'open' }
@@ -66,7 +84,8 @@ const flushed = Promise.resolve();
 
 /**
  * Invariants, besides those of `Log`:
- * - What is flushed is in #sealed and #active, and what is not is in #queue; they meet at the high watermark.
+ * - What is flushed is in #sealed and #active, and what is not is in #queue; they meet at `flushedOffset`, which is the
+ *   high watermark where the log is not replicated.
  * - One flush is under way at a time, and one write of the mark.
  */
 class SegmentLog implements SegmentedLog {
@@ -79,19 +98,22 @@ class SegmentLog implements SegmentedLog {
   readonly #gathering: Gathering;
   readonly #marks: MarkKeeper;
   readonly #waits: Waits;
+  /** For commits that other nodes are to have: they fail where what they wait for is lost. */
+  readonly #commits: Waits;
   readonly #reads: SegmentReads;
   #sealed: readonly SealedSegment[];
   #active: ActiveSegment;
   /** Both, for readers. */
   #segments: readonly SegmentName[];
-  /** At the high watermark. */
+  /** At the end of what is flushed. */
   #undecided: Undecided;
-  #highWatermark: Offset;
+  #flushedOffset: Offset;
+  #replicated: Replicated | null;
   #epoch: Epoch;
   #state: State = { kind: 'open' };
   #flushing: Promise<void> | null = null;
 
-  constructor(options: LogOptions, recovered: Recovered) {
+  constructor(options: LogOptions, recovered: Recovered, replicated: Replicated | null) {
     this.directory = options.directory;
     this.cut = recovered.cut;
     this.#disk = options.disk;
@@ -101,11 +123,13 @@ class SegmentLog implements SegmentedLog {
     this.#active = recovered.active;
     this.#segments = [...this.#sealed, this.#active];
     this.#undecided = recovered.undecided;
-    this.#highWatermark = this.#active.endOffset;
+    this.#flushedOffset = this.#active.endOffset;
+    this.#replicated = replicated;
     this.#epoch = this.#active.epoch;
-    this.#queue = new FlushQueue(this.#limits, this.#active, this.#active.sizeBytes, this.#highWatermark);
+    this.#queue = new FlushQueue(this.#limits, this.#active, this.#active.sizeBytes, this.#flushedOffset);
     this.#gathering = new Gathering(options.clock);
     this.#waits = new Waits(this.#limits.waitersMax);
+    this.#commits = new Waits(this.#limits.waitersMax);
     this.#marks = new MarkKeeper(recovered.mark, options.clock, this.#limits, {
       mark: () => this.#mark(),
       markFailed: (error) => this.#poison(error),
@@ -116,11 +140,17 @@ class SegmentLog implements SegmentedLog {
   get startOffset(): Offset {
     return (this.#sealed[0] ?? this.#active).base;
   }
+  get segments(): readonly SegmentName[] {
+    return this.#segments;
+  }
+  get flushedOffset(): Offset {
+    return this.#flushedOffset;
+  }
   get highWatermark(): Offset {
-    return this.#highWatermark;
+    return this.#replicated?.committed.highWatermark ?? this.#flushedOffset;
   }
   get lastStableOffset(): Offset {
-    return this.#undecided.firstOffset ?? this.#highWatermark;
+    return this.#replicated?.committed.lastStableOffset ?? this.#undecided.firstOffset ?? this.#flushedOffset;
   }
   get endOffset(): Offset {
     return this.#queue.endOffset;
@@ -136,36 +166,53 @@ class SegmentLog implements SegmentedLog {
     invariant(header.baseOffset === this.endOffset, 'a batch is appended at the end');
     invariant(header.epoch === this.#epoch, "a batch has the log's epoch");
     this.#queue.add(batch, header);
+    this.#replicated?.by.onAppended(batch, header);
     this.#flushing ??= this.#flushAll();
     return header;
   }
 
   committed(end: Offset): Promise<void> {
-    if (end <= this.#highWatermark) return flushed;
+    if (end <= this.highWatermark) return flushed;
+    if (this.#replicated !== null) return this.#reached(end, this.#commits);
     const flush = this.#queue.covering(end);
     return flush === undefined ? this.#reached(end) : flush.settled.promise;
   }
 
   waitPast(passed: Offset): Promise<void> {
-    return passed < this.#highWatermark ? flushed : this.#reached(offset(passed + 1));
+    return passed < this.highWatermark ? flushed : this.#reached(offset(passed + 1));
   }
 
   read(from: Offset, bytesMax: number): Promise<readonly Uint8Array[]> {
-    return this.#reads.read(from, this.#highWatermark, bytesMax);
+    return this.#reads.read(from, this.highWatermark, bytesMax);
+  }
+
+  readFlushed(from: Offset, bytesMax: number): Promise<readonly Uint8Array[]> {
+    return this.#reads.read(from, this.#flushedOffset, bytesMax);
+  }
+
+  replicate(by: LogReplication): void {
+    invariant(this.#replicated === null, 'a log is replicated once');
+    const undecided = new Undecided(this.#undecided.transactions);
+    this.#replicated = { by, committed: new Committed(this.#flushedOffset, undecided) };
+  }
+
+  advance(highWatermark: Offset): void {
+    invariant(this.#replicated !== null, 'a log that is not replicated is committed once it is flushed');
+    if (this.#replicated.committed.advance(highWatermark)) this.#tellCommitted();
   }
 
   async batchAt(wanted: Offset): Promise<Uint8Array> {
-    const [batch] = await this.#reads.read(wanted, this.#highWatermark, 1);
+    const [batch] = await this.#reads.read(wanted, this.highWatermark, 1);
     if (batch === undefined) {
       throw new AlopexError('invalid_parameter_value', `offset ${wanted} is not in the log yet`, {
-        detail: `The log ends at ${this.#highWatermark}.`,
+        detail: `The log ends at ${this.highWatermark}.`,
       });
     }
     return batch;
   }
 
   offsetAtTime(timeMs: number): Promise<Offset> {
-    return this.#reads.offsetAtTime(timeMs, this.#highWatermark);
+    return this.#reads.offsetAtTime(timeMs, this.highWatermark);
   }
 
   bytesAfter(from: Offset): number {
@@ -210,7 +257,8 @@ class SegmentLog implements SegmentedLog {
     this.#assertOpen();
     while (this.#flushing !== null) await this.#flushing;
     this.#assertOpen();
-    if (end >= this.#highWatermark) return;
+    if (end >= this.#flushedOffset) return;
+    this.#replicated?.committed.truncate(end);
     this.#state = { kind: 'truncating' };
     try {
       const plan = await planTruncation(this.#disk, this.directory, this.#sealed, this.#active, end);
@@ -227,6 +275,7 @@ class SegmentLog implements SegmentedLog {
     const isSound = this.#state.kind === 'open';
     if (isSound) this.#state = { kind: 'closed' };
     while (this.#flushing !== null) await this.#flushing;
+    this.#commits.fail(closedError());
     this.#waits.fail(closedError());
     await this.#reads.close();
     if (isSound) await this.#active.shrink();
@@ -234,10 +283,10 @@ class SegmentLog implements SegmentedLog {
     await this.#active.file.close();
   }
 
-  #reached(end: Offset): Promise<void> {
+  #reached(end: Offset, waits = this.#waits): Promise<void> {
     const { kind } = this.#state;
     if (this.#state.kind === 'poisoned') return Promise.reject(this.#state.error);
-    return kind === 'closed' ? Promise.reject(closedError()) : this.#waits.add(end);
+    return kind === 'closed' ? Promise.reject(closedError()) : waits.add(end);
   }
 
   #assertOpen(): void {
@@ -251,6 +300,7 @@ class SegmentLog implements SegmentedLog {
       await this.#gathering.gather(() => this.endOffset);
       // What was appended during a flush has waited long enough: it is flushed while the others are answered.
       while (!this.#queue.isEmpty) {
+        this.#replicated?.by.onFlushing();
         const flush = this.#queue.begin();
         if (flush !== null) await this.#flush(flush);
       }
@@ -283,11 +333,21 @@ class SegmentLog implements SegmentedLog {
       this.#active.note(header);
       this.#undecided.observe(header);
     }
-    this.#highWatermark = flush.endOffset;
+    this.#flushedOffset = flush.endOffset;
     this.#marks.flushed(flush.bytes);
-    this.#listener?.onCommitted(this.#highWatermark);
+    if (this.#replicated === null) this.#tellCommitted();
+    else {
+      this.#replicated.committed.flushed(flush.headers);
+      this.#replicated.by.onFlushed(this.#flushedOffset);
+    }
     flush.settled.resolve();
-    this.#waits.reach(this.#highWatermark);
+  }
+
+  #tellCommitted(): void {
+    const { highWatermark } = this;
+    this.#listener?.onCommitted(highWatermark);
+    this.#commits.reach(highWatermark);
+    this.#waits.reach(highWatermark);
   }
 
   /**
@@ -297,7 +357,9 @@ class SegmentLog implements SegmentedLog {
   async #refuse(error: AlopexError): Promise<void> {
     await this.#active.cut();
     if (this.#state.kind === 'poisoned') return;
-    this.#dropQueue(error, () => this.#listener?.onRefused(this.#highWatermark, error));
+    this.#dropQueue(error, () => this.#listener?.onRefused(this.#flushedOffset, error));
+    this.#commits.fail(error, this.#flushedOffset);
+    this.#replicated?.by.onCut(this.#flushedOffset);
   }
 
   /** Nothing more is taken. Returns the error that says so. */
@@ -307,12 +369,13 @@ class SegmentLog implements SegmentedLog {
     this.#state = { kind: 'poisoned', error };
     this.#marks.stop();
     this.#dropQueue(error, () => this.#listener?.onPoisoned(error));
+    this.#commits.fail(error);
     this.#waits.fail(error);
     return error;
   }
 
   #dropQueue(error: AlopexError, tell: () => void): void {
-    const dropped = this.#queue.clear(this.#active, this.#active.sizeBytes, this.#highWatermark);
+    const dropped = this.#queue.clear(this.#active, this.#active.sizeBytes, this.#flushedOffset);
     tell();
     for (const flush of dropped) flush.settled.reject(error);
   }
@@ -331,10 +394,11 @@ class SegmentLog implements SegmentedLog {
     const end = plan.active.endOffset;
     this.#setSegments(plan.sealed, plan.active);
     this.#undecided = plan.undecided;
-    this.#highWatermark = end;
+    this.#flushedOffset = end;
     this.#epoch = plan.active.epoch;
     this.#queue.clear(plan.active, plan.active.sizeBytes, end);
     this.#reads.forget();
+    this.#commits.fail(lostError(end), end);
     // The mark first: what is above it may be cut.
     await this.#marks.write();
     if (before.file !== plan.active.file) await before.file.close();
@@ -372,6 +436,13 @@ class SegmentLog implements SegmentedLog {
       refresh: () => Promise.resolve(false),
     };
   }
+}
+
+function lostError(end: Offset): AlopexError {
+  return new AlopexError(
+    'statement_completion_unknown',
+    `the log from offset ${end} on is another leader's now`,
+  );
 }
 
 function closedError(): AlopexError {

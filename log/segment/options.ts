@@ -1,5 +1,6 @@
 import type { Clock, Disk } from '../../base/env/env.ts';
-import type { LogListener } from '../log.ts';
+import type { Offset } from '../../base/ids.ts';
+import type { LogListener, LogReplication } from '../log.ts';
 
 export type LogOptions = {
   readonly disk: Disk;
@@ -8,6 +9,8 @@ export type LogOptions = {
   readonly directory: string;
   readonly listener?: LogListener;
   readonly limits?: Partial<LogLimits>;
+  /** Where other nodes have the log too: what is committed is theirs to say. `highWatermark`: what is known to be. */
+  readonly replication?: { readonly by: LogReplication; readonly highWatermark: Offset };
 };
 
 export type LogLimits = {

@@ -1,5 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
-import type { Offset } from '../../base/ids.ts';
+import { type Offset, offset } from '../../base/ids.ts';
 
 /** Callers that wait for an offset which no flush under way covers yet. */
 export class Waits {
@@ -28,9 +28,10 @@ export class Waits {
     for (const { settled } of ready) settled.resolve();
   }
 
-  fail(error: Error): void {
-    const failed = this.#waiting;
-    this.#waiting = [];
+  /** `above`: only those that wait for more. */
+  fail(error: Error, above: Offset = offset(0)): void {
+    const failed = this.#waiting.filter(({ until }) => until > above);
+    this.#waiting = this.#waiting.filter(({ until }) => until <= above);
     for (const { settled } of failed) settled.reject(error);
   }
 }

@@ -1,9 +1,6 @@
-import { crc32c } from '../../base/bytes/crc32c.ts';
-import { ByteReader } from '../../base/bytes/reader.ts';
-import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
-import { ByteWriter } from '../../base/bytes/writer.ts';
+import { decodeFramedJson, encodeFramedJson, type FramedFormat } from '../../base/bytes/framed-json.ts';
 import type { Disk } from '../../base/env/env.ts';
-import { AlopexError, corrupted } from '../../base/errors.ts';
+import { readWhole, replaceWhole } from '../../base/env/whole_file.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 
@@ -26,6 +23,8 @@ export type Manifest = {
   readonly dropped: readonly DroppedStorage[];
   /** Left out where there are none. */
   readonly droppedIndexes?: readonly DroppedIndex[];
+  /** Public indexes whose older entries this replica has still to put into files. Left out where there are none. */
+  readonly unbuilt?: readonly (readonly [storage: number, index: number])[];
 };
 
 /** An index that its table does not have any more, or never had. Its entries are kept as long as the table's history. */
@@ -84,84 +83,27 @@ export const emptyManifest: Manifest = {
   dropped: [],
 };
 
-/** `ALOPEXMF`, format version, length of the JSON that follows, CRC-32C of those two and of it; big-endian. */
-const magic = 'ALOPEXMF';
-const formatVersion = 2;
-const headerBytes = 20;
-const manifestBytesMax = 256 * 1024 * 1024;
+const format: FramedFormat = { magic: 'ALOPEXMF', version: 2, what: 'manifest' };
 
-export function encodeManifest(manifest: Manifest, version = formatVersion): Uint8Array {
-  const body = stringToUtf8(JSON.stringify(manifest));
-  const writer = new ByteWriter(headerBytes + body.length);
-  writer.utf8(magic);
-  writer.uint32(version);
-  writer.uint32(body.length);
-  writer.uint32(checksumOf(writer.view().subarray(magic.length), body));
-  writer.raw(body);
-  return writer.toBytes();
+export function encodeManifest(manifest: Manifest, version = format.version): Uint8Array {
+  return encodeFramedJson({ ...format, version }, manifest);
 }
 
-function checksumOf(versionAndLength: Uint8Array, body: Uint8Array): number {
-  return crc32c(body, crc32c(versionAndLength));
-}
-
-/**
- * Throws data_corrupted, or feature_not_supported for a newer version, naming the file. The version is looked at before
- * the checksum: a newer version may have another one.
- */
+/** Throws data_corrupted, or feature_not_supported for a newer version, naming the file. */
 export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
-  if (bytes.length < headerBytes) throw corrupted(path, bytes.length, 'it ends within its header');
-  const reader = new ByteReader(bytes);
-  if (reader.utf8(magic.length) !== magic) throw corrupted(path, 0, 'it is no manifest');
-  const version = reader.uint32();
-  if (version > formatVersion) {
-    throw new AlopexError(
-      'feature_not_supported',
-      `${path} has format version ${version}; this program reads up to version ${formatVersion}`,
-    );
-  }
-  const length = reader.uint32();
-  const checksum = reader.uint32();
-  const body = bytes.subarray(headerBytes);
-  if (
-    body.length !== length ||
-    checksumOf(bytes.subarray(magic.length, headerBytes - 4), body) !== checksum
-  ) {
-    throw corrupted(path, headerBytes, 'checksum mismatch');
-  }
-  return JSON.parse(utf8ToString(body)) as Manifest;
+  return decodeFramedJson(format, bytes, path) as Manifest;
 }
 
-function manifestPath(directory: string): string {
-  return `${directory}/MANIFEST`;
-}
+const name = 'MANIFEST';
 
 /** Null where the folder has none: a fold that never made a snapshot. */
 export async function readManifest(disk: Disk, directory: string): Promise<Manifest | null> {
-  const path = manifestPath(directory);
-  if (!(await disk.exists(path))) return null;
-  const file = await disk.open(path, 'read');
-  try {
-    return decodeManifest(await file.read(0, manifestBytesMax), path);
-  } finally {
-    await file.close();
-  }
+  const path = `${directory}/${name}`;
+  const bytes = await readWhole(disk, path);
+  return bytes === null ? null : decodeManifest(bytes, path);
 }
 
-/**
- * Replaces the manifest, whole: written beside, flushed, renamed into place. Resolves when it is durable; the
- * files that it names were made durable before.
- */
-export async function writeManifest(disk: Disk, directory: string, manifest: Manifest): Promise<void> {
-  const temporary = `${manifestPath(directory)}.new`;
-  if (await disk.exists(temporary)) await disk.remove(temporary);
-  const file = await disk.open(temporary, 'create');
-  try {
-    await file.writeDurably(0, [encodeManifest(manifest)]);
-  } finally {
-    await file.close();
-  }
-  await disk.syncDirectory(directory);
-  await disk.rename(temporary, manifestPath(directory));
-  await disk.syncDirectory(directory);
+/** Resolves when it is durable; the files that it names were made durable before. */
+export function writeManifest(disk: Disk, directory: string, manifest: Manifest): Promise<void> {
+  return replaceWhole(disk, directory, name, encodeManifest(manifest));
 }

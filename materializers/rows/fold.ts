@@ -3,9 +3,7 @@ import type { IndexId, Offset, StorageId, Timestamp } from '../../base/ids.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
-import { decodeHeader } from '../../log/record/header.ts';
 import type { BatchHeader } from '../../log/record/record.ts';
-import { replay } from '../fold/replay.ts';
 import { type Manifest, writeManifest } from '../manifest/manifest.ts';
 import { compactTask } from '../worker/compact.ts';
 import { flushTask } from '../worker/flush.ts';
@@ -22,12 +20,13 @@ import { afterFlush, type Joined } from './flushed.ts';
 import { type IndexBuildHost, IndexFiles, indexSortBytesMax } from './index-build.ts';
 import type { Layouts } from './layouts.ts';
 import { lastManifest, openFile, removeGarbage, retire } from './live-file.ts';
-import { type Commit, type Cut, controlOf, LogFold } from './log-fold.ts';
+import { type Commit, type Cut, LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
 import { memtableBytesMax, type RowsOptions, runBytesMax, type UnnamedFiles } from './options.ts';
 import type { Overlay } from './overlay.ts';
 import { fileSet } from './private-files.ts';
 import { PrivateRuns } from './private-runs.ts';
+import { followBytes, ReplicaFold } from './replica-fold.ts';
 import { PageCache } from './sstable/cache.ts';
 import { type Layer, RowStore } from './store.ts';
 import { storedLayouts } from './stored-layouts.ts';
@@ -61,7 +60,9 @@ export class Rows {
   #joined: readonly Joined[] = [];
   /** File numbers from it on are free. */
   #nextFile: number;
+  readonly #replica: ReplicaFold;
   #isClosed = false;
+  #isLeading: boolean;
 
   private constructor(options: RowsOptions, cache: PageCache, files: LiveFiles, layouts: Layouts) {
     const { manifest } = files;
@@ -70,6 +71,7 @@ export class Rows {
     this.#files = files;
     this.#flushedLayouts = layouts.toJson();
     this.#nextFile = manifest.nextFile;
+    this.#isLeading = options.isReplicated !== true;
     this.#runs = new PrivateRuns({
       env: options.env,
       directory: options.directory,
@@ -93,6 +95,14 @@ export class Rows {
     });
     this.#store = new RowStore({ layers: [this.#fold.memtable], files });
     this.indexFiles = new IndexFiles(this.#indexBuildHost());
+    this.#replica = new ReplicaFold(manifest, options.log, this.#fold, {
+      indexFiles: this.indexFiles,
+      settleRun: (producer) => this.settleRun(producer),
+      makeRoom: (producer) => this.makeRoom(producer),
+    });
+    layouts.onIndexPublic = (table, index) => {
+      if (!this.#isLeading) this.#replica.noteUnbuilt(table, index);
+    };
   }
 
   /** Opens the fold at its last snapshot, removes files that no manifest names, and replays the tail of the log. */
@@ -103,7 +113,7 @@ export class Rows {
     const opened = await Promise.all(manifest.files.map((record) => openFile(options, record, cache)));
     const files = new LiveFiles(manifest, opened, (file) => retire(options, file));
     const rows = new Rows(options, cache, files, await storedLayouts(files));
-    await rows.#replay();
+    while (!(await rows.follow()));
     return rows;
   }
 
@@ -221,6 +231,7 @@ export class Rows {
 
   /** The log lost what lies from `to` on: the disk refused it. Forgets what was applied of it. */
   truncateTo(to: Offset): void {
+    this.#replica.truncateTo(to);
     const step = this.#steps.find((each) => each.offset >= to);
     if (step === undefined) return;
     this.#steps.splice(this.#steps.indexOf(step));
@@ -235,34 +246,26 @@ export class Rows {
     this.#fold.truncateTo(to, step);
   }
 
-  async #replay(): Promise<void> {
-    const { log } = this.#options;
-    const { replayFrom } = this.#files.manifest;
-    await replay(
-      { replayBatch: (batch) => this.#replayBatch(batch) },
-      replayFrom,
-      log.highWatermark,
-      (from, bytesMax) => log.read(from, bytesMax),
-    );
+  /**
+   * Of a replica, and of a start: applies what is committed, about so many bytes of it. Whether that was all. One call at
+   * a time; not while this node leads.
+   */
+  async follow(bytesMax = followBytes): Promise<boolean> {
+    const isAll = await this.#replica.follow(bytesMax);
     this.#settle();
+    this.maybeFlush();
+    return isAll;
   }
 
-  /** Large transactions take no more memory than when they were written. */
-  #replayBatch(batch: Uint8Array): Offset | Promise<Offset> {
-    const header = decodeHeader(batch);
-    const isLate = header.baseOffset >= this.#fold.applied.offset;
-    return isLate && header.isTransactional ? this.#replayPart(batch, header) : this.#fold.replayBatch(batch);
+  /** This node writes the log from now on, or no more: then it has applied all that it wrote. */
+  lead(isLeading: boolean): void {
+    if (this.#isLeading && !isLeading) this.#replica.goOnFrom(this.applied.offset);
+    this.#isLeading = isLeading;
   }
 
-  async #replayPart(batch: Uint8Array, header: BatchHeader): Promise<Offset> {
-    const { producerId } = header;
-    if (header.isControl && controlOf(batch, header).kind === 'commit') {
-      for (let step = this.settleRun(producerId); step !== null; step = this.settleRun(producerId))
-        await step;
-    }
-    const next = this.#fold.replayBatch(batch);
-    await this.makeRoom(producerId);
-    return next;
+  /** Entries that this replica's files lack of public indexes: until then nobody may read what made them public. Null: none. */
+  completeIndexes(): Promise<void> | null {
+    return this.#replica.completeIndexes();
   }
 
   // ---- flush
@@ -314,7 +317,7 @@ export class Rows {
     const { log } = this.#options;
     const end = this.#cut();
     if (end === null) return;
-    await log.committed(log.endOffset);
+    await log.committed(end.applied.offset);
     let below: Joined | null = null;
     for (const joined of this.#joined.filter(({ cut }) => cut.applied.offset < end.applied.offset)) {
       await this.#flushTo(joined.cut, below);
@@ -369,13 +372,7 @@ export class Rows {
   }
 
   #cutAtFlushPoint(): Cut {
-    const { log, env } = this.#options;
-    const batch = encodeControlBatch(
-      { kind: 'flush-point', horizon: this.#fold.applied.timestamp },
-      { baseOffset: log.endOffset, epoch: log.epoch, timestampMs: Math.floor(env.clock.wallMs()) },
-    );
-    log.append(batch);
-    this.applyCommit(batch);
+    if (this.#isLeading) this.#appendFlushPoint();
     const cut = this.#fold.cut();
     this.#cutMemtable = cut.memtable;
     this.#store.state = {
@@ -383,6 +380,16 @@ export class Rows {
       layers: [this.#fold.memtable, ...this.#store.state.layers],
     };
     return cut;
+  }
+
+  #appendFlushPoint(): void {
+    const { log, env } = this.#options;
+    const batch = encodeControlBatch(
+      { kind: 'flush-point', horizon: this.#fold.applied.timestamp },
+      { baseOffset: log.endOffset, epoch: log.epoch, timestampMs: Math.floor(env.clock.wallMs()) },
+    );
+    log.append(batch);
+    this.applyCommit(batch);
   }
 
   /** The first of so many that no file has. */
@@ -394,7 +401,7 @@ export class Rows {
   /** Makes a manifest durable, and its files those that reads see. `added`: of those that are new, the open ones. */
   async #install(described: Omit<Manifest, 'nextFile'>, added: readonly LiveFile[] = []): Promise<void> {
     const { env, directory } = this.#options;
-    const manifest: Manifest = { ...described, nextFile: this.#nextFile };
+    const manifest: Manifest = { ...described, nextFile: this.#nextFile, ...this.#replica.unbuilt };
     const known = new Map([...this.#files.files, ...added].map((file) => [file.record.number, file]));
     const opened: LiveFile[] = [];
     for (const record of manifest.files) {

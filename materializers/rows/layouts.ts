@@ -2,7 +2,7 @@ import { AlopexError } from '../../base/errors.ts';
 import type { ColumnId, Offset, SchemaId, StorageId } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { RowEvent } from '../../log/events/event.ts';
-import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
+import type { EventSchema, IndexLayout, TableLayout } from '../../log/events/layout.ts';
 import {
   eventSchemaFromJson,
   eventSchemaToJson,
@@ -31,6 +31,9 @@ export class Layouts {
   /** The storage that each table has now, by the id of its object. */
   readonly #current = new Map<number, StorageId>();
   #version = 0;
+  #folded = 0;
+  /** An index of a storage that may have rows is public now. */
+  onIndexPublic: (table: TableLayout, index: IndexLayout) => void = () => {};
   /** Changes above the high watermark, which may yet be truncated. */
   #undo: Undo[] = [];
 
@@ -53,6 +56,11 @@ export class Layouts {
   /** Rises with each change. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Changes of `alopex.objects` that were folded. */
+  get folded(): number {
+    return this.#folded;
   }
 
   /** A copy that changes by itself. */
@@ -107,6 +115,7 @@ export class Layouts {
 
   /** Folds a change of `alopex.objects`. */
   fold(event: RowEvent): void {
+    this.#folded++;
     const codec = rowCodec(this.schema(event.schema));
     if (event.row !== null) this.foldRow(codec.decode(event.row), event.offset);
     else this.#remove(this.#current, Number(codec.decodeKey(event.key)[0]), event.offset);
@@ -122,8 +131,17 @@ export class Layouts {
       this.#put(this.#schemas, schema.id, schema, at);
     } else {
       const layout = tableLayoutFromJson(json.layout ?? null);
+      const previous = this.#tables.get(layout.storage);
+      if (previous !== undefined) this.#noteIndexes(previous, layout);
       this.#put(this.#tables, layout.storage, layout, at);
       this.#put(this.#current, Number(id), layout.storage, at);
+    }
+  }
+
+  #noteIndexes(previous: TableLayout, layout: TableLayout): void {
+    for (const index of layout.indexes) {
+      const before = previous.indexes.find(({ id }) => id === index.id);
+      if (index.state === 'public' && before?.state !== 'public') this.onIndexPublic(layout, index);
     }
   }
 

@@ -17,7 +17,8 @@ export async function lastManifest({
   env,
   directory,
   log,
-}: Folder & { readonly log: Log }): Promise<Manifest> {
+  isReplicated = false,
+}: Folder & { readonly log: Log; readonly isReplicated?: boolean }): Promise<Manifest> {
   await env.disk.makeDirectory(directory);
   const { startOffset, endOffset } = log;
   const manifest = (await readManifest(env.disk, directory)) ?? {
@@ -25,7 +26,8 @@ export async function lastManifest({
     applied: startOffset,
     replayFrom: startOffset,
   };
-  if (manifest.replayFrom >= startOffset && manifest.applied <= endOffset) return manifest;
+  const isCovered = isReplicated || manifest.applied <= endOffset;
+  if (manifest.replayFrom >= startOffset && isCovered) return manifest;
   throw new AlopexError(
     'data_corrupted',
     `${directory} covers the log up to offset ${manifest.applied}, and the log has offsets ${startOffset} to ${endOffset}`,

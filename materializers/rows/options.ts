@@ -19,6 +19,8 @@ export type RowsOptions = {
   readonly oldestView?: () => Timestamp | null;
   /** Bytes of the entries of a new index that are sorted in memory at once. */
   readonly indexSortBytesMax?: number;
+  /** The log may be another node's to write: then memtables are cut without a word in it, and it may end before the files do. */
+  readonly isReplicated?: boolean;
   /** Bytes of rows of undecided transactions in memory, altogether; what is more goes into files. */
   readonly runBytesMax?: number;
 };

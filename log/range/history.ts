@@ -1,0 +1,52 @@
+import { type Offset, offset } from '../../base/ids.ts';
+import { entryOf } from '../raft/codec.ts';
+import type { EpochStart } from '../raft/contract.ts';
+import type { SegmentedLog } from '../segment/log.ts';
+import type { MembershipRecord } from './states.ts';
+
+/** Bytes of the log that are read at a time. */
+const readBytes = 4 * 1024 * 1024;
+
+/** Where each epoch of a log begins, by the names of its segments: a segment has one. */
+export function epochStarts(log: Pick<SegmentedLog, 'segments' | 'flushedOffset'>): readonly EpochStart[] {
+  const starts: EpochStart[] = [];
+  for (const { base, epoch } of log.segments) {
+    // An epoch of which nothing came to be.
+    if (starts.at(-1)?.startOffset === base) starts.pop();
+    if (base < log.flushedOffset && starts.at(-1)?.epoch !== epoch) starts.push({ epoch, startOffset: base });
+  }
+  return starts;
+}
+
+/** Those that the log has: others were truncated with it, or were never appended. */
+export function keptMemberships(
+  records: readonly MembershipRecord[],
+  log: Pick<SegmentedLog, 'startOffset' | 'flushedOffset'>,
+  epochs: readonly EpochStart[],
+): readonly MembershipRecord[] {
+  const kept = records.filter(({ endOffset, epoch }) => {
+    if (endOffset <= log.startOffset) return true;
+    if (endOffset > log.flushedOffset) return false;
+    return epochs.findLast(({ startOffset }) => startOffset < endOffset)?.epoch === epoch;
+  });
+  const first = kept.findLastIndex(({ endOffset }) => endOffset <= log.startOffset);
+  return kept.slice(Math.max(0, first));
+}
+
+/** Those above the high watermark that a crash kept from being recorded. */
+export async function membershipsAbove(
+  log: SegmentedLog,
+  known: readonly MembershipRecord[],
+): Promise<readonly MembershipRecord[]> {
+  const last = known.at(-1)?.endOffset ?? log.startOffset;
+  const found: MembershipRecord[] = [];
+  let at: Offset = offset(Math.max(log.highWatermark, log.startOffset));
+  while (at < log.flushedOffset) {
+    for (const batch of await log.readFlushed(at, readBytes)) {
+      const { endOffset, epoch, membership } = entryOf(batch);
+      at = endOffset;
+      if (membership !== null && endOffset > last) found.push({ endOffset, epoch, membership });
+    }
+  }
+  return found;
+}

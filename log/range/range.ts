@@ -1,0 +1,400 @@
+import type { Clock, Disk, Random } from '../../base/env/env.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
+import type { LogReplication } from '../log.ts';
+import { decodeMessage, encodeMessage, entryOf } from '../raft/codec.ts';
+import type {
+  Entry,
+  EntryPlace,
+  HardState,
+  Input,
+  Membership,
+  MembershipChange,
+  Message,
+  Proposal,
+  RaftLimits,
+  RaftStatus,
+  Ready,
+} from '../raft/contract.ts';
+import { RaftGroup } from '../raft/group.ts';
+import { encodeControlBatch } from '../record/control.ts';
+import type { BatchHeader } from '../record/record.ts';
+import type { SegmentedLog } from '../segment/log.ts';
+import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
+import { keepLost } from './lost.ts';
+import { RecentEntries } from './recent-entries.ts';
+import { firstState, type GroupState, type GroupStates, type MembershipRecord } from './states.ts';
+import type { Ticker, Ticking } from './ticker.ts';
+
+export type RangeHandlers = {
+  /** The role, the epoch, the leader or the membership is another one. */
+  onStatus(status: RaftStatus): void;
+  /** The log is about to lose everything from an offset on: what was folded of it is to be forgotten. */
+  onTruncate(from: Offset): void;
+  /** What this node needs is in no log any more: only a snapshot of the leader helps. */
+  onSnapshotNeeded(leader: NodeId): void;
+  /** The disk failed: this node takes no part any more. */
+  onFailed(error: AlopexError): void;
+};
+
+export type RangeOptions = {
+  readonly id: RangeId;
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly states: GroupStates;
+  readonly ticker: Ticker;
+  /** Where batches go that another leader's log does not have. */
+  readonly lostDirectory: string;
+  readonly handlers: RangeHandlers;
+  send(to: NodeId, message: Uint8Array): void;
+  readonly limits?: Partial<RaftLimits>;
+};
+
+/** Of the log's end, kept for followers. */
+const recentBytesMax = 16 * 1024 * 1024;
+/** After which a full disk is asked again to keep a vote. */
+const saveRetryMs = 250;
+
+/**
+ * Drives the consensus of one range: does what `RaftGroup` says with the log, the file of votes and the mesh, in the
+ * order that log/raft/contract.ts asks for, and tells it what came of that.
+ *
+ * Invariants:
+ * - inputs are taken one after another; while a vote is saved or the log is truncated, they wait;
+ * - a flush is reported once the memberships that it has are in the file of votes.
+ */
+export class Range implements LogReplication, Ticking {
+  readonly #options: RangeOptions;
+  readonly #recent = new RecentEntries(recentBytesMax);
+  #log!: SegmentedLog;
+  #group!: RaftGroup;
+  #state: GroupState;
+  readonly #inbox: Input[] = [];
+  #isWorking = false;
+  /** Appended here, and not yet told to the group. */
+  #appended: EntryPlace[] = [];
+  #saving: Promise<void> | null = null;
+  #told: RaftStatus | null = null;
+  #isClosed = false;
+  #nextRead = 1;
+  readonly #reads = new Map<number, PromiseWithResolvers<Offset>>();
+  #change: PromiseWithResolvers<void> | null = null;
+
+  constructor(options: RangeOptions) {
+    this.#options = options;
+    this.#state = options.states.get(options.id) ?? firstState;
+  }
+
+  /** The log is open, and everything that it calls here for comes from now on. `first`: the membership of a new range. */
+  async start(log: SegmentedLog, first: Membership | null): Promise<void> {
+    const { id, self, states, clock, random, ticker, limits } = this.#options;
+    this.#log = log;
+    const epochs = epochStarts(log);
+    let memberships = keptMemberships(this.#state.memberships, log, epochs);
+    if (memberships.length === 0 && first !== null) {
+      memberships = [{ endOffset: log.startOffset, epoch: epochs[0]?.epoch ?? log.epoch, membership: first }];
+      this.#state = { ...this.#state, memberships };
+      await states.save(id, this.#state);
+    }
+    memberships = [...memberships, ...(await membershipsAbove(log, memberships))];
+    this.#state = { ...this.#state, memberships };
+    const start = this.#state.starts.find((each) => each.offset === log.startOffset);
+    const nowMs = clock.monotonicMs();
+    this.#group = new RaftGroup({
+      self,
+      hardState: this.#state.hardState,
+      epochs,
+      startOffset: log.startOffset,
+      startEpoch: start?.epoch ?? (0 as Epoch),
+      endOffset: log.flushedOffset,
+      highWatermark: log.highWatermark,
+      memberships,
+      random: () => random.uint32(),
+      nowMs,
+      ...(limits === undefined ? {} : { limits }),
+    });
+    this.step({ kind: 'tick' });
+    ticker.add(this);
+  }
+
+  get status(): RaftStatus {
+    return this.#group.status;
+  }
+  get deadlineMs(): number | null {
+    return this.#isWorking || this.#isClosed ? null : this.#group.nextDeadlineMs();
+  }
+  /** The epoch before an offset of the log; for whoever ships a snapshot. */
+  get state(): GroupState {
+    return this.#state;
+  }
+
+  tick(): void {
+    this.step({ kind: 'tick' });
+  }
+
+  /** A message of another node, as `send` of its range gave it. What is no message is dropped, with its error. */
+  receive(from: NodeId, bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    this.step({ kind: 'message', from, message });
+    if (message.kind === 'snapshot' && !this.#isClosed && this.#group.status.leader === from)
+      this.#options.handlers.onSnapshotNeeded(from);
+  }
+
+  onUnreachable(peer: NodeId): void {
+    this.step({ kind: 'unreachable', peer });
+  }
+
+  // ---- what the log says
+
+  onAppended(batch: Uint8Array, header: BatchHeader): void {
+    const entry = entryOf(batch, header);
+    this.#recent.add(entry);
+    if (entry.membership !== null) this.#keepMembership(entry, entry.membership);
+    if (this.#group.status.role === 'leader') this.#appended.push(entry);
+  }
+
+  onFlushing(): void {
+    this.#announce();
+  }
+
+  onFlushed(endOffset: Offset): void {
+    this.#announce();
+    if (this.#saving === null) this.step({ kind: 'flushed', endOffset });
+    else this.#saving.then(() => this.step({ kind: 'flushed', endOffset }), this.#fail);
+  }
+
+  onCut(endOffset: Offset): void {
+    this.#recent.truncate(endOffset);
+    this.#appended = this.#appended.filter((entry) => entry.endOffset <= endOffset);
+    this.step({ kind: 'refused', endOffset });
+  }
+
+  #announce(): void {
+    if (this.#appended.length === 0) return;
+    const entries = this.#appended;
+    this.#appended = [];
+    this.step({ kind: 'appended', entries });
+  }
+
+  #keepMembership({ endOffset, epoch }: EntryPlace, membership: Membership): void {
+    const before = this.#state.memberships.filter((each) => each.endOffset < endOffset);
+    const record: MembershipRecord = { endOffset, epoch, membership };
+    this.#state = { ...this.#state, memberships: [...before, record] };
+    const saving = this.#save().finally(() => {
+      if (this.#saving === saving) this.#saving = null;
+    });
+    saving.catch(this.#fail);
+    this.#saving = saving;
+  }
+
+  // ---- steps
+
+  step(input: Input): void {
+    if (this.#isClosed) return;
+    this.#inbox.push(input);
+    if (!this.#isWorking) this.#work();
+  }
+
+  #work(): void {
+    this.#isWorking = true;
+    try {
+      for (let input = this.#inbox.shift(); input !== undefined; input = this.#inbox.shift()) {
+        const ready = this.#group.step(input, this.#options.clock.monotonicMs());
+        if (ready.save !== null || ready.truncate !== null) {
+          this.#workLater(ready);
+          return;
+        }
+        this.#do(ready);
+      }
+      this.#isWorking = false;
+    } catch (thrown) {
+      this.#fail(thrown);
+      return;
+    }
+    if (!this.#isClosed) this.#options.ticker.note(this);
+  }
+
+  /** Inputs wait until the vote is kept and the log is truncated. */
+  #workLater(ready: Ready): void {
+    this.#prepare(ready).then(() => {
+      if (this.#isClosed) return;
+      this.#do(ready);
+      this.#work();
+    }, this.#fail);
+  }
+
+  async #prepare({ save, truncate }: Ready): Promise<void> {
+    if (save !== null) await this.#saveVote(save);
+    if (truncate === null || this.#isClosed) return;
+    const { handlers, disk, lostDirectory } = this.#options;
+    handlers.onTruncate(truncate);
+    this.#appended = [];
+    await keepLost(disk, lostDirectory, this.#log, truncate);
+    this.#recent.truncate(truncate);
+    await this.#log.truncate(truncate);
+  }
+
+  async #saveVote(hardState: HardState): Promise<void> {
+    this.#state = { ...this.#state, hardState };
+    await this.#save();
+  }
+
+  /** A full disk is waited for: what is not kept must not be acted upon. */
+  async #save(): Promise<void> {
+    const { states, id, clock } = this.#options;
+    while (!this.#isClosed) {
+      try {
+        await states.save(id, this.#state);
+        return;
+      } catch (thrown) {
+        if (asAlopexError(thrown).condition !== 'disk_full') throw thrown;
+        await new Promise<void>((resolve) => void clock.setTimer(saveRetryMs, resolve));
+      }
+    }
+  }
+
+  #do(ready: Ready): void {
+    for (const { bytes, epoch } of ready.append) {
+      if (epoch > this.#log.epoch) this.#log.startEpoch(epoch);
+      this.#log.append(bytes);
+    }
+    for (const { to, message } of ready.messages) this.#send(to, message);
+    if (ready.propose.length > 0) this.#propose(ready.propose);
+    for (const { to, from, bytesMax } of ready.reads) this.#read(to, from, bytesMax);
+    for (const { id, offset: at } of ready.readable) this.#answerRead(id, at);
+    for (const { error } of ready.changed) this.#endChange(error);
+    this.#tell();
+  }
+
+  #send(to: NodeId, message: Message): void {
+    this.#options.send(to, encodeMessage(message));
+  }
+
+  #propose(proposals: readonly Proposal[]): void {
+    const { clock } = this.#options;
+    const { epoch } = this.#group.status;
+    if (epoch > this.#log.epoch) this.#log.startEpoch(epoch);
+    for (const proposal of proposals) {
+      const place = { baseOffset: this.#log.endOffset, epoch, timestampMs: Math.floor(clock.wallMs()) };
+      this.#log.append(encodeControlBatch(proposal, place));
+    }
+    const entries = this.#appended;
+    this.#appended = [];
+    this.#inbox.unshift({ kind: 'appended', entries });
+  }
+
+  #read(to: NodeId, from: Offset, bytesMax: number): void {
+    const entries = this.#recent.from(from, bytesMax);
+    if (entries !== null) this.#inbox.push({ kind: 'read', to, from, entries });
+    else this.#readFile(to, from, bytesMax).catch(this.#fail);
+  }
+
+  async #readFile(to: NodeId, from: Offset, bytesMax: number): Promise<void> {
+    this.step({ kind: 'read', to, from, entries: await this.#entriesFrom(from, bytesMax) });
+  }
+
+  async #entriesFrom(from: Offset, bytesMax: number): Promise<readonly Entry[] | 'trimmed'> {
+    if (from < this.#log.startOffset) return 'trimmed';
+    try {
+      const batches = await this.#log.readFlushed(from, bytesMax);
+      return batches.map((batch) => entryOf(batch));
+    } catch (thrown) {
+      if (asAlopexError(thrown).condition === 'snapshot_too_old') return 'trimmed';
+      throw thrown;
+    }
+  }
+
+  #tell(): void {
+    const { status } = this.#group;
+    this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset)));
+    const told = this.#told;
+    if (
+      told !== null &&
+      told.role === status.role &&
+      told.epoch === status.epoch &&
+      told.leader === status.leader &&
+      told.membership === status.membership
+    )
+      return;
+    this.#told = status;
+    this.#options.handlers.onStatus(status);
+  }
+
+  readonly #fail = (thrown: unknown): void => {
+    if (this.#isClosed) return;
+    const error = asAlopexError(thrown);
+    this.close();
+    this.#options.handlers.onFailed(error);
+  };
+
+  // ---- what others ask for
+
+  /** §6.4: resolves with an offset at or above all that was committed when it was asked; 40001 where this node does not lead. */
+  readIndex(): Promise<Offset> {
+    const read = Promise.withResolvers<Offset>();
+    if (this.#isClosed) read.reject(notLeading());
+    else {
+      const id = this.#nextRead++;
+      this.#reads.set(id, read);
+      this.step({ kind: 'read-index', id });
+    }
+    return read.promise;
+  }
+
+  #answerRead(id: number, at: Offset | null): void {
+    const read = this.#reads.get(id);
+    invariant(read !== undefined, 'a read is answered once');
+    this.#reads.delete(id);
+    if (at === null) read.reject(notLeading());
+    else read.resolve(at);
+  }
+
+  /** One at a time. Resolves when its last step is committed. 55000 where it cannot be. */
+  changeMembership(change: MembershipChange): Promise<void> {
+    if (this.#change !== null || this.#isClosed) {
+      const problem = this.#isClosed ? 'the node is stopping' : 'the membership is being changed';
+      return Promise.reject(new AlopexError('object_not_in_prerequisite_state', problem));
+    }
+    const { promise } = (this.#change = Promise.withResolvers<void>());
+    this.step({ kind: 'change-membership', change });
+    return promise;
+  }
+
+  #endChange(error: Error | null): void {
+    const change = this.#change;
+    this.#change = null;
+    if (error === null) change?.resolve();
+    else change?.reject(error);
+  }
+
+  /** Drops segments below an offset, once it is known which epoch each of them ended with. */
+  async trim(wanted: Offset): Promise<void> {
+    const log = this.#log;
+    const starts = [...this.#state.starts.filter((each) => each.offset >= log.startOffset)];
+    for (const [place, { base }] of log.segments.entries()) {
+      const before = log.segments[place - 1];
+      if (before !== undefined && base <= wanted && base > before.base)
+        starts.push({ offset: base, epoch: before.epoch });
+    }
+    this.#state = { ...this.#state, starts };
+    await this.#save();
+    await log.trim(wanted);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#inbox.length = 0;
+    this.#options.ticker.remove(this);
+    for (const read of this.#reads.values()) read.reject(notLeading());
+    this.#reads.clear();
+    this.#endChange(new AlopexError('admin_shutdown', 'the node is stopping'));
+  }
+}
+
+function notLeading(): AlopexError {
+  return new AlopexError('read_only_sql_transaction', 'this node is not the primary');
+}
