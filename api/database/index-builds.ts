@@ -2,6 +2,7 @@ import type { Timer } from '../../base/env/env.ts';
 import { type AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type IndexId, indexId, type StorageId } from '../../base/ids.ts';
 import { keptIndex, unfinishedIndexes, withoutIndex } from '../../query/catalog/index-state.ts';
+import { changeCatalog } from '../../query/txn/catalog-changes.ts';
 import type { Engine } from './engine.ts';
 
 /** After which the catalog, or the disk, is looked at again. */
@@ -65,7 +66,7 @@ export class IndexBuilds {
       await transactions.lockCatalog(transaction, true);
       const kept = keptIndex(transactions.catalogOf(transaction), index);
       if (kept?.layout.state === 'public') isWhole = kept.table.layout.storage === storage;
-      else if (kept !== undefined) transactions.changeCatalog(transaction, withoutIndex(kept));
+      else if (kept !== undefined) changeCatalog(transaction, withoutIndex(kept));
       await transactions.commit(transaction);
     } catch (error) {
       transactions.rollback(transaction);

@@ -37,6 +37,13 @@ export class Sequences {
     this.#log = log;
   }
 
+  /** The log is what counts: this node did not write it. */
+  clear(): void {
+    this.#states.clear();
+    this.#bounds.clear();
+    this.#refused.clear();
+  }
+
   /** As the row of `alopex.sequences` says, at open. */
   load(id: number, last: number | bigint, isCalled: boolean): void {
     this.#states.set(id, { last: BigInt(last), isCalled, logged: BigInt(last), floor: null });

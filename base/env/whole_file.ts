@@ -12,13 +12,8 @@ export async function readWhole(disk: Disk, path: string): Promise<Uint8Array | 
 }
 
 /** Replaces a file, whole: written beside, flushed, renamed into place. Resolves when it is durable, its name too. */
-export async function replaceWhole(
-  disk: Disk,
-  directory: string,
-  name: string,
-  bytes: Uint8Array,
-): Promise<void> {
-  const path = `${directory}/${name}`;
+export async function replaceWhole(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+  const directory = path.slice(0, path.lastIndexOf('/'));
   const temporary = `${path}.new`;
   if (await disk.exists(temporary)) await disk.remove(temporary);
   const file = await disk.open(temporary, 'create');

@@ -1,4 +1,6 @@
+import { concatBytes } from '../../base/bytes/compare.ts';
 import type { Disk } from '../../base/env/env.ts';
+import { replaceWhole } from '../../base/env/whole_file.ts';
 import type { Offset } from '../../base/ids.ts';
 import { decodeHeader } from '../record/header.ts';
 import type { SegmentedLog } from '../segment/log.ts';
@@ -27,12 +29,5 @@ export async function keepLost(
   if (first === undefined || batches.every((batch) => decodeHeader(batch).isControl)) return;
   await disk.makeDirectory(directory);
   const path = segmentPath(directory, { base: from, epoch: decodeHeader(first).epoch });
-  if (await disk.exists(path)) return;
-  const file = await disk.open(path, 'create');
-  try {
-    await file.writeDurably(0, batches);
-  } finally {
-    await file.close();
-  }
-  await disk.syncDirectory(directory);
+  await replaceWhole(disk, path, concatBytes(batches));
 }

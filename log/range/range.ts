@@ -21,6 +21,7 @@ import { RaftGroup } from '../raft/group.ts';
 import { encodeControlBatch } from '../record/control.ts';
 import type { BatchHeader } from '../record/record.ts';
 import type { SegmentedLog } from '../segment/log.ts';
+import { Waits } from '../segment/waits.ts';
 import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
 import { keepLost } from './lost.ts';
 import { RecentEntries } from './recent-entries.ts';
@@ -30,6 +31,8 @@ import type { Ticker, Ticking } from './ticker.ts';
 export type RangeHandlers = {
   /** The role, the epoch, the leader or the membership is another one. */
   onStatus(status: RaftStatus): void;
+  /** The consensus appended a batch of its own. */
+  onProposed(batch: Uint8Array, header: BatchHeader): void;
   /** The log is about to lose everything from an offset on: what was folded of it is to be forgotten. */
   onTruncate(from: Offset): void;
   /** What this node needs is in no log any more: only a snapshot of the leader helps. */
@@ -55,6 +58,8 @@ export type RangeOptions = {
 
 /** Of the log's end, kept for followers. */
 const recentBytesMax = 16 * 1024 * 1024;
+/** Commits that wait for every replica. */
+const inSyncWaitersMax = 65_536;
 /** After which a full disk is asked again to keep a vote. */
 const saveRetryMs = 250;
 
@@ -81,6 +86,7 @@ export class Range implements LogReplication, Ticking {
   #isClosed = false;
   #nextRead = 1;
   readonly #reads = new Map<number, PromiseWithResolvers<Offset>>();
+  readonly #inSync = new Waits(inSyncWaitersMax);
   #change: PromiseWithResolvers<void> | null = null;
 
   constructor(options: RangeOptions) {
@@ -204,6 +210,8 @@ export class Range implements LogReplication, Ticking {
       for (let input = this.#inbox.shift(); input !== undefined; input = this.#inbox.shift()) {
         const ready = this.#group.step(input, this.#options.clock.monotonicMs());
         if (ready.save !== null || ready.truncate !== null) {
+          // Whoever led knows it before the log changes under it.
+          this.#tell();
           this.#workLater(ready);
           return;
         }
@@ -274,12 +282,13 @@ export class Range implements LogReplication, Ticking {
   }
 
   #propose(proposals: readonly Proposal[]): void {
-    const { clock } = this.#options;
+    const { clock, handlers } = this.#options;
     const { epoch } = this.#group.status;
     if (epoch > this.#log.epoch) this.#log.startEpoch(epoch);
     for (const proposal of proposals) {
       const place = { baseOffset: this.#log.endOffset, epoch, timestampMs: Math.floor(clock.wallMs()) };
-      this.#log.append(encodeControlBatch(proposal, place));
+      const batch = encodeControlBatch(proposal, place);
+      handlers.onProposed(batch, this.#log.append(batch));
     }
     const entries = this.#appended;
     this.#appended = [];
@@ -310,6 +319,8 @@ export class Range implements LogReplication, Ticking {
   #tell(): void {
     const { status } = this.#group;
     this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset)));
+    if (status.role === 'leader') this.#inSync.reach(status.inSyncOffset);
+    else this.#inSync.fail(unknownOutcome());
     const told = this.#told;
     if (
       told !== null &&
@@ -352,15 +363,21 @@ export class Range implements LogReplication, Ticking {
     else read.resolve(at);
   }
 
+  /** Of what is committed: until every replica that is in sync has it. Null: they have. 40003 where this node leads no more. */
+  inSync(end: Offset): Promise<void> | null {
+    return this.#group.status.inSyncOffset >= end ? null : this.#inSync.add(end);
+  }
+
   /** One at a time. Resolves when its last step is committed. 55000 where it cannot be. */
   changeMembership(change: MembershipChange): Promise<void> {
     if (this.#change !== null || this.#isClosed) {
       const problem = this.#isClosed ? 'the node is stopping' : 'the membership is being changed';
       return Promise.reject(new AlopexError('object_not_in_prerequisite_state', problem));
     }
-    const { promise } = (this.#change = Promise.withResolvers<void>());
+    const changed = Promise.withResolvers<void>();
+    this.#change = changed;
     this.step({ kind: 'change-membership', change });
-    return promise;
+    return changed.promise;
   }
 
   #endChange(error: Error | null): void {
@@ -391,8 +408,16 @@ export class Range implements LogReplication, Ticking {
     this.#options.ticker.remove(this);
     for (const read of this.#reads.values()) read.reject(notLeading());
     this.#reads.clear();
+    this.#inSync.fail(unknownOutcome());
     this.#endChange(new AlopexError('admin_shutdown', 'the node is stopping'));
   }
+}
+
+function unknownOutcome(): AlopexError {
+  return new AlopexError(
+    'statement_completion_unknown',
+    'the primary changed before every replica had answered for the commit',
+  );
 }
 
 function notLeading(): AlopexError {

@@ -73,7 +73,7 @@ export class GroupStates {
   #write(): Promise<void> {
     this.#next = null;
     const bytes = encodeFramedJson(format, [...this.#states]);
-    const written = replaceWhole(this.#disk, this.#directory, name, bytes).finally(() => {
+    const written = replaceWhole(this.#disk, `${this.#directory}/${name}`, bytes).finally(() => {
       if (this.#writing === written) this.#writing = null;
     });
     this.#writing = written;

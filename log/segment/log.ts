@@ -67,7 +67,10 @@ export async function openLog(options: LogOptions): Promise<SegmentedLog> {
   const recovered = await recoverLog(disk, directory);
   if (replication === undefined) return new SegmentLog(options, recovered, null);
   const { by, highWatermark } = replication;
-  const committed = await committedAt(disk, directory, recovered, highWatermark);
+  const { sealed, active } = recovered;
+  const start = (sealed[0] ?? active).base;
+  const known = offset(Math.max(start, Math.min(highWatermark, active.endOffset)));
+  const committed = await committedAt(disk, directory, recovered, known);
   return new SegmentLog(options, recovered, { by, committed });
 }
 

@@ -9,7 +9,10 @@ export type LogOptions = {
   readonly directory: string;
   readonly listener?: LogListener;
   readonly limits?: Partial<LogLimits>;
-  /** Where other nodes have the log too: what is committed is theirs to say. `highWatermark`: what is known to be. */
+  /**
+   * Where other nodes have the log too: what is committed is theirs to say. `highWatermark`: what is known to be, of that
+   * which the log has.
+   */
   readonly replication?: { readonly by: LogReplication; readonly highWatermark: Offset };
 };
 

@@ -105,5 +105,5 @@ export async function readManifest(disk: Disk, directory: string): Promise<Manif
 
 /** Resolves when it is durable; the files that it names were made durable before. */
 export function writeManifest(disk: Disk, directory: string, manifest: Manifest): Promise<void> {
-  return replaceWhole(disk, directory, name, encodeManifest(manifest));
+  return replaceWhole(disk, `${directory}/${name}`, encodeManifest(manifest));
 }

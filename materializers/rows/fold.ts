@@ -253,7 +253,6 @@ export class Rows {
   async follow(bytesMax = followBytes): Promise<boolean> {
     const isAll = await this.#replica.follow(bytesMax);
     this.#settle();
-    this.maybeFlush();
     return isAll;
   }
 

@@ -41,10 +41,18 @@ export class Spill {
   readonly #rows: Rows;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
+  readonly #isLeading: () => boolean;
   /** Transactions that end with an ABORT which is not durable yet: where it ends, or null while it has no place. */
   readonly #aborts = new Map<number, Offset | null>();
 
-  constructor(log: Log, rows: Rows, clock: Clock, limits: CommitLimits) {
+  constructor(
+    log: Log,
+    rows: Rows,
+    clock: Clock,
+    limits: CommitLimits,
+    isLeading: () => boolean = () => true,
+  ) {
+    this.#isLeading = isLeading;
     this.#log = log;
     this.#rows = rows;
     this.#clock = clock;
@@ -139,6 +147,12 @@ export class Spill {
   }
 
   place(batch: Uint8Array): void {
+    if (!this.#isLeading()) {
+      throw new AlopexError(
+        'serialization_failure',
+        'could not serialize access: the leader of the range changed',
+      );
+    }
     this.#rows.check(batch);
     this.#rows.applyCommit(batch, this.#log.append(batch));
   }
@@ -168,6 +182,11 @@ export class Spill {
     for (const [producer, end] of this.#aborts)
       if (end !== null && end > offset) this.#aborts.set(producer, null);
     for (const { id, recordsLogged } of lost) if (recordsLogged > 0) this.#aborts.set(id, null);
+  }
+
+  /** Another node leads: it ends what this one left undecided. */
+  forget(): void {
+    this.#aborts.clear();
   }
 
   /** There was room for something: now markers that had none are written. */

@@ -1,9 +1,10 @@
+import { AlopexError } from '../../base/errors.ts';
 import type { Timestamp } from '../../base/ids.ts';
 import type { ReadView } from '../../materializers/rows/contract.ts';
-import type { Overlay } from '../../materializers/rows/overlay.ts';
+import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
-import type { LockOwner } from './locks.ts';
-import type { ReadSpans } from './spans.ts';
+import { type LockOwner, lockOwner } from './locks.ts';
+import { ReadSpans } from './spans.ts';
 
 /** READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
@@ -12,6 +13,12 @@ export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 export function isolationOf(name: string): Isolation {
   return name === 'read uncommitted' ? 'read committed' : (name as Isolation);
 }
+
+/**
+ * What has a commit when it is answered, where there are replicas: the primary's disk; a quorum, which has the primary; every
+ * replica that is in sync.
+ */
+export type Durability = 'async' | 'semi-sync' | 'sync';
 
 export type Savepoint = {
   readonly name: string;
@@ -38,6 +45,7 @@ export type Transaction = {
   readonly id: number;
   isolation: Isolation;
   isReadOnly: boolean;
+  durability: Durability;
   /** Microseconds since 1970: now() and current_timestamp. */
   readonly startedMicros: number;
   readonly owner: LockOwner;
@@ -65,6 +73,36 @@ export type Transaction = {
   state: 'active' | 'committed' | 'aborted';
 };
 
+export function newTransaction(
+  begun: Pick<
+    Transaction,
+    'id' | 'isolation' | 'isReadOnly' | 'durability' | 'startedMicros' | 'generation' | 'snapshotCatalog'
+  >,
+): Transaction {
+  return {
+    id: begun.id,
+    isolation: begun.isolation,
+    isReadOnly: begun.isReadOnly,
+    durability: begun.durability,
+    startedMicros: begun.startedMicros,
+    generation: begun.generation,
+    snapshotCatalog: begun.snapshotCatalog,
+    owner: lockOwner(begun.id),
+    pending: new Overlay(),
+    command: 1,
+    snapshot: null,
+    catalog: null,
+    savepoints: [],
+    lockTimeoutMs: 0,
+    followers: [],
+    spans: begun.isolation === 'serializable' ? new ReadSpans() : null,
+    recordsLogged: 0,
+    isLost: false,
+    pausedPortals: 0,
+    state: 'active',
+  };
+}
+
 /** What a statement of the transaction sees, `snapshot` being set. */
 export function readView(transaction: Transaction, snapshot: Timestamp): ReadView {
   return {
@@ -79,4 +117,16 @@ export function abortFollowers(transaction: Transaction, command: number): void 
   const undone = transaction.followers.splice(0).filter((follower) => follower.command >= command);
   transaction.followers.push(...kept);
   for (const follower of undone.toReversed()) follower.abort();
+}
+
+/** Bytes of pending rows that a transaction may hold in memory. */
+const pendingBytesMax = 1024 * 1024 * 1024;
+
+/** 53200 where it holds more. */
+export function notePending({ pending }: Transaction): void {
+  if (pending.heldBytes <= pendingBytesMax) return;
+  throw new AlopexError(
+    'out_of_memory',
+    `a transaction's pending rows are limited to ${pendingBytesMax} bytes`,
+  );
 }

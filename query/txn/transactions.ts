@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
-import type { Offset, Timestamp } from '../../base/ids.ts';
+import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { narrow } from '../../base/values/numeric.ts';
 import { objectsLayout, sequencesLayout } from '../../log/events/system.ts';
@@ -9,31 +9,25 @@ import type { Log } from '../../log/log.ts';
 import type { ReadView, RowReader } from '../../materializers/rows/contract.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
 import { primaryKeyTextOf } from '../../materializers/rows/key.ts';
-import { Overlay } from '../../materializers/rows/overlay.ts';
-import type { CatalogChange, CatalogSnapshot } from '../catalog/definition.ts';
-import { applyChanges, toRow } from '../catalog/snapshot.ts';
-import { wellKnown } from '../catalog/well-known.ts';
+import type { CatalogSnapshot } from '../catalog/definition.ts';
+import { toRow } from '../catalog/snapshot.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
-import { lockOwner } from './locks.ts';
+import { type PlacedCommit, PlacedCommits } from './placed-commits.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites, type WrittenKeys } from './spans.ts';
 import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
-import { abortFollowers, type Isolation, readView, type Savepoint, type Transaction } from './transaction.ts';
+import {
+  abortFollowers,
+  type Durability,
+  type Isolation,
+  newTransaction,
+  readView,
+  type Savepoint,
+  type Transaction,
+} from './transaction.ts';
 import { TransactionLocks } from './transaction-locks.ts';
 
-/** A commit that stands in the log, and waits for its flush. */
-type Undecided = {
-  readonly transaction: Transaction;
-  readonly end: Offset;
-  readonly timestamp: Timestamp;
-  readonly resolve: () => void;
-  readonly reject: (error: AlopexError) => void;
-};
-
 const ended = Promise.resolve();
-
-/** Bytes of pending rows that a transaction may hold in memory. */
-export const pendingBytesMax = 1024 * 1024 * 1024;
 
 /**
  * The transactions of one range's leader.
@@ -42,9 +36,11 @@ export const pendingBytesMax = 1024 * 1024 * 1024;
  * It becomes visible, frees its locks and is answered when the log says that it is committed.
  *
  * Invariants:
- * - timestamps rise in the order of the log; `visible` <= `assigned`;
- * - every row version at or below `visible` is durable;
- * - `catalog` is the catalog at `visible`.
+ * - timestamps rise in the order of the log; `visible` <= `answered` <= `assigned`;
+ * - every row version at or below `visible` is durable, and on a quorum where there are replicas; `answered` is that too but
+ *   for commits that asked for this node's disk alone;
+ * - `catalog` is the catalog at `visible`;
+ * - nothing is appended while this node does not lead.
  */
 export class Transactions {
   readonly #rows: Rows;
@@ -55,9 +51,17 @@ export class Transactions {
   readonly locks: TransactionLocks;
   readonly #recent = new RecentWrites();
   readonly #active = new Set<Transaction>();
-  readonly #undecided: Undecided[] = [];
+  readonly #placed = new PlacedCommits();
   #assigned: Timestamp;
   #visible: Timestamp;
+  /** Newest commit that was answered: above `visible` where it asked for no quorum. */
+  #answered: Timestamp;
+  /** Where other nodes have the log too. */
+  #isLeading = true;
+  /** Commits wait for it: leadership is about to move. */
+  #held: PromiseWithResolvers<void> | null = null;
+  /** Beyond the quorum, for a commit that ends at an offset; null where nothing else has to be waited for. */
+  awaitReplicas: (end: Offset) => Promise<void> | null = () => null;
   #catalog: CatalogSnapshot;
   /** Transaction ids start where the clock stands, so that no two runs of a database share one. */
   #nextId: number;
@@ -71,13 +75,14 @@ export class Transactions {
     readonly limits?: Partial<CommitLimits>;
   }) {
     this.#limits = { ...defaultCommitLimits, ...options.limits };
-    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits);
+    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits, () => this.#isLeading);
     this.#rows = options.rows;
     this.#log = options.log;
     this.#clock = options.clock;
     this.locks = new TransactionLocks(options.clock);
     this.#catalog = options.catalog;
     this.#visible = options.rows.applied.timestamp;
+    this.#answered = this.#visible;
     this.#assigned = this.#visible;
     this.#nextId = nextTimestamp(this.#visible, options.clock.wallMs());
   }
@@ -86,8 +91,15 @@ export class Transactions {
   get visible(): Timestamp {
     return this.#visible;
   }
+  /** What a session reads that asks for no more than this node's disk. */
+  get answered(): Timestamp {
+    return this.#answered;
+  }
   get catalog(): CatalogSnapshot {
     return this.#catalog;
+  }
+  get isLeading(): boolean {
+    return this.#isLeading;
   }
   get active(): ReadonlySet<Transaction> {
     return this.#active;
@@ -102,29 +114,18 @@ export class Transactions {
     return oldest;
   }
 
-  begin(isolation: Isolation, isReadOnly: boolean): Transaction {
+  /** On a node that does not lead, it is read-only. */
+  begin(isolation: Isolation, isReadOnly: boolean, durability: Durability = 'semi-sync'): Transaction {
     const id = this.#nextId++;
-    const transaction: Transaction = {
+    const transaction = newTransaction({
       id,
       isolation,
-      isReadOnly,
+      isReadOnly: isReadOnly || !this.#isLeading,
+      durability,
       startedMicros: Math.round(this.#clock.wallMs() * 1000),
-      owner: lockOwner(id),
-      pending: new Overlay(),
       generation: this.#generation,
-      command: 1,
-      snapshot: null,
-      catalog: null,
       snapshotCatalog: this.#catalog.version,
-      savepoints: [],
-      lockTimeoutMs: 0,
-      followers: [],
-      spans: isolation === 'serializable' ? new ReadSpans() : null,
-      recordsLogged: 0,
-      isLost: false,
-      pausedPortals: 0,
-      state: 'active',
-    };
+    });
     this.#active.add(transaction);
     return transaction;
   }
@@ -132,7 +133,7 @@ export class Transactions {
   /** Begins a statement: its snapshot, which read committed takes anew each time. */
   snapshot(transaction: Transaction): Timestamp {
     if (transaction.snapshot === null) {
-      transaction.snapshot = this.#visible;
+      transaction.snapshot = transaction.durability === 'async' ? this.#answered : this.#visible;
       transaction.snapshotCatalog = this.#catalog.version;
       if (transaction.spans !== null) this.#recent.begin(transaction.id, this.#visible);
     }
@@ -168,7 +169,7 @@ export class Transactions {
 
   /** All that is committed now, and all that the transaction itself wrote, this command included. */
   newestView(transaction: Transaction): ReadView {
-    return { at: this.#visible, pending: { rows: transaction.pending, command: transaction.command + 1 } };
+    return { at: this.#answered, pending: { rows: transaction.pending, command: transaction.command + 1 } };
   }
 
   /** Reads of a statement; a serializable transaction's are remembered. */
@@ -209,14 +210,6 @@ export class Transactions {
     for (const producer of this.#rows.undecidedProducers) this.#spill.abort(producer);
   }
 
-  notePending(transaction: Transaction): void {
-    if (transaction.pending.heldBytes <= pendingBytesMax) return;
-    throw new AlopexError(
-      'out_of_memory',
-      `a transaction's pending rows are limited to ${pendingBytesMax} bytes`,
-    );
-  }
-
   /** A sequence's bound, in the log before any commit that uses its numbers. Resolves when it is durable. */
   writeSequence(id: number, last: bigint, isCalled: boolean): Promise<void> {
     const transaction = this.begin('read committed', false);
@@ -238,28 +231,6 @@ export class Transactions {
     const waited = this.locks.lock(transaction, 'catalog', 'access exclusive', nowait);
     if (waited !== null) await waited;
     transaction.catalog ??= this.#catalog;
-  }
-
-  /** With each change the setting `alopex.next_id` is written: its version tells which catalog a moment had. */
-  changeCatalog(transaction: Transaction, changes: readonly CatalogChange[]): void {
-    invariant(transaction.catalog !== null, 'the catalog is changed under its lock');
-    const marker = transaction.catalog.byId(wellKnown.nextIdSetting);
-    invariant(marker !== undefined, 'the catalog has its next id');
-    const isMarked = changes.some(({ object }) => object.id === marker.id);
-    for (const change of isMarked ? changes : [...changes, { kind: 'put', object: marker } as const]) {
-      const row = toRow(change.object);
-      const key = primaryKeyTextOf(objectsLayout, row);
-      const existing = transaction.catalog.byId(change.object.id);
-      const before = existing === undefined ? null : toRow(existing);
-      transaction.pending.put(
-        objectsLayout,
-        key,
-        change.kind === 'put' ? row : null,
-        before,
-        transaction.command,
-      );
-      transaction.catalog = applyChanges(transaction.catalog, [change]);
-    }
   }
 
   /** The first commit of a database: the catalog that it begins with. One batch: a log has it, or is empty. */
@@ -287,7 +258,8 @@ export class Transactions {
 
   #abort(transaction: Transaction): void {
     this.#end(transaction, 'aborted');
-    if (transaction.recordsLogged > 0) this.#spill.abort(transaction.id);
+    const isOwn = transaction.generation === this.#generation;
+    if (isOwn && transaction.recordsLogged > 0) this.#spill.abort(transaction.id);
   }
 
   /** Ends a transaction that wrote nothing. False: there is something to commit. */
@@ -301,6 +273,7 @@ export class Transactions {
   /** Resolves when the commit is durable and visible. A failure has rolled back, except for 40003. */
   commit(transaction: Transaction): Promise<void> {
     if (this.commitRead(transaction)) return ended;
+    if (this.#held !== null) return this.#commitLater(transaction, this.#held.promise);
     if (transaction.recordsLogged > 0 || transaction.pending.heldBytes > this.#limits.largeCommitBytes)
       return this.#commitLarge(transaction);
     try {
@@ -309,6 +282,12 @@ export class Transactions {
       this.#abort(transaction);
       return Promise.reject(error);
     }
+  }
+
+  async #commitLater(transaction: Transaction, held: Promise<void>): Promise<void> {
+    await held;
+    if (transaction.state === 'active') return this.commit(transaction);
+    throw new AlopexError('query_canceled', 'the transaction has ended');
   }
 
   async #commitLarge(transaction: Transaction): Promise<void> {
@@ -368,6 +347,7 @@ export class Transactions {
         'could not serialize access: the leader of the range changed',
       );
     }
+    invariant(this.#isLeading, 'a transaction of this generation is one of the leader');
     if (transaction.spans !== null) {
       this.#recent.validate(transaction.spans, this.snapshot(transaction));
       // Only now: without a reader left, what was written meanwhile is forgotten.
@@ -389,7 +369,7 @@ export class Transactions {
     if (written !== null) this.#recent.add(commit, written);
     const end = this.#log.endOffset;
     return new Promise((resolve, reject) => {
-      this.#undecided.push({ transaction, end, timestamp: commit, resolve, reject });
+      this.#placed.add({ transaction, end, timestamp: commit, resolve, reject, isAnswered: false });
     });
   }
 
@@ -404,32 +384,43 @@ export class Transactions {
   // ---- what the log says
 
   onCommitted(highWatermark: Offset): void {
-    let count = 0;
-    for (const commit of this.#undecided) {
-      if (commit.end > highWatermark) break;
-      count++;
-      this.#visible = commit.timestamp;
-      if (commit.transaction.catalog !== null) this.#catalog = commit.transaction.catalog;
+    const commits = this.#placed.takeTo(highWatermark);
+    for (const { timestamp: at, transaction } of commits) {
+      this.#visible = at;
+      if (transaction.catalog !== null) this.#catalog = transaction.catalog;
     }
-    for (const commit of this.#undecided.splice(0, count)) {
-      const { followers } = commit.transaction;
-      if (followers.length > 0) for (const follower of followers.splice(0)) follower.commit();
-      this.#end(commit.transaction, 'committed');
-      commit.resolve();
-    }
+    if (this.#visible > this.#answered) this.#answered = this.#visible;
+    for (const commit of commits) if (!commit.isAnswered) this.#answer(commit);
     this.#spill.onCommitted(highWatermark);
+  }
+
+  /** Where there are replicas: this node's disk has it. */
+  onFlushed(flushed: Offset): void {
+    for (const commit of this.#placed.answerableAt(flushed)) {
+      this.#answered = commit.timestamp;
+      this.#answer(commit);
+    }
+  }
+
+  #answer({ transaction, end, resolve, reject }: PlacedCommit): void {
+    const { followers } = transaction;
+    if (followers.length > 0) for (const follower of followers.splice(0)) follower.commit();
+    this.#end(transaction, 'committed');
+    const others = transaction.durability === 'sync' ? this.awaitReplicas(end) : null;
+    if (others === null) resolve();
+    else others.then(resolve, reject);
   }
 
   /** The disk was full: these commits are not in the log, and nothing of them stays. */
   onRefused(offset: Offset, error: Error): void {
     this.#rows.truncateTo(offset);
-    const isLost = (commit: Undecided): boolean => commit.end > offset;
+    const lost = this.#placed.takeAbove(offset);
     this.#spill.onRefused(
       offset,
-      this.#undecided.filter(isLost).map(({ transaction }) => transaction),
+      lost.map(({ transaction }) => transaction),
     );
     this.#fail(
-      isLost,
+      lost,
       () => new AlopexError('disk_full', `could not write the log: ${error.message}`, { cause: error }),
     );
   }
@@ -438,7 +429,7 @@ export class Transactions {
   onPoisoned(error: Error): void {
     this.#generation++;
     this.#fail(
-      () => true,
+      this.#placed.takeAbove(nowhere),
       () =>
         new AlopexError(
           'statement_completion_unknown',
@@ -448,13 +439,65 @@ export class Transactions {
     );
   }
 
-  #fail(isLost: (commit: Undecided) => boolean, reason: () => AlopexError): void {
-    const kept = this.#undecided.filter((commit) => !isLost(commit));
-    const lost = this.#undecided.filter(isLost);
-    this.#undecided.splice(0, this.#undecided.length, ...kept);
+  #fail(lost: readonly PlacedCommit[], reason: () => AlopexError): void {
     for (const commit of lost) {
+      if (commit.isAnswered) continue;
       this.#end(commit.transaction, 'aborted');
       commit.reject(reason());
     }
   }
+
+  // ---- where there are replicas
+
+  /** Commits wait until `resume`, and those that have their place are answered as always. */
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  resume(): void {
+    this.#held?.resolve();
+    this.#held = null;
+  }
+
+  /** This node writes the log from now on: the rows have all of it. */
+  lead(catalog: CatalogSnapshot): void {
+    this.#generation++;
+    this.#isLeading = true;
+    this.#rows.lead(true);
+    this.publish(catalog);
+    this.#nextId = Math.max(this.#nextId, nextTimestamp(this.#visible, this.#clock.wallMs()));
+    this.abortUndecided();
+  }
+
+  /** Another node writes it: what waits here may be committed there, or lost. */
+  stopLeading(): void {
+    this.#generation++;
+    this.#isLeading = false;
+    this.#rows.lead(false);
+    this.#spill.forget();
+    this.#fail(
+      this.#placed.takeAbove(nowhere),
+      () =>
+        new AlopexError(
+          'statement_completion_unknown',
+          'the primary changed before the commit was answered',
+          {
+            hint: 'txid_status tells whether it was committed.',
+          },
+        ),
+    );
+    this.#answered = this.#visible;
+    this.resume();
+  }
+
+  /** The rows have come further. `catalog`: null where it is the same. */
+  publish(catalog: CatalogSnapshot | null): void {
+    this.#visible = this.#rows.applied.timestamp;
+    this.#answered = this.#visible;
+    this.#assigned = timestamp(Math.max(this.#assigned, this.#visible));
+    if (catalog !== null) this.#catalog = catalog;
+  }
 }
+
+/** Below every place in a log. */
+const nowhere = offset(0);

@@ -18,7 +18,7 @@ import type { LockTarget, Modification, OnConflict } from '../plan/logical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import type { RowLockMode } from './locks.ts';
 import { type Current, keyOfBytes, RowAccess, uniqueIndexes } from './row-access.ts';
-import type { Transaction } from './transaction.ts';
+import { notePending, type Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 
 type Row = readonly Datum[];
@@ -179,7 +179,7 @@ export class TableWriter implements StatementWriter {
 
   #put(layout: TableLayout, key: RowKey, row: Row | null, before: Row | null): void {
     this.#transaction.pending.put(layout, key.text, row, before, this.#transaction.command);
-    this.#transactions.notePending(this.#transaction);
+    notePending(this.#transaction);
   }
 
   // ---- on conflict

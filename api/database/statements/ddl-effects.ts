@@ -7,7 +7,8 @@ import { sequencesLayout } from '../../../log/events/system.ts';
 import { indexPrefixOf, primaryKeyTextOf } from '../../../materializers/rows/key.ts';
 import type { DdlEffect } from '../../../query/catalog/ddl/context.ts';
 import type { RelationDefinition } from '../../../query/catalog/definition.ts';
-import type { Transaction } from '../../../query/txn/transaction.ts';
+import { changeCatalog } from '../../../query/txn/catalog-changes.ts';
+import { notePending, type Transaction } from '../../../query/txn/transaction.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
 import { tableRows } from '../table-rows.ts';
@@ -68,14 +69,13 @@ async function backfillIndex(
   run: StatementRun,
   effect: Effect<'backfill-index'>,
 ): Promise<void> {
-  const { transactions } = session.engine;
   const { transaction } = run;
   const table = currentTable(session, effect.table);
   const indexes = table.layout.indexes.map(
     (index): IndexLayout => (index.id === effect.index ? { ...index, state: 'public' } : index),
   );
   const layout: TableLayout = { ...table.layout, indexes };
-  transactions.changeCatalog(transaction, [{ kind: 'put', object: { ...table, layout } }]);
+  changeCatalog(transaction, [{ kind: 'put', object: { ...table, layout } }]);
   const index = indexes.find((one) => one.id === effect.index)!;
   if (isBuiltInFiles(session, transaction, layout)) {
     await buildInFiles(session, run, { ...table, layout }, index);
@@ -130,7 +130,7 @@ async function keepPendingSmall(session: EngineSession, { transaction }: Stateme
   const { transactions } = session.engine;
   const spilled = transactions.spillWhereDue(transaction);
   if (spilled !== null) await spilled;
-  transactions.notePending(transaction);
+  notePending(transaction);
 }
 
 /** Finds two rows with the same key while all are read. */

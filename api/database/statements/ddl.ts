@@ -3,6 +3,7 @@ import type { DdlNotice, DdlResult } from '../../../query/catalog/ddl/context.ts
 import { executeDdl, isDdl } from '../../../query/catalog/ddl/execute.ts';
 import type { CatalogChange } from '../../../query/catalog/definition.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import { changeCatalog } from '../../../query/txn/catalog-changes.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
@@ -50,7 +51,7 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
     if (before.byId(table) === undefined) continue;
     await lockTable(session, transaction, table, isOnline ? 'share update exclusive' : mode);
   }
-  transactions.changeCatalog(transaction, result.changes);
+  changeCatalog(transaction, result.changes);
   if (isOnline) await buildOnline(session, run, backfill);
   else for (const effect of result.effects) await applyEffect(session, run, effect);
   sendNotices(session, result);

@@ -10,6 +10,7 @@ import {
   withIndexState,
 } from '../../../query/catalog/index-state.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import { changeCatalog } from '../../../query/txn/catalog-changes.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
@@ -123,7 +124,7 @@ class OnlineBuild {
     this.#run.checkCancelled();
     const kept = this.#kept();
     if (kept === null) return false;
-    transactions.changeCatalog(transaction, [withIndexState(kept, state)]);
+    changeCatalog(transaction, [withIndexState(kept, state)]);
     await this.#session.continueInNext(this.#run);
     return true;
   }

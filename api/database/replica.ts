@@ -1,0 +1,251 @@
+import type { Clock, Disk, Random } from '../../base/env/env.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
+import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
+import { Range } from '../../log/range/range.ts';
+import type { GroupStates } from '../../log/range/states.ts';
+import type { Ticker } from '../../log/range/ticker.ts';
+import { decodeHeader } from '../../log/record/header.ts';
+import type { SegmentedLog } from '../../log/segment/log.ts';
+import { Waits } from '../../log/segment/waits.ts';
+import type { Rows } from '../../materializers/rows/fold.ts';
+import type { Transactions } from '../../query/txn/transactions.ts';
+import { loadCatalog, loadSequences } from './load.ts';
+import type { Sequences } from './sequences.ts';
+
+/** What a database needs of the node that it is replicated on. */
+export type ReplicaOptions = {
+  readonly self: NodeId;
+  readonly states: GroupStates;
+  readonly ticker: Ticker;
+  send(to: NodeId, range: RangeId, message: Uint8Array): void;
+  readonly limits?: Partial<RaftLimits>;
+  /** Role, epoch, leader or membership changed; `isPrimary`: this node takes writes. */
+  onStatus(status: RaftStatus, isPrimary: boolean): void;
+  onSnapshotNeeded(leader: NodeId): void;
+  /** The disk failed. */
+  onFailed(error: AlopexError): void;
+};
+
+/** The parts of a database that follow a log, or write it. */
+export type ReplicatedParts = {
+  readonly log: SegmentedLog;
+  readonly rows: Rows;
+  readonly transactions: Transactions;
+  readonly sequences: Sequences;
+  /** What a leader does once it leads, beside its sessions. */
+  readonly onLeading: () => Promise<void>;
+};
+
+type Surroundings = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  /** The database's directory. */
+  readonly path: string;
+  readonly onProblem: (problem: AlopexError) => void;
+};
+
+/** Callers that wait for a place of the log to be applied here. */
+const waitersMax = 65_536;
+const retryMs = 500;
+
+/**
+ * One database as one of its replicas: follows what is committed, or leads.
+ *
+ * A replica applies what lies below the high watermark, in the order of the log, and shows it once all of it is there. To
+ * lead, it waits until the first batch of its epoch is committed, and with it everything before: then its rows have the
+ * whole log, and from there on its own transactions append and apply in one step.
+ */
+export class Replica {
+  readonly range: Range;
+  readonly #options: ReplicaOptions;
+  readonly #clock: Clock;
+  readonly #onProblem: (problem: AlopexError) => void;
+  #parts: ReplicatedParts | null = null;
+  /** Appended by the consensus, and perhaps not applied yet. */
+  #proposed: Uint8Array[] = [];
+  #following: Promise<void> | null = null;
+  #catalogSeen = -1;
+  /** Below it everything is applied, and shown. */
+  #shown: Offset = offset(0);
+  readonly #waits = new Waits(waitersMax);
+  /** The epoch that this node leads, or is about to. */
+  #leads: Epoch | null = null;
+  #isClosed = false;
+
+  constructor(id: RangeId, options: ReplicaOptions, { clock, random, disk, path, onProblem }: Surroundings) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#onProblem = onProblem;
+    this.range = new Range({
+      id,
+      self: options.self,
+      clock,
+      random,
+      disk,
+      states: options.states,
+      ticker: options.ticker,
+      lostDirectory: `${path}/lost`,
+      send: (to, message) => options.send(to, id, message),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      handlers: {
+        onStatus: (status) => this.#onStatus(status),
+        onProposed: (batch, header) => {
+          const { transactions, rows } = this.#attached;
+          if (transactions.isLeading) rows.applyCommit(batch, header);
+          else this.#proposed.push(batch);
+        },
+        onTruncate: (from) => {
+          this.#proposed = this.#proposed.filter((batch) => decodeHeader(batch).baseOffset < from);
+          this.#attached.rows.truncateTo(from);
+        },
+        onSnapshotNeeded: (leader) => options.onSnapshotNeeded(leader),
+        onFailed: (error) => options.onFailed(error),
+      },
+    });
+  }
+
+  /** `first`: the membership of a database that was not replicated until now, which this node leads. */
+  async start(parts: ReplicatedParts, first: Membership | null): Promise<void> {
+    this.#parts = parts;
+    this.#shown = parts.log.highWatermark;
+    this.#catalogSeen = parts.rows.layouts.folded;
+    await this.range.start(parts.log, first);
+    this.onCommitted();
+  }
+
+  get #attached(): ReplicatedParts {
+    if (this.#parts === null) throw new AlopexError('cannot_connect_now', 'the database is starting up');
+    return this.#parts;
+  }
+
+  get isPrimary(): boolean {
+    return this.#parts?.transactions.isLeading === true && this.#leads !== null;
+  }
+
+  /** Everything below is applied here, and shown. */
+  get shown(): Offset {
+    return this.isPrimary ? this.#attached.log.highWatermark : this.#shown;
+  }
+
+  /** Null: this node may answer from its rows now, as of all that was committed before (a replica: that it knows of). */
+  readable(): Promise<void> | null {
+    if (this.#leads === null) return null;
+    if (this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs) return null;
+    return this.#readIndex();
+  }
+
+  async #readIndex(): Promise<void> {
+    const at = await this.range.readIndex();
+    await this.appliedPast(at);
+  }
+
+  /** Resolves when everything below is shown here. */
+  appliedPast(at: Offset): Promise<void> {
+    return this.shown >= at ? Promise.resolve() : this.#waits.add(at);
+  }
+
+  /** The log's high watermark has moved. */
+  onCommitted(): void {
+    const parts = this.#parts;
+    if (parts === null || this.#isClosed) return;
+    if (parts.transactions.isLeading) this.#waits.reach(parts.log.highWatermark);
+    else this.#follow();
+  }
+
+  // ---- following
+
+  #follow(): void {
+    if (this.#following !== null) return;
+    this.#following = this.#followAll()
+      .catch((thrown: unknown) => this.#onFollowFailed(asAlopexError(thrown)))
+      .finally(() => {
+        this.#following = null;
+        const { log, transactions } = this.#attached;
+        if (this.#shown < log.highWatermark && !transactions.isLeading && !this.#isClosed) this.#follow();
+      });
+  }
+
+  async #followAll(): Promise<void> {
+    const { rows, log, transactions } = this.#attached;
+    while (this.#shown < log.highWatermark && !transactions.isLeading && !this.#isClosed) {
+      await rows.follow();
+      rows.maybeFlush();
+      const building = rows.completeIndexes();
+      if (building !== null) await building;
+      await this.#show();
+    }
+  }
+
+  async #show(): Promise<void> {
+    const { rows, transactions } = this.#attached;
+    const { folded } = rows.layouts;
+    const catalog = folded === this.#catalogSeen ? null : await loadCatalog(rows);
+    this.#catalogSeen = folded;
+    transactions.publish(catalog);
+    this.#shown = rows.followed;
+    this.#waits.reach(this.#shown);
+  }
+
+  async #onFollowFailed(problem: AlopexError): Promise<void> {
+    if (problem.condition === 'admin_shutdown' || this.#isClosed) return;
+    this.#onProblem(problem);
+    await new Promise<void>((resolve) => void this.#clock.setTimer(retryMs, resolve));
+  }
+
+  // ---- leading
+
+  #onStatus(status: RaftStatus): void {
+    const { transactions, log } = this.#attached;
+    if (status.role === 'leader' && this.#leads !== status.epoch) {
+      this.#leads = status.epoch;
+      if (transactions.isLeading) void this.#tell();
+      else void this.#takeOver(status.epoch, log.endOffset);
+    } else if (status.role !== 'leader' && this.#leads !== null) this.#stopLeading();
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#options.onStatus(this.range.status, this.isPrimary);
+  }
+
+  #stopLeading(): void {
+    const { transactions, rows } = this.#attached;
+    this.#leads = null;
+    if (!transactions.isLeading) return;
+    transactions.stopLeading();
+    this.#shown = rows.followed;
+    this.#catalogSeen = -1;
+    this.onCommitted();
+  }
+
+  /** `first`: the end of the epoch's first batch, before which nothing of this node's own stands in the log. */
+  async #takeOver(epoch: Epoch, first: Offset): Promise<void> {
+    const { log, rows, sequences, transactions, onLeading } = this.#attached;
+    try {
+      await log.committed(first);
+      while (this.#shown < first) await this.appliedPast(first);
+      while (this.#following !== null) await this.#following;
+      sequences.clear();
+      await loadSequences(rows, sequences);
+      if (this.#leads !== epoch || this.#isClosed) return;
+    } catch (thrown) {
+      if (this.#leads === epoch) this.#onProblem(asAlopexError(thrown));
+      return;
+    }
+    for (const batch of this.#proposed)
+      if (decodeHeader(batch).baseOffset >= rows.applied.offset) rows.applyCommit(batch);
+    this.#proposed = [];
+    transactions.lead(transactions.catalog);
+    this.#tell();
+    await onLeading().catch((error: unknown) => this.#onProblem(asAlopexError(error)));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.range.close();
+    this.#waits.fail(new AlopexError('admin_shutdown', 'the database is closed'));
+    await this.#following;
+  }
+}
