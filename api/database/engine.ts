@@ -1,17 +1,21 @@
-import type { DirectoryLock, Env } from '../../base/env/env.ts';
+import type { DirectoryLock, Disk, Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import {
   type IndexId,
   type Offset,
   offset,
+  rangeId,
   type StorageId,
   type Timestamp,
   timestamp,
 } from '../../base/ids.ts';
+import { invariant } from '../../base/unreachable.ts';
 import { commitOf } from '../../log/events/commit.ts';
 import type { LogListener } from '../../log/log.ts';
+import type { Membership } from '../../log/raft/contract.ts';
 import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
 import type { LogLimits } from '../../log/segment/options.ts';
+import { readManifest } from '../../materializers/manifest/manifest.ts';
 import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
 import type { StoredBytes } from '../../query/catalog/lookups.ts';
@@ -25,6 +29,7 @@ import { loadCatalog, loadSequences } from './load.ts';
 import { loadParserSparingly } from './load-parser.ts';
 import { defaultRetention, LogRetention, type RetentionLimits } from './log-retention.ts';
 import { PlanCache } from './plan-cache.ts';
+import { Replica, type ReplicaOptions, type ReplicatedParts } from './replica.ts';
 import type { ClusterAdmin, Replication } from './replication.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
@@ -46,6 +51,10 @@ export type EngineOptions = {
   readonly retention?: RetentionLimits;
   /** What is wrong while nobody waits for an answer: a failed flush, a poisoned log. */
   readonly onProblem: (problem: AlopexError) => void;
+  /** The database is one of several replicas. */
+  readonly replica?: ReplicaOptions;
+  /** The caller has the directory's lock, and goes on with it and with `env` when the database is closed. */
+  readonly isHeld?: boolean;
   /** Smaller ones let a short run see flushes, segments and large commits. */
   readonly limits?: EngineLimits;
 };
@@ -91,14 +100,16 @@ export class Engine implements SessionHost {
   /** Of a server, replicated or not; null: there is no cluster to be had. */
   clusterAdmin: ClusterAdmin | null = null;
   readonly #options: EngineOptions;
-  readonly #lock: DirectoryLock;
+  readonly #lock: DirectoryLock | null;
+  #replica: Replica | null;
   readonly #sessions = new Set<EngineSession>();
   #nextSession = 1;
   #closing: Promise<void> | null = null;
 
   private constructor(
     options: EngineOptions,
-    lock: DirectoryLock,
+    lock: DirectoryLock | null,
+    replica: Replica | null,
     log: SegmentedLog,
     rows: Rows,
     transactions: Transactions,
@@ -106,6 +117,7 @@ export class Engine implements SessionHost {
   ) {
     this.#options = options;
     this.#lock = lock;
+    this.#replica = replica;
     this.env = options.env;
     this.slices = new Slices(options.env.clock);
     this.turns = new Turns(options.env.clock);
@@ -118,6 +130,7 @@ export class Engine implements SessionHost {
     this.temporaryFiles = temporaryFiles;
     this.retention = new LogRetention(
       log,
+      (to) => (this.#replica === null ? log.trim(to) : this.#replica.range.trim(to)),
       options.env.clock,
       options.retention ?? defaultRetention,
       options.onProblem,
@@ -129,23 +142,23 @@ export class Engine implements SessionHost {
   static async open(options: EngineOptions): Promise<Engine> {
     const { env, path } = options;
     await Promise.all([env.disk.makeDirectory(path), loadParserSparingly()]);
-    const lock = await env.disk.lock(path);
+    const lock = options.isHeld === true ? null : await env.disk.lock(path);
     try {
       return await Engine.#openLocked(options, lock);
     } catch (error) {
-      await lock.release();
+      await lock?.release();
       throw error;
     }
   }
 
-  static async #openLocked(options: EngineOptions, lock: DirectoryLock): Promise<Engine> {
+  static async #openLocked(options: EngineOptions, lock: DirectoryLock | null): Promise<Engine> {
     const { env, path, onProblem, limits = {} } = options;
     let transactions: Transactions | null = null;
     let engine: Engine | null = null;
     const listener: LogListener = {
       onCommitted: (highWatermark) => {
         transactions?.onCommitted(highWatermark);
-        engine?.retention.look(engine.rows.replayFrom);
+        engine?.onCommitted();
       },
       onRefused: (offset, error) => transactions?.onRefused(offset, error),
       onPoisoned: (error) => {
@@ -158,12 +171,19 @@ export class Engine implements SessionHost {
       },
     };
     const temporaryFiles = await TemporaryFiles.open(env.disk, `${path}/temporary`, onProblem);
+    const replica =
+      options.replica === undefined
+        ? null
+        : new Replica(rangeOfAll, options.replica, { ...env, path, onProblem });
     const log = await openLog({
       disk: env.disk,
       clock: env.clock,
       directory: `${path}/log`,
       listener,
       limits: limits.log ?? {},
+      ...(replica === null
+        ? {}
+        : { replication: { by: replica.range, highWatermark: await snapshotEnd(env.disk, path) } }),
     });
     try {
       const rows = await openRows({
@@ -172,31 +192,70 @@ export class Engine implements SessionHost {
         log,
         cacheBytes: options.cacheBytes,
         onProblem,
+        isReplicated: replica !== null,
         oldestView: () => transactions?.oldestView ?? null,
         ...(limits.memtableBytesMax === undefined ? {} : { memtableBytesMax: limits.memtableBytesMax }),
         ...(limits.indexSortBytesMax === undefined ? {} : { indexSortBytesMax: limits.indexSortBytesMax }),
         ...(limits.runBytesMax === undefined ? {} : { runBytesMax: limits.runBytesMax }),
       });
-      const isNew = log.endOffset === 0;
-      const catalog = isNew ? emptyCatalog() : await loadCatalog(rows);
+      const isNew = log.endOffset === 0 && replica === null;
+      const catalog = rows.committed.timestamp === 0 ? emptyCatalog() : await loadCatalog(rows);
       transactions = new Transactions({
         rows,
         log,
         clock: env.clock,
         catalog,
         limits: limits.commit ?? {},
+        isLeading: replica === null,
       });
       if (isNew) await transactions.writeCatalog();
-      transactions.abortUndecided();
-      engine = new Engine(options, lock, log, rows, transactions, temporaryFiles);
-      await loadSequences(rows, engine.sequences);
-      await engine.indexBuilds.dropUnfinished();
+      engine = new Engine(options, lock, replica, log, rows, transactions, temporaryFiles);
+      if (replica === null) await engine.#startAlone();
+      else await replica.start(engine.#replicatedParts, null);
       engine.#shortenReplay();
       return engine;
     } catch (error) {
       await log.close();
       throw error;
     }
+  }
+
+  async #startAlone(): Promise<void> {
+    this.transactions.abortUndecided();
+    await loadSequences(this.rows, this.sequences);
+    await this.indexBuilds.dropUnfinished();
+  }
+
+  get #replicatedParts(): ReplicatedParts {
+    const { log, rows, transactions, sequences, indexBuilds } = this;
+    return { log, rows, transactions, sequences, onLeading: () => indexBuilds.dropUnfinished() };
+  }
+
+  /** Makes a database that runs the first replica of its own: it leads, as it did, and its sessions notice nothing. */
+  async replicate(options: ReplicaOptions, first: Membership): Promise<Replica> {
+    invariant(this.#replica === null, 'a database is made a replica once');
+    const { env } = this;
+    const { path, onProblem } = this.#options;
+    const replica = new Replica(rangeOfAll, options, { ...env, path, onProblem });
+    this.transactions.hold();
+    try {
+      while (this.log.flushedOffset < this.log.endOffset) await this.log.committed(this.log.endOffset);
+      this.log.replicate(replica.range);
+      this.#replica = replica;
+      await replica.start(this.#replicatedParts, first);
+    } finally {
+      this.transactions.resume();
+    }
+    return replica;
+  }
+
+  get replica(): Replica | null {
+    return this.#replica;
+  }
+
+  onCommitted(): void {
+    this.#replica?.onCommitted();
+    this.retention.look(this.rows.replayFrom);
   }
 
   /** Where this start had to read much of the log, the next one shall not. In the background. */
@@ -282,9 +341,10 @@ export class Engine implements SessionHost {
     for (const session of [...this.#sessions]) await session.close();
     await this.indexBuilds.close();
     await this.temporaryFiles.close();
-    this.sequences.settle();
+    if (this.transactions.isLeading) this.sequences.settle();
     try {
-      await this.log.committed(this.log.endOffset);
+      if (this.#replica === null) await this.log.committed(this.log.endOffset);
+      else await this.#replica.close();
     } catch (error) {
       this.#options.onProblem(asAlopexError(error));
     }
@@ -293,10 +353,18 @@ export class Engine implements SessionHost {
       await this.rows.close();
     } finally {
       await this.log.close();
-      await this.env.workers.close();
-      await this.#lock.release();
+      if (this.#options.isHeld !== true) await this.env.workers.close();
+      await this.#lock?.release();
     }
   }
+}
+
+/** Until a database has several. */
+const rangeOfAll = rangeId(1);
+
+/** What is known to be committed of a replica's log: what its files cover. */
+async function snapshotEnd(disk: Disk, path: string): Promise<Offset> {
+  return (await readManifest(disk, `${path}/rows`))?.applied ?? offset(0);
 }
 
 /** The one database of a range. */

@@ -5,6 +5,13 @@ import { keptIndex, unfinishedIndexes, withoutIndex } from '../../query/catalog/
 import { changeCatalog } from '../../query/txn/catalog-changes.ts';
 import type { Engine } from './engine.ts';
 
+/** The next start does it, or the node that is the primary now. */
+const othersDo: ReadonlySet<string> = new Set([
+  'admin_shutdown',
+  'read_only_sql_transaction',
+  'serialization_failure',
+]);
+
 /** After which the catalog, or the disk, is looked at again. */
 const retryMs = 1000;
 
@@ -54,7 +61,7 @@ export class IndexBuilds {
       const problem = asAlopexError(error);
       if (problem.condition === 'lock_not_available' || problem.condition === 'disk_full') {
         this.#dropLater(storage, index);
-      } else if (problem.condition !== 'admin_shutdown') this.#onProblem(problem);
+      } else if (!othersDo.has(problem.condition)) this.#onProblem(problem);
     }
   }
 

@@ -12,7 +12,7 @@ import { tableRows } from './table-rows.ts';
  * its id is not given again.
  */
 export async function loadCatalog(rows: Rows): Promise<CatalogSnapshot> {
-  const catalog = await readCatalog(rows.reader, rows.applied.timestamp);
+  const catalog = await readCatalog(rows.reader, rows.committed.timestamp);
   const nextId = rows.indexFiles.newest + 1;
   if (nextId <= catalog.nextId) return catalog;
   const id = wellKnown.nextIdSetting;
@@ -21,7 +21,7 @@ export async function loadCatalog(rows: Rows): Promise<CatalogSnapshot> {
 }
 
 export async function loadSequences(rows: Rows, sequences: Sequences): Promise<void> {
-  const view = { at: rows.applied.timestamp, pending: null };
+  const view = { at: rows.committed.timestamp, pending: null };
   for await (const batch of tableRows(rows.reader, sequencesLayout, view)) {
     for (const [id, last, isCalled] of batch) {
       sequences.load(id as number, last as number | bigint, isCalled as boolean);

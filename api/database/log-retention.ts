@@ -19,6 +19,7 @@ const lookIntervalMs = 60_000;
 /** Drops segments of the log that are in snapshots and past the limits. */
 export class LogRetention {
   readonly #log: SegmentedLog;
+  readonly #drop: (to: Offset) => Promise<void>;
   readonly #clock: Clock;
   readonly #limits: RetentionLimits;
   readonly #onProblem: (problem: AlopexError) => void;
@@ -29,11 +30,13 @@ export class LogRetention {
 
   constructor(
     log: SegmentedLog,
+    drop: (to: Offset) => Promise<void>,
     clock: Clock,
     limits: RetentionLimits,
     onProblem: (problem: AlopexError) => void,
   ) {
     this.#log = log;
+    this.#drop = drop;
     this.#clock = clock;
     this.#limits = limits;
     this.#onProblem = onProblem;
@@ -60,6 +63,6 @@ export class LogRetention {
     const young = await this.#log.offsetAtTime(this.#clock.wallMs() - retentionMs);
     const small = retentionBytes === null ? offset(0) : this.#log.startOfLast(retentionBytes);
     const limit = Math.min(covered, Math.max(young, small));
-    if (limit > this.#log.startOffset) await this.#log.trim(offset(limit));
+    if (limit > this.#log.startOffset) await this.#drop(offset(limit));
   }
 }

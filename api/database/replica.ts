@@ -91,6 +91,7 @@ export class Replica {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       handlers: {
         onStatus: (status) => this.#onStatus(status),
+        onFlushed: (endOffset) => this.#attached.transactions.onFlushed(endOffset),
         onProposed: (batch, header) => {
           const { transactions, rows } = this.#attached;
           if (transactions.isLeading) rows.applyCommit(batch, header);
@@ -111,6 +112,7 @@ export class Replica {
     this.#parts = parts;
     this.#shown = parts.log.highWatermark;
     this.#catalogSeen = parts.rows.layouts.folded;
+    parts.transactions.replicateBy((end) => this.range.inSync(end));
     await this.range.start(parts.log, first);
     this.onCommitted();
   }
@@ -179,12 +181,13 @@ export class Replica {
   }
 
   async #show(): Promise<void> {
-    const { rows, transactions } = this.#attached;
+    const { rows, log, transactions } = this.#attached;
     const { folded } = rows.layouts;
     const catalog = folded === this.#catalogSeen ? null : await loadCatalog(rows);
-    this.#catalogSeen = folded;
+    // Where this node led, its rows are ahead of what is committed.
+    this.#catalogSeen = rows.applied.offset > log.highWatermark ? -1 : folded;
     transactions.publish(catalog);
-    this.#shown = rows.followed;
+    this.#shown = offset(Math.min(rows.followed, log.highWatermark));
     this.#waits.reach(this.#shown);
   }
 
@@ -211,11 +214,11 @@ export class Replica {
   }
 
   #stopLeading(): void {
-    const { transactions, rows } = this.#attached;
+    const { transactions, log } = this.#attached;
     this.#leads = null;
     if (!transactions.isLeading) return;
     transactions.stopLeading();
-    this.#shown = rows.followed;
+    this.#shown = log.highWatermark;
     this.#catalogSeen = -1;
     this.onCommitted();
   }
@@ -226,9 +229,11 @@ export class Replica {
     try {
       await log.committed(first);
       while (this.#shown < first) await this.appliedPast(first);
-      while (this.#following !== null) await this.#following;
-      sequences.clear();
-      await loadSequences(rows, sequences);
+      do {
+        while (this.#following !== null) await this.#following;
+        sequences.clear();
+        await loadSequences(rows, sequences);
+      } while (this.#following !== null);
       if (this.#leads !== epoch || this.#isClosed) return;
     } catch (thrown) {
       if (this.#leads === epoch) this.#onProblem(asAlopexError(thrown));

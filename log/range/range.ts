@@ -31,6 +31,8 @@ import type { Ticker, Ticking } from './ticker.ts';
 export type RangeHandlers = {
   /** The role, the epoch, the leader or the membership is another one. */
   onStatus(status: RaftStatus): void;
+  /** Durable here. */
+  onFlushed(endOffset: Offset): void;
   /** The consensus appended a batch of its own. */
   onProposed(batch: Uint8Array, header: BatchHeader): void;
   /** The log is about to lose everything from an offset on: what was folded of it is to be forgotten. */
@@ -145,8 +147,6 @@ export class Range implements LogReplication, Ticking {
   receive(from: NodeId, bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
     this.step({ kind: 'message', from, message });
-    if (message.kind === 'snapshot' && !this.#isClosed && this.#group.status.leader === from)
-      this.#options.handlers.onSnapshotNeeded(from);
   }
 
   onUnreachable(peer: NodeId): void {
@@ -167,6 +167,7 @@ export class Range implements LogReplication, Ticking {
   }
 
   onFlushed(endOffset: Offset): void {
+    this.#options.handlers.onFlushed(endOffset);
     this.#announce();
     if (this.#saving === null) this.step({ kind: 'flushed', endOffset });
     else this.#saving.then(() => this.step({ kind: 'flushed', endOffset }), this.#fail);
@@ -272,6 +273,7 @@ export class Range implements LogReplication, Ticking {
     for (const { to, message } of ready.messages) this.#send(to, message);
     if (ready.propose.length > 0) this.#propose(ready.propose);
     for (const { to, from, bytesMax } of ready.reads) this.#read(to, from, bytesMax);
+    if (ready.restore !== null) this.#options.handlers.onSnapshotNeeded(ready.restore.from);
     for (const { id, offset: at } of ready.readable) this.#answerRead(id, at);
     for (const { error } of ready.changed) this.#endChange(error);
     this.#tell();
@@ -399,6 +401,7 @@ export class Range implements LogReplication, Ticking {
     this.#state = { ...this.#state, starts };
     await this.#save();
     await log.trim(wanted);
+    this.step({ kind: 'trimmed', startOffset: log.startOffset });
   }
 
   close(): void {

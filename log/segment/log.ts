@@ -442,10 +442,7 @@ class SegmentLog implements SegmentedLog {
 }
 
 function lostError(end: Offset): AlopexError {
-  return new AlopexError(
-    'statement_completion_unknown',
-    `the log from offset ${end} on is another leader's now`,
-  );
+  return new AlopexError('serialization_failure', `the log from offset ${end} on is another leader's now`);
 }
 
 function closedError(): AlopexError {

@@ -126,6 +126,15 @@ export class Rows {
   get applied(): Applied {
     return this.#fold.applied;
   }
+  /** Everything below was seen. */
+  get followed(): Offset {
+    return this.#replica.followed;
+  }
+  /** What is applied of that which is committed. */
+  get committed(): Applied {
+    this.#settle();
+    return this.#steps[0] ?? this.#fold.applied;
+  }
   /** The log below it is not needed to open the fold again. */
   get replayFrom(): Offset {
     return this.#files.manifest.replayFrom;
@@ -292,7 +301,7 @@ export class Rows {
 
   #report(error: unknown): void {
     const problem = asAlopexError(error);
-    if (problem.condition !== 'admin_shutdown') this.#options.onProblem?.(problem);
+    if (!isExpected(problem)) this.#options.onProblem?.(problem);
   }
 
   /** Moves what the memtables have into files. Resolves when the snapshot is durable. */
@@ -496,6 +505,11 @@ export class Rows {
     const joined = this.#joined.flatMap(({ files }) => files.files);
     await Promise.all([...this.#files.files, ...joined].map((file) => file.close()));
   }
+}
+
+/** The fold is being closed, or the log is another node's to write now. */
+function isExpected({ condition }: AlopexError): boolean {
+  return condition === 'admin_shutdown' || condition === 'serialization_failure';
 }
 
 export function openRows(options: RowsOptions): Promise<Rows> {

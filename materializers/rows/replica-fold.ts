@@ -40,6 +40,10 @@ export class ReplicaFold {
       this.#unbuilt.set(index as IndexId, storage as StorageId);
   }
 
+  get followed(): Offset {
+    return this.#followed;
+  }
+
   /** For the manifest. */
   get unbuilt(): Pick<Manifest, 'unbuilt'> {
     if (this.#unbuilt.size === 0) return {};

@@ -57,11 +57,11 @@ export class Transactions {
   /** Newest commit that was answered: above `visible` where it asked for no quorum. */
   #answered: Timestamp;
   /** Where other nodes have the log too. */
-  #isLeading = true;
+  #isLeading: boolean;
   /** Commits wait for it: leadership is about to move. */
   #held: PromiseWithResolvers<void> | null = null;
   /** Beyond the quorum, for a commit that ends at an offset; null where nothing else has to be waited for. */
-  awaitReplicas: (end: Offset) => Promise<void> | null = () => null;
+  #awaitReplicas: ((end: Offset) => Promise<void> | null) | null = null;
   #catalog: CatalogSnapshot;
   /** Transaction ids start where the clock stands, so that no two runs of a database share one. */
   #nextId: number;
@@ -73,7 +73,10 @@ export class Transactions {
     readonly clock: Clock;
     readonly catalog: CatalogSnapshot;
     readonly limits?: Partial<CommitLimits>;
+    /** Default: it does. */
+    readonly isLeading?: boolean;
   }) {
+    this.#isLeading = options.isLeading ?? true;
     this.#limits = { ...defaultCommitLimits, ...options.limits };
     this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits, () => this.#isLeading);
     this.#rows = options.rows;
@@ -347,7 +350,7 @@ export class Transactions {
         'could not serialize access: the leader of the range changed',
       );
     }
-    invariant(this.#isLeading, 'a transaction of this generation is one of the leader');
+    if (!this.#isLeading) throw new AlopexError('read_only_sql_transaction', 'this node is not the primary');
     if (transaction.spans !== null) {
       this.#recent.validate(transaction.spans, this.snapshot(transaction));
       // Only now: without a reader left, what was written meanwhile is forgotten.
@@ -406,7 +409,7 @@ export class Transactions {
     const { followers } = transaction;
     if (followers.length > 0) for (const follower of followers.splice(0)) follower.commit();
     this.#end(transaction, 'committed');
-    const others = transaction.durability === 'sync' ? this.awaitReplicas(end) : null;
+    const others = transaction.durability === 'sync' ? (this.#awaitReplicas?.(end) ?? null) : null;
     if (others === null) resolve();
     else others.then(resolve, reject);
   }
@@ -419,9 +422,11 @@ export class Transactions {
       offset,
       lost.map(({ transaction }) => transaction),
     );
+    // Other nodes may have what this one has no room for.
+    const condition = this.#awaitReplicas === null ? 'disk_full' : 'statement_completion_unknown';
     this.#fail(
       lost,
-      () => new AlopexError('disk_full', `could not write the log: ${error.message}`, { cause: error }),
+      () => new AlopexError(condition, `could not write the log: ${error.message}`, { cause: error }),
     );
   }
 
@@ -448,6 +453,11 @@ export class Transactions {
   }
 
   // ---- where there are replicas
+
+  /** From now on other nodes have the log too. */
+  replicateBy(awaitReplicas: (end: Offset) => Promise<void> | null): void {
+    this.#awaitReplicas = awaitReplicas;
+  }
 
   /** Commits wait until `resume`, and those that have their place are answered as always. */
   hold(): void {
@@ -492,9 +502,9 @@ export class Transactions {
 
   /** The rows have come further. `catalog`: null where it is the same. */
   publish(catalog: CatalogSnapshot | null): void {
-    this.#visible = this.#rows.applied.timestamp;
+    this.#visible = this.#rows.committed.timestamp;
     this.#answered = this.#visible;
-    this.#assigned = timestamp(Math.max(this.#assigned, this.#visible));
+    this.#assigned = timestamp(Math.max(this.#assigned, this.#rows.applied.timestamp));
     if (catalog !== null) this.#catalog = catalog;
   }
 }

@@ -347,9 +347,11 @@ describe('simulated machine', () => {
       expect(await left.ask(right, async ({ clock }) => clock.monotonicMs())).to.be.greaterThan(0);
       expect(await thrownBy(left.ask(right, () => Promise.reject(new Error('no'))))).to.be.an('error');
       let isAnswered = false;
-      void left.ask(right, () => simulation.sleep(10)).finally(() => {
-        isAnswered = true;
-      });
+      void left
+        .ask(right, () => simulation.sleep(10))
+        .finally(() => {
+          isAnswered = true;
+        });
       await simulation.sleep(5);
       right.restart();
       await simulation.sleep(1000);
