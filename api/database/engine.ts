@@ -239,8 +239,6 @@ export class Engine implements SessionHost {
     const replica = new Replica(rangeOfAll, options, { ...env, path, onProblem });
     this.transactions.hold();
     try {
-      while (this.log.flushedOffset < this.log.endOffset) await this.log.committed(this.log.endOffset);
-      this.log.replicate(replica.range);
       this.#replica = replica;
       await replica.start(this.#replicatedParts, first);
     } finally {

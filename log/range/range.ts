@@ -96,16 +96,22 @@ export class Range implements LogReplication, Ticking {
     this.#state = options.states.get(options.id) ?? firstState;
   }
 
-  /** The log is open, and everything that it calls here for comes from now on. `first`: the membership of a new range. */
+  /**
+   * The log is open, and everything that it calls here for comes from now on. `first`: the membership of a range that is
+   * replicated from now on; nothing is appended any more until this resolves.
+   */
   async start(log: SegmentedLog, first: Membership | null): Promise<void> {
     const { id, self, states, clock, random, ticker, limits } = this.#options;
     this.#log = log;
     const epochs = epochStarts(log);
     let memberships = keptMemberships(this.#state.memberships, log, epochs);
-    if (memberships.length === 0 && first !== null) {
+    if (first !== null) {
       memberships = [{ endOffset: log.startOffset, epoch: epochs[0]?.epoch ?? log.epoch, membership: first }];
-      this.#state = { ...this.#state, memberships };
+      const hardState = { epoch: log.epoch, votedFor: null };
+      this.#state = { ...this.#state, hardState, memberships };
       await states.save(id, this.#state);
+      while (log.flushedOffset < log.endOffset) await log.committed(log.endOffset);
+      log.replicate(this);
     }
     memberships = [...memberships, ...(await membershipsAbove(log, memberships))];
     this.#state = { ...this.#state, memberships };

@@ -35,7 +35,7 @@ export async function recoverLog(disk: Disk, directory: string): Promise<Recover
   if (read === null) {
     if (names.length > 0)
       throw corrupted(markPath(directory), 0, 'no mark is left of a log that has segments');
-    return createLog(disk, directory);
+    return createLog(disk, directory, { base: offset(0), epoch: epoch(0) });
   }
   const { mark, generation } = read;
   const marked: SegmentName = { base: mark.segmentBase, epoch: mark.segmentEpoch };
@@ -73,8 +73,8 @@ async function writeUnlessFull(file: MarkFile, mark: Mark): Promise<void> {
   }
 }
 
-async function createLog(disk: Disk, directory: string): Promise<Recovered> {
-  const name: SegmentName = { base: offset(0), epoch: epoch(0) };
+/** An empty log that begins where its first segment says. */
+async function createLog(disk: Disk, directory: string, name: SegmentName): Promise<Recovered> {
   const mark = await createMark(disk, directory, {
     startOffset: name.base,
     offset: name.base,
@@ -85,6 +85,14 @@ async function createLog(disk: Disk, directory: string): Promise<Recovered> {
   });
   const active = await createSegment(disk, directory, name, []);
   return { sealed: [], active, undecided: new Undecided(), mark, cut: null };
+}
+
+/** Makes a log that goes on where a snapshot ends. `epoch`: of the batch before it. */
+export async function makeLogAt(disk: Disk, directory: string, at: SegmentName): Promise<void> {
+  await disk.makeDirectory(directory);
+  const { active, mark } = await createLog(disk, directory, at);
+  await active.file.close();
+  await mark.close();
 }
 
 type Tail = Omit<Recovered, 'mark'> & { readonly dropped: readonly SegmentName[] };

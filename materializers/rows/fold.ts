@@ -151,6 +151,13 @@ export class Rows {
     return bytes;
   }
 
+  /** The snapshot that there is: its files stay as they are until `release`. */
+  holdSnapshot(): HeldSnapshot {
+    const files = this.#files;
+    files.hold();
+    return { manifest: files.manifest, release: () => files.release() };
+  }
+
   get fileBytes(): number {
     return this.#files.manifest.files.reduce((sum, { length }) => sum + length, 0);
   }
@@ -506,6 +513,8 @@ export class Rows {
     await Promise.all([...this.#files.files, ...joined].map((file) => file.close()));
   }
 }
+
+export type HeldSnapshot = { readonly manifest: Manifest; readonly release: () => void };
 
 /** The fold is being closed, or the log is another node's to write now. */
 function isExpected({ condition }: AlopexError): boolean {

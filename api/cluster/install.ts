@@ -1,0 +1,120 @@
+import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
+import type { Disk } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import type { Mesh } from '../../log/mesh/contract.ts';
+import { makeLogAt } from '../../log/segment/recover.ts';
+import { writeManifest } from '../../materializers/manifest/manifest.ts';
+import { sstablePath } from '../../materializers/worker/sstable-file.ts';
+import {
+  encodeFileRequest,
+  type SnapshotOffer,
+  snapshotFile,
+  snapshotReleased,
+  snapshotRequest,
+} from './snapshots.ts';
+
+/** A flush of the leader's memtable may come before the answer. */
+const offerTimeoutMs = 60_000;
+/** Bytes that are written at once. */
+const writeBytes = 4 * 1024 * 1024;
+
+/**
+ * A replica's way to a snapshot of the leader's: everything is fetched into a directory beside, made durable, and takes the
+ * place of what the database had in one step, which a crash may interrupt anywhere.
+ */
+export async function fetchSnapshot(
+  disk: Disk,
+  mesh: Mesh,
+  leader: NodeId,
+  path: string,
+): Promise<SnapshotOffer> {
+  const answer = await mesh.request(leader, snapshotRequest, new Uint8Array(0), offerTimeoutMs);
+  const offer = JSON.parse(utf8ToString(answer)) as SnapshotOffer;
+  try {
+    await removeTree(disk, installPath(path));
+    const rows = `${installPath(path)}/rows`;
+    await disk.makeDirectory(rows);
+    for (const { number, length } of offer.manifest.files) {
+      const chunks = mesh.fetch(leader, snapshotFile, encodeFileRequest(offer.id, number));
+      await writeFile(disk, sstablePath(rows, number), length, chunks);
+    }
+    await disk.syncDirectory(rows);
+    await writeManifest(disk, rows, offer.manifest);
+    await makeLogAt(disk, `${installPath(path)}/log`, { base: offer.offset, epoch: offer.epoch });
+    return offer;
+  } finally {
+    // Where the word does not come through, the leader lets it go by itself.
+    mesh.request(leader, snapshotReleased, stringToUtf8(String(offer.id))).catch(() => {});
+  }
+}
+
+/** From now on it counts, whatever happens: `finishInstall` goes on where a crash interrupts it. */
+export async function install(disk: Disk, path: string): Promise<void> {
+  const marker = await disk.open(`${installPath(path)}/complete`, 'create');
+  await marker.close();
+  await disk.syncDirectory(installPath(path));
+  await finishInstall(disk, path);
+}
+
+/** At the start of a node: a snapshot that was whole takes its place; what was fetched of another one goes. */
+export async function finishInstall(disk: Disk, path: string): Promise<void> {
+  const from = installPath(path);
+  if (!(await disk.exists(from))) return;
+  if (await disk.exists(`${from}/complete`)) {
+    for (const name of ['log', 'rows']) {
+      if (!(await disk.exists(`${from}/${name}`))) continue;
+      await removeTree(disk, `${path}/${name}`);
+      await disk.rename(`${from}/${name}`, `${path}/${name}`);
+      await disk.syncDirectory(path);
+      await disk.syncDirectory(from);
+    }
+    await disk.remove(`${from}/complete`);
+    await disk.syncDirectory(from);
+  }
+  await removeTree(disk, from);
+  await disk.syncDirectory(path);
+}
+
+function installPath(path: string): string {
+  return `${path}/install`;
+}
+
+async function writeFile(
+  disk: Disk,
+  path: string,
+  length: number,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const file = await disk.open(path, 'create');
+  try {
+    let position = 0;
+    let gathered: Uint8Array[] = [];
+    let gatheredBytes = 0;
+    const write = async (): Promise<void> => {
+      await file.write(position, gathered);
+      position += gatheredBytes;
+      [gathered, gatheredBytes] = [[], 0];
+    };
+    for await (const chunk of chunks) {
+      gathered.push(chunk);
+      gatheredBytes += chunk.length;
+      if (gatheredBytes >= writeBytes) await write();
+    }
+    await write();
+    if (position !== length)
+      throw new AlopexError('data_corrupted', `${path} came with ${position} bytes of ${length}`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function removeTree(disk: Disk, path: string): Promise<void> {
+  if (!(await disk.exists(path))) return;
+  for (const { name, kind } of await disk.list(path)) {
+    if (kind === 'directory') await removeTree(disk, `${path}/${name}`);
+    else await disk.remove(`${path}/${name}`);
+  }
+  await disk.remove(path);
+}

@@ -1,0 +1,115 @@
+import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
+import type { Clock, Disk, Timer } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { Epoch, Offset } from '../../base/ids.ts';
+import type { Membership } from '../../log/raft/contract.ts';
+import type { Manifest } from '../../materializers/manifest/manifest.ts';
+import type { HeldSnapshot } from '../../materializers/rows/fold.ts';
+import { sstablePath } from '../../materializers/worker/sstable-file.ts';
+import type { Engine } from '../database/engine.ts';
+
+/** What a node is sent that is further behind than the log reaches: files, and where the log goes on from them. */
+export type SnapshotOffer = {
+  readonly id: number;
+  readonly manifest: Manifest;
+  /** Where its log begins, the epoch of the batch before, and the membership there. */
+  readonly offset: Offset;
+  readonly epoch: Epoch;
+  readonly membership: Membership;
+};
+
+/** Of the nodes' requests to each other. */
+export const snapshotRequest = 'snapshot';
+export const snapshotReleased = 'snapshot-released';
+export const snapshotFile = 'snapshot-file';
+
+/** After which a snapshot that nobody fetches from is let go. */
+const idleMs = 60_000;
+const chunkBytes = 256 * 1024;
+
+type Offered = { readonly held: HeldSnapshot; timer: Timer };
+
+/** Snapshots that other nodes are fetching from this one: their files, and the log after them, stay until then. */
+export class Snapshots {
+  readonly #engine: Engine;
+  readonly #directory: string;
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+  readonly #offered = new Map<number, Offered>();
+  #nextId = 1;
+
+  constructor(engine: Engine, path: string) {
+    this.#engine = engine;
+    this.#directory = `${path}/rows`;
+    this.#disk = engine.env.disk;
+    this.#clock = engine.env.clock;
+  }
+
+  /** A flush first, so that little of the log is left to be folded again. */
+  async offer(): Promise<Uint8Array> {
+    const { rows, replica } = this.#engine;
+    if (replica === null || !replica.isPrimary)
+      throw new AlopexError('cannot_connect_now', 'this node is not the primary');
+    await rows.flush();
+    const held = rows.holdSnapshot();
+    const { manifest } = held;
+    const id = this.#nextId++;
+    this.#offered.set(id, { held, timer: this.#idle(id) });
+    this.#engine.retention.keepFrom(this.#oldest);
+    const start = replica.range.placeAt(manifest.replayFrom);
+    const offer: SnapshotOffer = { id, manifest, offset: manifest.replayFrom, ...start };
+    return stringToUtf8(JSON.stringify(offer));
+  }
+
+  release(id: number): void {
+    const offered = this.#offered.get(id);
+    if (offered === undefined) return;
+    this.#offered.delete(id);
+    offered.timer.cancel();
+    offered.held.release();
+    this.#engine.retention.keepFrom(this.#oldest);
+  }
+
+  get #oldest(): Offset | null {
+    const starts = Array.from(this.#offered.values(), ({ held }) => held.manifest.replayFrom);
+    return starts.length === 0 ? null : (Math.min(...starts) as Offset);
+  }
+
+  #idle(id: number): Timer {
+    return this.#clock.setTimer(idleMs, () => this.release(id));
+  }
+
+  async *file(id: number, number: number, position: number): AsyncGenerator<Uint8Array, void, undefined> {
+    const file = await this.#disk.open(sstablePath(this.#directory, number), 'read');
+    try {
+      for (let at = position; ; ) {
+        const offered = this.#offered.get(id);
+        if (offered === undefined)
+          throw new AlopexError('snapshot_too_old', `snapshot ${id} is no longer kept for you`);
+        offered.timer.cancel();
+        offered.timer = this.#idle(id);
+        const chunk = await file.read(at, chunkBytes);
+        if (chunk.length === 0) return;
+        at += chunk.length;
+        yield chunk;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  close(): void {
+    for (const id of [...this.#offered.keys()]) this.release(id);
+  }
+}
+
+export function encodeFileRequest(id: number, number: number): Uint8Array {
+  return stringToUtf8(JSON.stringify([id, number]));
+}
+
+export function decodeFileRequest(body: Uint8Array): readonly [id: number, number: number] {
+  const [id, number] = JSON.parse(utf8ToString(body)) as readonly unknown[];
+  if (!Number.isSafeInteger(id) || !Number.isSafeInteger(number))
+    throw new AlopexError('protocol_violation', 'a snapshot and a file are asked for by their numbers');
+  return [id as number, number as number];
+}
