@@ -26,6 +26,7 @@ export class LogRetention {
   /** What snapshots covered at the last look, and when that was. */
   #lookedFor: Offset = offset(0);
   #lookedMs = 0;
+  #kept: Offset | null = null;
   #trimming: Promise<void> = Promise.resolve();
 
   constructor(
@@ -53,6 +54,11 @@ export class LogRetention {
       .catch((error: unknown) => this.#onProblem(asAlopexError(error)));
   }
 
+  /** Somebody reads from an offset on, whatever the limits say; null: nobody. */
+  keepFrom(wanted: Offset | null): void {
+    this.#kept = wanted;
+  }
+
   /** Once nothing is trimmed any more. */
   async settled(): Promise<void> {
     await this.#trimming;
@@ -62,7 +68,7 @@ export class LogRetention {
     const { retentionMs, retentionBytes } = this.#limits;
     const young = await this.#log.offsetAtTime(this.#clock.wallMs() - retentionMs);
     const small = retentionBytes === null ? offset(0) : this.#log.startOfLast(retentionBytes);
-    const limit = Math.min(covered, Math.max(young, small));
+    const limit = Math.min(covered, this.#kept ?? covered, Math.max(young, small));
     if (limit > this.#log.startOffset) await this.#drop(offset(limit));
   }
 }

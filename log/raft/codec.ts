@@ -166,15 +166,7 @@ function takeEntry(reader: ByteReader): Entry {
   const rest = reader.bytes.subarray(reader.position, reader.end);
   try {
     const header = verifyBatch(rest);
-    const bytes = reader.raw(header.sizeBytes);
-    return {
-      baseOffset: header.baseOffset,
-      endOffset: offset(header.lastOffset + 1),
-      epoch: header.epoch,
-      sizeBytes: header.sizeBytes,
-      membership: membershipOf(bytes, header),
-      bytes,
-    };
+    return entryOf(reader.raw(header.sizeBytes), header);
   } catch (thrown) {
     if (!(thrown instanceof BatchError)) throw thrown;
     throw new AlopexError(
@@ -184,8 +176,20 @@ function takeEntry(reader: ByteReader): Entry {
   }
 }
 
+/** A verified batch as an entry. */
+export function entryOf(bytes: Uint8Array, header: BatchHeader): Entry {
+  return {
+    baseOffset: header.baseOffset,
+    endOffset: offset(header.lastOffset + 1),
+    epoch: header.epoch,
+    sizeBytes: header.sizeBytes,
+    membership: membershipOf(bytes, header),
+    bytes,
+  };
+}
+
 /** What a batch says of the membership; null for nearly all. The batch is verified. Throws BatchError. */
-export function membershipOf(batch: Uint8Array, header: BatchHeader): Membership | null {
+function membershipOf(batch: Uint8Array, header: BatchHeader): Membership | null {
   if (!header.isControl) return null;
   const reader = new RecordReader(batch, header);
   if (!reader.next()) return null;

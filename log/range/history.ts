@@ -1,6 +1,7 @@
 import { type Offset, offset } from '../../base/ids.ts';
 import { entryOf } from '../raft/codec.ts';
 import type { EpochStart } from '../raft/contract.ts';
+import { decodeHeader } from '../record/header.ts';
 import type { SegmentedLog } from '../segment/log.ts';
 import type { MembershipRecord } from './states.ts';
 
@@ -43,7 +44,7 @@ export async function membershipsAbove(
   let at: Offset = offset(Math.max(log.highWatermark, log.startOffset));
   while (at < log.flushedOffset) {
     for (const batch of await log.readFlushed(at, readBytes)) {
-      const { endOffset, epoch, membership } = entryOf(batch);
+      const { endOffset, epoch, membership } = entryOf(batch, decodeHeader(batch));
       at = endOffset;
       if (membership !== null && endOffset > last) found.push({ endOffset, epoch, membership });
     }

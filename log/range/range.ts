@@ -19,6 +19,7 @@ import type {
 } from '../raft/contract.ts';
 import { RaftGroup } from '../raft/group.ts';
 import { encodeControlBatch } from '../record/control.ts';
+import { decodeHeader } from '../record/header.ts';
 import type { BatchHeader } from '../record/record.ts';
 import type { SegmentedLog } from '../segment/log.ts';
 import { Waits } from '../segment/waits.ts';
@@ -317,7 +318,7 @@ export class Range implements LogReplication, Ticking {
     if (from < this.#log.startOffset) return 'trimmed';
     try {
       const batches = await this.#log.readFlushed(from, bytesMax);
-      return batches.map((batch) => entryOf(batch));
+      return batches.map((batch) => entryOf(batch, decodeHeader(batch)));
     } catch (thrown) {
       if (asAlopexError(thrown).condition === 'snapshot_too_old') return 'trimmed';
       throw thrown;
@@ -393,6 +394,19 @@ export class Range implements LogReplication, Ticking {
     this.#change = null;
     if (error === null) change?.resolve();
     else change?.reject(error);
+  }
+
+  /** Of a place in the log: the epoch of the batch before, and the membership there. */
+  placeAt(at: Offset): { readonly epoch: Epoch; readonly membership: Membership } {
+    const before = this.#log.segments.findLast(({ base }) => base < at);
+    const start = this.#state.starts.find((each) => each.offset === at);
+    const record = this.#state.memberships.findLast(({ endOffset }) => endOffset <= at);
+    const epoch = before?.epoch ?? start?.epoch;
+    invariant(
+      epoch !== undefined && record !== undefined,
+      'a place in the log has an epoch and a membership',
+    );
+    return { epoch, membership: record.membership };
   }
 
   /** Drops segments below an offset, once it is known which epoch each of them ended with. */
