@@ -358,7 +358,7 @@ export class Engine implements SessionHost {
 }
 
 /** Until a database has several. */
-const rangeOfAll = rangeId(1);
+export const rangeOfAll = rangeId(1);
 
 /** What is known to be committed of a replica's log: what its files cover. */
 async function snapshotEnd(disk: Disk, path: string): Promise<Offset> {

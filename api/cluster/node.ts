@@ -1,0 +1,288 @@
+import { utf8ToString } from '../../base/bytes/utf8.ts';
+import type { DirectoryLock } from '../../base/env/env.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import type { NodeId, RangeId } from '../../base/ids.ts';
+import type { Mesh, MeshHandlers } from '../../log/mesh/contract.ts';
+import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
+import { firstState, GroupStates } from '../../log/range/states.ts';
+import { Ticker } from '../../log/range/ticker.ts';
+import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
+import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
+import type { ReplicaOptions } from '../database/replica.ts';
+import { parseAddress } from './address.ts';
+import { fetchSnapshot, finishInstall, install } from './install.ts';
+import {
+  decodeFileRequest,
+  Snapshots,
+  snapshotFile,
+  snapshotReleased,
+  snapshotRequest,
+} from './snapshots.ts';
+
+/** What a node of a cluster has that a database alone does not. */
+export type ClusterOptions = {
+  readonly self: NodeId;
+  /** Opens the mesh, where the node's key and the cluster's authority are known. */
+  readonly openMesh: (handlers: MeshHandlers) => Promise<Mesh>;
+  readonly limits?: Partial<RaftLimits>;
+  /** Nodes that are known before the log says it: those that answered when this one joined. */
+  readonly peers?: Membership | null;
+};
+
+export type NodeOptions = Omit<EngineOptions, 'replica' | 'isHeld'> & {
+  /** Null: the database is not replicated, until `found`. */
+  readonly cluster: ClusterOptions | null;
+};
+
+/** Answers a request of another node. */
+export type RequestHandler = (from: NodeId, body: Uint8Array) => Promise<Uint8Array>;
+
+type Cluster = {
+  readonly options: ClusterOptions;
+  readonly states: GroupStates;
+  readonly ticker: Ticker;
+  readonly mesh: Mesh;
+};
+
+/**
+ * One node: a database in a directory, alone or as a replica among others. It holds the directory while the database within
+ * is replaced by a snapshot of another node's; then sessions end, and new ones wait for nothing but that.
+ */
+export class DatabaseNode implements SessionHost {
+  readonly #options: NodeOptions;
+  readonly #lock: DirectoryLock;
+  readonly #handlers = new Map<string, RequestHandler>();
+  #cluster: Cluster | null = null;
+  #engine: Engine | null = null;
+  #snapshots: Snapshots | null = null;
+  #installing: Promise<void> | null = null;
+  #isClosed = false;
+  #status: RaftStatus | null = null;
+  /** Called with each engine that the node gets: what is attached to one is to be attached to the next. */
+  onEngine: (engine: Engine) => void = () => {};
+  onStatus: (status: RaftStatus, isPrimary: boolean) => void = () => {};
+  /** The disk failed: the node takes no part any more. */
+  onFailed: (error: AlopexError) => void = () => {};
+
+  private constructor(options: NodeOptions, lock: DirectoryLock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.handle(snapshotRequest, () => this.#offerSnapshot());
+    this.handle(snapshotReleased, async (_, body) => {
+      this.#snapshots?.release(Number(utf8ToString(body)));
+      return new Uint8Array(0);
+    });
+  }
+
+  static async open(options: NodeOptions): Promise<DatabaseNode> {
+    const { env, path } = options;
+    await env.disk.makeDirectory(path);
+    const node = new DatabaseNode(options, await env.disk.lock(path));
+    try {
+      await finishInstall(env.disk, path);
+      if (options.cluster !== null) node.#cluster = await node.#join(options.cluster);
+      await node.#openEngine();
+      return node;
+    } catch (error) {
+      await node.close();
+      throw error;
+    }
+  }
+
+  /** 57P03 while a snapshot is being installed. */
+  get engine(): Engine {
+    if (this.#engine !== null) return this.#engine;
+    throw new AlopexError(
+      'cannot_connect_now',
+      this.#isClosed ? 'the database system is shutting down' : 'the database system is starting up',
+    );
+  }
+  get mesh(): Mesh | null {
+    return this.#cluster?.mesh ?? null;
+  }
+  get self(): NodeId | null {
+    return this.#cluster?.options.self ?? null;
+  }
+  get status(): RaftStatus | null {
+    return this.#status;
+  }
+  get isPrimary(): boolean {
+    return this.#engine?.replica?.isPrimary ?? this.#cluster === null;
+  }
+
+  /** Makes a database that runs the first node of a cluster; nobody notices. */
+  async found(cluster: ClusterOptions, first: Membership): Promise<void> {
+    const { engine } = this;
+    this.#cluster = await this.#join(cluster);
+    await engine.replicate(this.#replicaOptions(this.#cluster), first);
+    this.#snapshots = new Snapshots(engine, this.#options.path);
+  }
+
+  /** Requests of a name go there. */
+  handle(name: string, handler: RequestHandler): void {
+    this.#handlers.set(name, handler);
+  }
+
+  // ---- sessions
+
+  connect(options: ConnectOptions): Session {
+    return this.engine.connect(options);
+  }
+  mayLogIn(user: string): boolean {
+    return this.engine.mayLogIn(user);
+  }
+  passwordVerifier(user: string): string | null {
+    return this.engine.passwordVerifier(user);
+  }
+  get reportedSettings(): readonly string[] {
+    return this.engine.reportedSettings;
+  }
+
+  // ---- the mesh
+
+  async #join(options: ClusterOptions): Promise<Cluster> {
+    const { env, path } = this.#options;
+    const states = await GroupStates.open(env.disk, `${path}/cluster`);
+    const mesh = await options.openMesh({
+      onMessage: (from, range, message) => this.#onMessage(from, range, message),
+      onRequest: (from, name, body) => this.#onRequest(from, name, body),
+      onFetch: (_, name, body, position) => this.#onFetch(name, body, position),
+      onLink: (peer, isUp) => {
+        if (!isUp) this.#engine?.replica?.range.onUnreachable(peer);
+      },
+    });
+    const cluster = { options, states, mesh, ticker: new Ticker(env.clock) };
+    if (options.peers != null) this.#meet(cluster, options.peers);
+    return cluster;
+  }
+
+  #onMessage(from: NodeId, range: RangeId, message: Uint8Array): void {
+    if (range !== rangeOfAll) return;
+    try {
+      this.#engine?.replica?.range.receive(from, message);
+    } catch (thrown) {
+      this.#options.onProblem(asAlopexError(thrown));
+    }
+  }
+
+  #onRequest(from: NodeId, name: string, body: Uint8Array): Promise<Uint8Array> {
+    const handler = this.#handlers.get(name);
+    if (handler !== undefined) return handler(from, body);
+    return Promise.reject(
+      new AlopexError('protocol_violation', `this node knows no request of name "${name}"`),
+    );
+  }
+
+  #onFetch(name: string, body: Uint8Array, position: number): AsyncIterable<Uint8Array> {
+    if (name !== snapshotFile || this.#snapshots === null)
+      throw new AlopexError('protocol_violation', `this node has nothing of name "${name}"`);
+    return this.#snapshots.file(...decodeFileRequest(body), position);
+  }
+
+  async #offerSnapshot(): Promise<Uint8Array> {
+    if (this.#snapshots === null) throw new AlopexError('cannot_connect_now', 'this node is starting up');
+    return this.#snapshots.offer();
+  }
+
+  /** Knows where the members are to be found. */
+  #meet({ mesh, options }: Cluster, { members, outgoing }: Membership): void {
+    for (const member of [...outgoing, ...members])
+      if (member.id !== options.self) mesh.setPeer(member.id, parseAddress(member.mesh));
+  }
+
+  #leave({ mesh }: Cluster, before: Membership, after: Membership): void {
+    const stay = new Set([...after.members, ...after.outgoing].map(({ id }) => id));
+    for (const { id } of [...before.members, ...before.outgoing]) if (!stay.has(id)) mesh.setPeer(id, null);
+  }
+
+  // ---- the database
+
+  async #openEngine(): Promise<void> {
+    const cluster = this.#cluster;
+    const { cluster: _, ...options } = this.#options;
+    const engine = await Engine.open({
+      ...options,
+      isHeld: true,
+      ...(cluster === null ? {} : { replica: this.#replicaOptions(cluster) }),
+    });
+    this.#engine = engine;
+    if (cluster !== null) this.#snapshots = new Snapshots(engine, options.path);
+    this.onEngine(engine);
+  }
+
+  #replicaOptions(cluster: Cluster): ReplicaOptions {
+    const { options, states, ticker, mesh } = cluster;
+    return {
+      self: options.self,
+      states,
+      ticker,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      send: (to, range, message) => mesh.send(to, range, message),
+      onStatus: (status, isPrimary) => this.#onStatus(cluster, status, isPrimary),
+      onSnapshotNeeded: (leader) => this.#install(cluster, leader),
+      onFailed: (error) => this.onFailed(error),
+    };
+  }
+
+  #onStatus(cluster: Cluster, status: RaftStatus, isPrimary: boolean): void {
+    const before = this.#status?.membership;
+    this.#status = status;
+    if (before !== status.membership) {
+      this.#meet(cluster, status.membership);
+      if (before !== undefined) this.#leave(cluster, before, status.membership);
+    }
+    this.onStatus(status, isPrimary);
+  }
+
+  // ---- snapshots
+
+  /** What the leader has left of its log begins too late for this node. */
+  #install(cluster: Cluster, leader: NodeId): void {
+    if (this.#installing !== null || this.#isClosed) return;
+    this.#installing = this.#installNow(cluster, leader)
+      .catch((thrown: unknown) => {
+        if (!this.#isClosed) this.#options.onProblem(asAlopexError(thrown));
+      })
+      .finally(() => {
+        this.#installing = null;
+      });
+  }
+
+  async #installNow({ mesh, states }: Cluster, leader: NodeId): Promise<void> {
+    const { env, path } = this.#options;
+    const offer = await fetchSnapshot(env.disk, mesh, leader, path);
+    const engine = this.#engine;
+    if (this.#isClosed || engine === null) return;
+    this.#engine = null;
+    this.#snapshots?.close();
+    await engine.close();
+    try {
+      const { offset, epoch, membership } = offer;
+      const state = states.get(rangeOfAll) ?? firstState;
+      await states.save(rangeOfAll, {
+        ...state,
+        memberships: [...state.memberships, { endOffset: offset, epoch, membership }],
+        starts: [...state.starts, { offset, epoch }],
+      });
+      await install(env.disk, path);
+    } finally {
+      if (!this.#isClosed) await this.#openEngine();
+    }
+  }
+
+  /** Ends the sessions, and leaves the directory as a clean stop does. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const cluster = this.#cluster;
+    await this.#installing;
+    const engine = this.#engine;
+    this.#engine = null;
+    this.#snapshots?.close();
+    await engine?.close();
+    cluster?.ticker.close();
+    await cluster?.mesh.close();
+    await this.#options.env.workers.close();
+    await this.#lock.release();
+  }
+}
