@@ -104,6 +104,9 @@ export class Engine implements SessionHost {
   #replica: Replica | null;
   readonly #sessions = new Set<EngineSession>();
   #nextSession = 1;
+  #nextRemote = 1;
+  /** Statements that ran here, and that were sent to other nodes. */
+  readonly executed = { reads: 0, writes: 0, forwardedReads: 0, forwardedWrites: 0 };
   #closing: Promise<void> | null = null;
 
   private constructor(
@@ -294,6 +297,11 @@ export class Engine implements SessionHost {
     ofIndex: (storage, index) => this.rows.storedBytes(storage as StorageId, index as IndexId),
     ofDatabase: () => this.rows.fileBytes + this.log.bytesAfter(this.log.startOffset),
   };
+
+  /** For the counterparts of its sessions on other nodes. */
+  nextRemoteId(): number {
+    return this.#nextRemote++;
+  }
 
   forgetSession(session: EngineSession): void {
     this.#sessions.delete(session);

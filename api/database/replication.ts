@@ -39,6 +39,8 @@ export type Replication = {
   readonly primary: NodeId | null;
   /** host:port of the primary for clients, as far as is known. */
   readonly primaryClient: string | null;
+  /** Of sessions that ask for none. */
+  readonly mode: ReplicationMode;
   readonly status: ReplicationStatus;
   /** Null: this node may answer from its rows now, as of all that was committed. Else: wait; rejects where it may not. */
   readable(): Promise<void> | null;

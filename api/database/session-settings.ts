@@ -1,7 +1,10 @@
 import { AlopexError } from '../../base/errors.ts';
 import { type Isolation, isolationOf } from '../../query/txn/transaction.ts';
+import type { ReadFrom, ReplicationMode } from './replication.ts';
 import {
+  type CommitToken,
   checkedSetting,
+  parseCommitToken,
   parseKilobytes,
   parseMilliseconds,
   settingInfo,
@@ -20,6 +23,14 @@ function limitOf(kilobytes: number): number {
 /** The settings that say as whom a session acts; they are set by leave alone. */
 export type UserSetting = 'role' | 'session_authorization';
 
+/** Settings that show what is, where nobody says otherwise. */
+const presentSettings: ReadonlySet<string> = new Set([
+  'alopex.last_commit',
+  'alopex.replication_mode',
+  'in_hot_standby',
+  'transaction_read_only',
+]);
+
 /** What the settings ask of their session. */
 export type SettingsOwner = {
   readonly isInTransaction: () => boolean;
@@ -27,6 +38,8 @@ export type SettingsOwner = {
   readonly requireMayBecome: (setting: UserSetting, name: string) => void;
   /** Of the user that it acts as. */
   readonly isSuperuser: (name: string) => boolean;
+  /** What a setting that nobody has set says of the node and of the session now; null: its default. */
+  readonly present: (key: string) => string | null;
   readonly onReported: (name: string, value: string) => void;
 };
 
@@ -42,6 +55,19 @@ export type LookUpSettings = {
   readonly inputStyle: string;
   readonly readsPresent: boolean;
   readonly isReadCommitted: boolean;
+  /** Whether what it writes is remembered by `alopex.request_id`. */
+  readonly hasRequest: boolean;
+};
+
+/** Where a session's statements run, and what they wait for, on a replicated database. */
+export type RouteSettings = {
+  readonly readFrom: ReadFrom;
+  /** 0: no limit. */
+  readonly stalenessMsMax: number;
+  readonly awaited: CommitToken | null;
+  readonly forwardsWrites: boolean;
+  /** Reads are answered by the node itself, as it stands. */
+  readonly isPlain: boolean;
 };
 
 /** How transactions and statements begin where nothing else is said. Times are in milliseconds; 0: no limit. */
@@ -69,6 +95,7 @@ export class SessionSettings {
   readonly #owner: SettingsOwner;
   #lookUps: LookUpSettings | null = null;
   #begins: BeginSettings | null = null;
+  #routes: RouteSettings | null = null;
   #workMemoryBytes: number | null = null;
   #temporaryBytesMax: number | null = null;
   #user: string | null = null;
@@ -83,7 +110,9 @@ export class SessionSettings {
   get(name: string): string | null {
     const key = name.toLowerCase();
     if (key === 'is_superuser') return this.#owner.isSuperuser(this.currentUser) ? 'on' : 'off';
-    return this.#values.get(key) ?? this.#defaults.get(key) ?? settingInfo(key)?.default ?? null;
+    const set = this.#values.get(key) ?? this.#defaults.get(key);
+    if (set !== undefined) return set;
+    return (presentSettings.has(key) ? this.#owner.present(key) : null) ?? settingInfo(key)?.default ?? null;
   }
 
   /** 42704 for a name that is not known. */
@@ -132,8 +161,43 @@ export class SessionSettings {
       isReadCommitted: ['read committed', 'read uncommitted'].includes(
         this.require('default_transaction_isolation'),
       ),
+      hasRequest: this.require('alopex.request_id') !== '',
     };
     return this.#lookUps;
+  }
+
+  get routes(): RouteSettings {
+    if (this.#routes !== null) return this.#routes;
+    const readFrom = this.require('alopex.read_from') as ReadFrom;
+    const stalenessMsMax = this.#milliseconds('alopex.max_staleness');
+    const awaited = parseCommitToken(this.require('alopex.await_token'));
+    this.#routes = {
+      readFrom,
+      stalenessMsMax,
+      awaited,
+      forwardsWrites: this.require('alopex.forward_writes') === 'on',
+      isPlain: readFrom === 'nearest' && stalenessMsMax === 0 && awaited === null,
+    };
+    return this.#routes;
+  }
+
+  /** Not kept: where nobody has set it, it is the database's, which changes. */
+  get replicationMode(): ReplicationMode {
+    return this.require('alopex.replication_mode') as ReplicationMode;
+  }
+
+  /** What differs from the server's own, for the session's counterpart on another node. */
+  get given(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#values);
+  }
+
+  /** Of a session of another node: all that it has been given, in place of what was. */
+  adopt(values: Readonly<Record<string, string>>): void {
+    for (const key of this.#values.keys()) if (!(key in values)) this.#assign(key, undefined);
+    for (const [key, value] of Object.entries(values)) {
+      if (this.#values.get(key) !== value) this.#assign(key, value);
+    }
+    this.hasBeenAnother ||= 'role' in values || 'session_authorization' in values;
   }
 
   get begins(): BeginSettings {
@@ -205,6 +269,7 @@ export class SessionSettings {
     this.#lookUps = null;
     this.#user = null;
     this.#begins = null;
+    this.#routes = null;
     this.#workMemoryBytes = null;
     this.#temporaryBytesMax = null;
     if (value === undefined) this.#values.delete(key);

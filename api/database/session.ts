@@ -1,4 +1,5 @@
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot, RoleDefinition } from '../../query/catalog/definition.ts';
@@ -9,14 +10,19 @@ import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { TypeOid } from '../../query/types/type.ts';
 import { type Moment, noMoments } from './catalog-history.ts';
+import { commit } from './commit.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
 import type { Engine } from './engine.ts';
 import type { SessionFunctions } from './function-context.ts';
 import { IdleTimer } from './idle-timer.ts';
+import { presentSetting } from './present-settings.ts';
+import { Routing } from './routing/routing.ts';
 import { sessionFunctions } from './session-functions.ts';
+import { SessionRuns } from './session-runs.ts';
 import { SessionSettings } from './session-settings.ts';
 import { requireMayBecome } from './session-user.ts';
-import { busy, StatementRun } from './statement-run.ts';
+import type { CommitToken } from './settings.ts';
+import { StatementRun } from './statement-run.ts';
 import { Cursors } from './statements/cursors.ts';
 import { lookUp } from './statements/look-up.ts';
 import { type Prepared, type PreparedQuery, prepareInTurns } from './statements/prepare.ts';
@@ -31,7 +37,7 @@ import { momentOfSession, momentsOf } from './time-travel.ts';
  * A session. Invariants:
  * - `#block` is 'none' with a transaction: it is implicit, and `sync` ends it;
  * - in a failed block the transaction is rolled back already, and only its end is awaited;
- * - at most one statement runs (`#run`); portals with rows left may be paused beside it, until the transaction ends.
+ * - a transaction whose statements run on another node (`routing`) has written nothing here.
  */
 export class EngineSession implements Session {
   readonly id: number;
@@ -49,8 +55,7 @@ export class EngineSession implements Session {
   #transaction: Transaction | null = null;
   /** What its statements have in temporary files. */
   readonly temporarySpace = { usedBytes: 0 };
-  #run: StatementRun | null = null;
-  readonly #paused = new Set<StatementRun>();
+  readonly #runs: SessionRuns;
   /** Sequences that the open transaction drew numbers of. */
   #drawn = new Set<number>();
   #moment: Moment | null = null;
@@ -59,9 +64,15 @@ export class EngineSession implements Session {
   readonly #isWithoutRole: boolean;
   /** For pg_stat_activity. */
   lastStatement = '';
+  /** Where its last commit ends in the log, here or on another node; null: none yet. */
+  lastCommit: CommitToken | null = null;
+  /** The node whose session this one stands for. */
+  counterpartOf: NodeId | null = null;
+  #routing: Routing | null = null;
 
   constructor(engine: Engine, id: number, options: ConnectOptions) {
     this.engine = engine;
+    this.#runs = new SessionRuns(engine);
     this.id = id;
     this.user = options.user;
     this.database = options.database;
@@ -74,13 +85,14 @@ export class EngineSession implements Session {
         isInTransaction: () => this.#transaction !== null,
         requireMayBecome: (setting, name) => requireMayBecome(this, setting, name),
         isSuperuser: (name) => this.roleNamed(name)?.isSuperuser === true,
+        present: (key) => presentSetting(this, key),
         onReported: (name, value) => this.onSettingReported(name, value),
       },
     );
     for (const [name, value] of Object.entries(options.settings)) this.settings.set(name, value);
     this.functions = sessionFunctions(
       this,
-      (ms) => this.#run?.sleep(ms) ?? Promise.resolve(),
+      (ms) => this.#runs.current?.sleep(ms) ?? Promise.resolve(),
       (sequence) => this.#drawn.add(sequence),
     );
   }
@@ -96,7 +108,7 @@ export class EngineSession implements Session {
     return this.#block === 'explicit' ? 'transaction' : 'idle';
   }
   get isRunning(): boolean {
-    return this.#run !== null;
+    return this.#runs.current !== null;
   }
   get transaction(): Transaction | null {
     return this.#transaction;
@@ -115,6 +127,14 @@ export class EngineSession implements Session {
     return this.#transaction === null ? transactions.catalog : transactions.catalogOf(this.#transaction);
   }
 
+  /** Null: the database has no other nodes. */
+  get routing(): Routing | null {
+    const { replication } = this.engine;
+    if (replication === null) return null;
+    this.#routing ??= new Routing(this, replication);
+    return this.#routing;
+  }
+
   parse(text: string, options?: ParseOptions): readonly ParsedStatement[] {
     const statements = this.engine.plans.parse(text, options);
     for (const { written, kept } of statements[0]?.longNames ?? []) {
@@ -131,7 +151,9 @@ export class EngineSession implements Session {
       if (this.#transaction === null) this.functions.transactionMicros = this.functions.clockMicros();
       const isPresent = statement.systemTimes.size === 0;
       const moments = isPresent ? noMoments : await momentsOf(this, statement, parameterTypes, null);
-      const prepared = prepareInTurns(this, statement, parameterTypes, moments);
+      const prepare = () => prepareInTurns(this, statement, parameterTypes, moments);
+      const prepared =
+        this.routing === null ? prepare() : this.routing.prepare(statement, parameterTypes, prepare);
       return prepared instanceof Promise ? await prepared : prepared;
     } catch (error) {
       throw placedAt(this.#failed(error), statement);
@@ -153,7 +175,7 @@ export class EngineSession implements Session {
   }
 
   fillTemplate(text: string): ReturnType<Session['fillTemplate']> {
-    return this.#run !== null || this.#block === 'failed' ? null : filledTemplate(this, text);
+    return this.#runs.current !== null || this.#block === 'failed' ? null : filledTemplate(this, text);
   }
 
   lookUp(
@@ -165,6 +187,7 @@ export class EngineSession implements Session {
     const lookup = query?.lookup ?? null;
     if (query === null || lookup === null || !this.#mayLookUp(query)) return null;
     this.lastStatement = source;
+    this.engine.executed.reads++;
     return this.#done(() => lookUp(this, lookup, parameters));
   }
 
@@ -178,6 +201,7 @@ export class EngineSession implements Session {
     if (query === null) return this.#transactionCommand(prepared);
     const { insert, change } = query;
     if ((insert === null && change === null) || !this.#mayLookUp(query)) return null;
+    this.engine.executed.writes++;
     const tag = this.#done(() =>
       insert !== null
         ? insertRow(this, prepared, insert, parameters)
@@ -200,6 +224,7 @@ export class EngineSession implements Session {
   async insertRows(prepared: Prepared, next: () => readonly Datum[] | null): Promise<number | null> {
     const insert = this.#rowInsert(prepared);
     if (insert === null) return null;
+    this.engine.executed.writes++;
     return this.guarded(() => insertRows(this, prepared, insert, next));
   }
 
@@ -218,6 +243,7 @@ export class EngineSession implements Session {
   ): true | Promise<true> | null {
     const { query } = prepared as Prepared;
     if (query === null || !isPlainRead(prepared.statement, query) || !this.#mayLookUp(query)) return null;
+    this.engine.executed.reads++;
     return this.#done<true>(() => {
       const read = readAll(this, prepared as Prepared, query, parameters, consume);
       return read instanceof Promise ? read.then(() => true) : true;
@@ -239,13 +265,15 @@ export class EngineSession implements Session {
 
   /** The plan holds for this user, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
   #mayLookUp(query: PreparedQuery): boolean {
-    if (this.#isClosed || this.#run !== null || this.#block === 'failed') return false;
+    if (this.#isClosed || this.#runs.current !== null || this.#block === 'failed') return false;
     const { lookUps } = this.settings;
     return (
       query.catalogVersion === this.catalog.version &&
       this.#transaction?.catalog == null &&
       query.searchPath === lookUps.searchPath &&
       lookUps.readsPresent &&
+      !lookUps.hasRequest &&
+      (this.engine.replication === null || this.routing!.isHere(query)) &&
       !this.settings.hasBeenAnother &&
       (this.#transaction !== null || lookUps.isReadCommitted)
     );
@@ -265,72 +293,38 @@ export class EngineSession implements Session {
 
   /** Begins a statement: its times, its limits, its transaction. Ends with `endRun`. */
   beginRun(statement: ParsedStatement): StatementRun {
-    if (this.#run !== null) throw busy();
+    this.#runs.requireNone();
     this.lastStatement = statement.source;
     const transaction = this.ensureTransaction();
     const { lockTimeoutMs, statementTimeoutMs } = this.settings.begins;
     transaction.lockTimeoutMs = lockTimeoutMs;
     this.functions.transactionMicros = transaction.startedMicros;
     this.functions.statementMicros = this.functions.clockMicros();
-    this.#run = new StatementRun(this, transaction, statementTimeoutMs);
-    return this.#run;
+    this.#runs.current = new StatementRun(this, transaction, statementTimeoutMs);
+    return this.#runs.current;
   }
 
   /** What runs is a cursor's, to go on when it is fetched from. */
   pauseCurrentRun(): void {
-    if (this.#run !== null) this.pauseRun(this.#run);
+    if (this.#runs.current !== null) this.pauseRun(this.#runs.current);
   }
 
-  /** A portal has rows left, and its client may do something else first. */
   pauseRun(run: StatementRun): void {
-    if (this.#run !== run) return;
-    this.#run = null;
-    this.#pause(run);
-    this.#endStatement(run);
+    this.#runs.pause(run);
   }
 
   resumeRun(run: StatementRun): void {
-    if (this.#run === run) return;
-    if (!this.#unpause(run)) throw new AlopexError('invalid_cursor_state', 'the portal is closed');
-    if (this.#run !== null) {
-      this.#pause(run);
-      throw busy();
-    }
-    this.#run = run;
-  }
-
-  #pause(run: StatementRun): void {
-    this.#paused.add(run);
-    run.transaction.pausedPortals++;
-  }
-
-  #unpause(run: StatementRun): boolean {
-    if (!this.#paused.delete(run)) return false;
-    run.transaction.pausedPortals--;
-    return true;
+    this.#runs.resume(run);
   }
 
   endRun(run: StatementRun): void {
-    if (this.#run !== run && !this.#unpause(run)) return;
-    if (this.#run === run) this.#run = null;
-    run.end();
-    this.#endStatement(run);
-  }
-
-  /** Once a statement: what it wrote is seen by the next one, which takes its own snapshot. */
-  #endStatement(run: StatementRun): void {
-    if (run.isStatementEnded || run.transaction.state !== 'active') return;
-    run.isStatementEnded = true;
-    this.engine.transactions.endStatement(run.transaction);
-  }
-
-  #endAllRuns(): void {
-    if (this.#run !== null) this.endRun(this.#run);
-    if (this.#paused.size > 0) for (const run of [...this.#paused]) this.endRun(run);
+    this.#runs.end(run);
   }
 
   cancel(reason?: AlopexError): void {
-    this.#run?.cancel(reason ?? new AlopexError('query_canceled', 'canceling statement due to user request'));
+    this.#runs.current?.cancel(
+      reason ?? new AlopexError('query_canceled', 'canceling statement due to user request'),
+    );
   }
 
   /** Runs a portal's work; what it throws fails the transaction. */
@@ -349,7 +343,7 @@ export class EngineSession implements Session {
   }
 
   fail(_error: AlopexError): void {
-    this.#endAllRuns();
+    this.#runs.endAll();
     if (this.#transaction !== null) this.#abandon();
     if (this.#block === 'explicit') this.#block = 'failed';
   }
@@ -357,7 +351,11 @@ export class EngineSession implements Session {
   /** Rolls back, keeping savepoints' fates to the caller: a failed block can still go back to a savepoint. */
   #abandon(): void {
     const transaction = this.#transaction!;
-    if (this.#block !== 'none' && transaction.savepoints.length > 0 && transaction.state === 'active') return;
+    if (this.#block !== 'none' && transaction.savepoints.length > 0 && transaction.state === 'active') {
+      this.#routing?.fail();
+      return;
+    }
+    this.#routing?.rollback();
     this.engine.transactions.rollback(transaction);
     this.settings.rollbackTo(0);
     this.#transaction = null;
@@ -368,13 +366,14 @@ export class EngineSession implements Session {
   ensureTransaction(): Transaction {
     if (this.#transaction !== null) return this.#transaction;
     const { isolation, isReadOnly } = this.settings.begins;
-    this.#transaction = this.engine.transactions.begin(isolation, isReadOnly);
+    const readsOnly = isReadOnly || (this.engine.replication !== null && this.routing!.refusesWrites);
+    this.#transaction = this.engine.transactions.begin(isolation, readsOnly);
     return this.#transaction;
   }
 
   /** Commits the implicit transaction of a statement that goes on in another one. */
   async continueInNext(run: StatementRun): Promise<void> {
-    await this.engine.transactions.commit(run.transaction);
+    await commit(this, run.transaction, noSequences);
     this.#transaction = null;
     if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
     run.transaction = this.ensureTransaction();
@@ -404,7 +403,7 @@ export class EngineSession implements Session {
     if (this.#block === 'none')
       this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
     this.#block = 'none';
-    this.#endAllRuns();
+    this.#runs.endAll();
     if (this.#transaction !== null) this.#abandon();
     return 'ROLLBACK';
   }
@@ -419,6 +418,7 @@ export class EngineSession implements Session {
             'ROLLBACK TO SAVEPOINT can only be used in transaction blocks',
           );
     }
+    await this.#routing?.savepoint('ROLLBACK TO', name);
     const { settingsMark } = await rollbackToSavepoint(transaction, name, this.engine.transactions);
     this.settings.rollbackTo(settingsMark);
     this.#block = 'explicit';
@@ -426,9 +426,10 @@ export class EngineSession implements Session {
 
   sync(): void | Promise<void> {
     if (this.#block !== 'none') return;
-    this.#endAllRuns();
+    this.#runs.endAll();
     const transaction = this.#transaction;
     if (transaction === null) return;
+    if (this.#routing?.isElsewhere === true) return this.#commitElsewhere(transaction);
     if (this.#drawn.size > 0 || !this.engine.transactions.commitRead(transaction)) {
       return this.#commit(transaction);
     }
@@ -438,9 +439,15 @@ export class EngineSession implements Session {
 
   #commit(transaction: Transaction): Promise<void> {
     this.#transaction = null;
-    const committed =
-      this.#drawn.size > 0 ? this.#commitDrawn(transaction) : this.engine.transactions.commit(transaction);
-    return committed.then(this.#onCommitted, this.#onNotCommitted);
+    const drawn = this.#drawn;
+    if (drawn.size > 0) this.#drawn = new Set();
+    return commit(this, transaction, drawn).then(this.#onCommitted, this.#onNotCommitted);
+  }
+
+  #commitElsewhere(transaction: Transaction): Promise<void> {
+    this.#transaction = null;
+    this.engine.transactions.rollback(transaction);
+    return this.#routing!.commit().then(this.#onCommitted, this.#onNotCommitted);
   }
 
   readonly #onCommitted = (): void => this.settings.commit();
@@ -448,16 +455,6 @@ export class EngineSession implements Session {
     this.settings.rollbackTo(0);
     throw asAlopexError(error);
   };
-
-  async #commitDrawn(transaction: Transaction): Promise<void> {
-    const drawn = this.#drawn;
-    this.#drawn = new Set();
-    const { sequences, transactions } = this.engine;
-    sequences.relog();
-    await transactions.commit(transaction);
-    // A number is answered once no restart can give it again, whether or not a row has it.
-    await sequences.durable(drawn);
-  }
 
   // ---- settings, notices, the end
 
@@ -490,11 +487,13 @@ export class EngineSession implements Session {
     this.#isClosed = true;
     this.stopIdling();
     this.cancel(new AlopexError('admin_shutdown', 'terminating connection due to administrator command'));
-    this.#endAllRuns();
+    this.#runs.endAll();
     if (this.#transaction !== null) this.engine.transactions.rollback(this.#transaction);
     this.#transaction = null;
+    this.#routing?.close();
     this.engine.forgetSession(this);
   }
 }
 
 const committed = (): string => 'COMMIT';
+const noSequences: ReadonlySet<number> = new Set();

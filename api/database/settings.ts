@@ -65,6 +65,28 @@ export const settings: readonly SettingInfo[] = [
     '',
     'Reads at this timestamp, or at this offset of the log if it is a whole number.',
   ),
+  setting('alopex.await_token', text, '', 'Statements wait until the node has applied this commit.'),
+  setting('alopex.forward_writes', bool, 'on', 'A replica sends writes to the primary, or refuses them.'),
+  setting('alopex.last_commit', fixed, '', "Shows the session's last commit, for alopex.await_token."),
+  setting(
+    'alopex.max_staleness',
+    milliseconds,
+    '0',
+    'Lets a replica answer only with what is at most so old; 0: however old.',
+  ),
+  setting(
+    'alopex.read_from',
+    choice('primary', 'replica', 'nearest'),
+    'nearest',
+    'Says which node answers plain reads; nearest: the one that is connected to.',
+  ),
+  setting(
+    'alopex.replication_mode',
+    choice('sync', 'semi-sync', 'async'),
+    'semi-sync',
+    'Says how many nodes have a commit when it is answered.',
+  ),
+  setting('alopex.request_id', text, '', 'Names what the session writes: the same id is not executed twice.'),
   setting(
     'application_name',
     text,
@@ -334,9 +356,25 @@ function checkedText(info: SettingInfo, value: string): string {
       return checkedTimeZone(info, value);
     case 'DateStyle':
       return checkedDateStyle(info, value);
+    case 'alopex.await_token':
+      if (value !== '' && parseCommitToken(value) === null) throw invalid(info, value);
+      return value;
+    case 'alopex.request_id':
+      if (value.length <= requestIdLengthMax) return value;
+      throw invalid(info, value, `alopex.request_id is longer than ${requestIdLengthMax} characters`);
     default:
       return value;
   }
+}
+
+const requestIdLengthMax = 200;
+
+/** Where a commit ends in the log, and the epoch that it was made in: `3/1200`. */
+export type CommitToken = { readonly epoch: number; readonly offset: number };
+
+export function parseCommitToken(text: string): CommitToken | null {
+  const match = /^(\d{1,15})\/(\d{1,15})$/.exec(text);
+  return match === null ? null : { epoch: Number(match[1]), offset: Number(match[2]) };
 }
 
 function checkedTimeZone(info: SettingInfo, value: string): string {

@@ -1,5 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
-import type { Timestamp } from '../../base/ids.ts';
+import type { Offset, Timestamp } from '../../base/ids.ts';
 import type { ReadView } from '../../materializers/rows/contract.ts';
 import { Overlay } from '../../materializers/rows/overlay.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
@@ -70,6 +70,8 @@ export type Transaction = {
   isLost: boolean;
   /** Portals with rows left: what they read must stay as it is. */
   pausedPortals: number;
+  /** Where its commit ends in the log; null: it is not there. */
+  commitEnd: Offset | null;
   state: 'active' | 'committed' | 'aborted';
 };
 
@@ -99,6 +101,7 @@ export function newTransaction(
     recordsLogged: 0,
     isLost: false,
     pausedPortals: 0,
+    commitEnd: null,
     state: 'active',
   };
 }

@@ -371,6 +371,7 @@ export class Transactions {
     this.#assigned = commit;
     if (written !== null) this.#recent.add(commit, written);
     const end = this.#log.endOffset;
+    transaction.commitEnd = end;
     return new Promise((resolve, reject) => {
       this.#placed.add({ transaction, end, timestamp: commit, resolve, reject, isAnswered: false });
     });

@@ -37,6 +37,10 @@ export class Cursors {
     return this.#portals;
   }
 
+  has(name: string): boolean {
+    return this.#open.has(name);
+  }
+
   columnsOf(name: string): readonly OutputColumn[] | null {
     return this.#open.get(name)?.columns ?? null;
   }

@@ -101,7 +101,13 @@ export async function runExplain(
   session.endRun(run);
   return listPortal(
     explainColumns,
-    lines.map((line) => [line]),
+    [...lines, ...nodeLine(session)].map((line) => [line]),
     'EXPLAIN',
   );
+}
+
+/** Which node has planned it, and would run it. */
+function nodeLine({ engine: { replication } }: EngineSession): readonly string[] {
+  const self = replication?.status.nodes.find(({ isSelf }) => isSelf);
+  return self === undefined ? [] : [`Node: ${self.id}, ${self.role}, ${self.client}`];
 }

@@ -23,6 +23,9 @@ export async function runQuery(
 ): Promise<Portal> {
   const run = session.beginRun(prepared.statement);
   const { statement, parameterTypes } = prepared;
+  const { executed } = session.engine;
+  if (prepared.query!.command === 'SELECT') executed.reads++;
+  else executed.writes++;
   const moments =
     statement.systemTimes.size === 0
       ? noMoments

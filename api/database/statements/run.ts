@@ -1,6 +1,8 @@
 import { unsupported } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
+import { isBindable } from '../../../query/sql/bind/statement.ts';
 import { statementName } from '../../../query/sql/words.ts';
+import { noMoments } from '../catalog-history.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import { runCopy } from './copy.ts';
@@ -9,7 +11,7 @@ import { runFetch } from './cursors.ts';
 import { isDdlStatement, runDdl } from './ddl.ts';
 import { runExplain } from './explain.ts';
 import { listPortal } from './list-portal.ts';
-import type { Prepared } from './prepare.ts';
+import { type Prepared, prepareQuery } from './prepare.ts';
 import { runDeallocate, runDiscard, runExecute, runPrepare } from './prepared-statements.ts';
 import { runQuery } from './query.ts';
 import { runTransactionStatement } from './transaction.ts';
@@ -18,14 +20,31 @@ import { runSet, showColumns, showRows } from './variables.ts';
 
 const done = (tag: string): Portal => ({ kind: 'command', tag });
 
-/** Starts a statement, whatever it is. The caller turns what it throws into a failed transaction. */
-export async function runStatement(
+/** Starts a statement, whatever it is and wherever it runs. The caller turns what it throws into a failed transaction. */
+export function runStatement(
+  session: EngineSession,
+  prepared: Prepared,
+  parameters: readonly Datum[],
+): Promise<Portal> {
+  const { routing } = session;
+  if (routing === null) return runHere(session, prepared, parameters);
+  return routing.run(prepared, parameters, (known) => runHere(session, known, parameters));
+}
+
+async function runHere(
   session: EngineSession,
   prepared: Prepared,
   parameters: readonly Datum[],
 ): Promise<Portal> {
   const { statement } = prepared;
   const { node } = statement;
+  // Another node has prepared it.
+  if (prepared.query === null && isBindable(statement))
+    return runQuery(
+      session,
+      prepareQuery(session, statement, prepared.parameterTypes, noMoments),
+      parameters,
+    );
   if (prepared.query !== null) return runQuery(session, prepared, parameters);
   if ('TransactionStmt' in node) return done(await runTransactionStatement(session, node.TransactionStmt));
   if ('VariableSetStmt' in node) return done(runSet(session, node.VariableSetStmt));

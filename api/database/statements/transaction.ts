@@ -30,15 +30,24 @@ export function runTransactionStatement(
       return chained(session, node, session.rollbackBlock());
     case 'TRANS_STMT_SAVEPOINT':
       openSavepoint(requireBlock(session, 'SAVEPOINT'), name, session.settings.mark);
-      return 'SAVEPOINT';
+      return thereToo(session, 'SAVEPOINT', name);
     case 'TRANS_STMT_RELEASE':
       releaseSavepoint(requireBlock(session, 'RELEASE SAVEPOINT'), name);
-      return 'RELEASE';
+      return thereToo(session, 'RELEASE', name);
     case 'TRANS_STMT_ROLLBACK_TO':
       return session.rollbackToSavepoint(name).then(() => 'ROLLBACK');
     default:
       throw unsupported('two-phase commit');
   }
+}
+
+/** Where the transaction runs on another node, it has its savepoints there too. */
+function thereToo(
+  { routing }: EngineSession,
+  command: 'SAVEPOINT' | 'RELEASE',
+  name: string,
+): string | Promise<string> {
+  return routing?.savepoint(command, name)?.then(() => command) ?? command;
 }
 
 /** AND CHAIN. */
@@ -59,7 +68,7 @@ export function setTransactionModes(
         session.engine.transactions.setIsolation(transaction, isolationOf(String(value).toLowerCase()));
         break;
       case 'transaction_read_only':
-        setReadOnly(transaction, ['1', 'true', 'on'].includes(String(value).toLowerCase()));
+        setReadOnly(session, transaction, ['1', 'true', 'on'].includes(String(value).toLowerCase()));
         break;
       case 'transaction_deferrable':
         break;
@@ -69,7 +78,11 @@ export function setTransactionModes(
   }
 }
 
-function setReadOnly(transaction: Transaction, isReadOnly: boolean): void {
+/** 25001 after a query; 0A000 where the node takes no writes. */
+export function setReadOnly(session: EngineSession, transaction: Transaction, isReadOnly: boolean): void {
+  if (!isReadOnly && session.routing?.refusesWrites === true) {
+    throw new AlopexError('feature_not_supported', 'cannot set transaction read-write mode during recovery');
+  }
   if (!isReadOnly && transaction.isReadOnly && transaction.snapshot !== null) {
     throw new AlopexError(
       'active_sql_transaction',

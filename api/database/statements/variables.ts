@@ -12,7 +12,7 @@ import { settingInfo } from '../settings.ts';
 import { pointOf } from '../time-travel.ts';
 import { constantText, optionsOf } from './ast-values.ts';
 import { textColumn } from './text-column.ts';
-import { setTransactionModes } from './transaction.ts';
+import { setReadOnly, setTransactionModes } from './transaction.ts';
 
 /** SET, SET LOCAL, RESET, SET TRANSACTION: the command tag. */
 export function runSet(session: EngineSession, node: VariableSetStmt): string {
@@ -79,7 +79,7 @@ function setVariable(session: EngineSession, name: string, value: string, isLoca
   if (transaction === null) return;
   if (name === 'transaction_isolation')
     session.engine.transactions.setIsolation(transaction, isolationOf(kept));
-  if (name === 'transaction_read_only') transaction.isReadOnly = kept === 'on';
+  if (name === 'transaction_read_only') setReadOnly(session, transaction, kept === 'on');
 }
 
 function setMulti(session: EngineSession, name: string, node: VariableSetStmt): void {

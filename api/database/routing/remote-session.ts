@@ -1,0 +1,108 @@
+import type { ByteReader } from '../../../base/bytes/reader.ts';
+import type { ByteWriter } from '../../../base/bytes/writer.ts';
+import { AlopexError, asAlopexError } from '../../../base/errors.ts';
+import type { NodeId } from '../../../base/ids.ts';
+import { type Replication, sqlRequest } from '../replication.ts';
+import type { EngineSession } from '../session.ts';
+import type { CommitToken } from '../settings.ts';
+import { decodeMessage, encodeMessage, type RemoteAnswer, type RemoteCall } from './messages.ts';
+
+/** Statements end by their own limits: a link that breaks is told by the mesh. */
+const requestMsMax = 2 ** 31 - 1;
+
+export type Answered = { readonly answer: RemoteAnswer; readonly rest: ByteReader };
+
+/**
+ * A session's counterpart on another node: made by the first request, it ends with the session. Requests are carried
+ * out in the order in which they are made. One that fails by the link or because the node has forgotten the session
+ * (`isBroken`) leaves nothing there: an open transaction is rolled back.
+ */
+export class RemoteSession {
+  readonly node: NodeId;
+  readonly #session: EngineSession;
+  readonly #replication: Replication;
+  readonly #id: string;
+  #isOpen = false;
+  #settings = '';
+  #last: Promise<unknown> = Promise.resolve();
+  isBroken = false;
+
+  constructor(session: EngineSession, replication: Replication, node: NodeId) {
+    this.#session = session;
+    this.#replication = replication;
+    this.node = node;
+    this.#id = `${session.id}.${session.engine.nextRemoteId()}`;
+  }
+
+  /** `after`: what is to be applied there before anything is read. */
+  call(
+    call: RemoteCall,
+    after: CommitToken | null = null,
+    writeRest?: (out: ByteWriter) => void,
+  ): Promise<Answered> {
+    const answered = this.#last.then(() => this.#request(call, after, writeRest));
+    this.#last = answered.catch(() => {});
+    return answered;
+  }
+
+  async #request(
+    call: RemoteCall,
+    after: CommitToken | null,
+    writeRest?: (out: ByteWriter) => void,
+  ): Promise<Answered> {
+    if (this.isBroken) throw forgotten();
+    const { user, database, clientAddress } = this.#session;
+    const settings = this.#session.settings.given;
+    const text = JSON.stringify(settings);
+    const request = {
+      session: this.#id,
+      ...call,
+      ...(this.#isOpen ? {} : { opens: { user, database, clientAddress } }),
+      ...(this.#settings === text ? {} : { settings }),
+      ...(after === null ? {} : { after }),
+    };
+    this.#isOpen = true;
+    this.#settings = text;
+    try {
+      const body = encodeMessage(request, writeRest);
+      const { head, rest } = decodeMessage<RemoteAnswer>(
+        await this.#replication.request(this.node, sqlRequest, body, requestMsMax),
+      );
+      for (const { severity, condition, message, fields } of head.notices) {
+        this.#session.onNotice({ severity, error: new AlopexError(condition, message, fields) });
+      }
+      return { answer: head, rest };
+    } catch (thrown) {
+      const error = asAlopexError(thrown);
+      if (breaking.has(error.condition)) this.isBroken = true;
+      throw error;
+    }
+  }
+
+  /** Beside what runs there. */
+  cancel(): void {
+    this.#tell({ kind: 'cancel' });
+  }
+
+  end(): void {
+    if (!this.#isOpen || this.isBroken) return;
+    this.isBroken = true;
+    this.#tell({ kind: 'end' });
+  }
+
+  #tell(call: RemoteCall): void {
+    const body = encodeMessage({ session: this.#id, ...call });
+    this.#replication.request(this.node, sqlRequest, body, requestMsMax).catch(() => {});
+  }
+}
+
+const breaking: ReadonlySet<AlopexError['condition']> = new Set([
+  'connection_failure',
+  'connection_does_not_exist',
+  'admin_shutdown',
+]);
+
+/** 08003. */
+export function forgotten(): AlopexError {
+  return new AlopexError('connection_does_not_exist', 'the session is no longer there on the other node');
+}

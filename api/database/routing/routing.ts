@@ -1,0 +1,408 @@
+import { AlopexError, asAlopexError } from '../../../base/errors.ts';
+import { type NodeId, offset } from '../../../base/ids.ts';
+import type { Datum } from '../../../base/values/datum.ts';
+import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import type { TypeOid } from '../../../query/types/type.ts';
+import type { Portal } from '../contract.ts';
+import type { Replication } from '../replication.ts';
+import type { EngineSession } from '../session.ts';
+import type { CommitToken } from '../settings.ts';
+import type { StatementRun } from '../statement-run.ts';
+import type { Prepared, PreparedQuery } from '../statements/prepare.ts';
+import { type Circumstances, placeOf, type Work, workOf } from './decide.ts';
+import type { RemoteCall, RemoteText, SavepointCommand } from './messages.ts';
+import { awaited, remotePortal } from './remote-portals.ts';
+import { forgotten, RemoteSession } from './remote-session.ts';
+import { typeOfOid, writeRow } from './values.ts';
+
+/** How long a session waits for a commit to be applied, or for a primary to be elected, where statement_timeout is off. */
+const waitMsMax = 30_000;
+/** Between two looks at who the primary is. */
+const lookMs = 20;
+
+type Here = (prepared: Prepared) => Promise<Portal>;
+
+/**
+ * Where the statements of one session run, on a node of a replicated database. Invariants:
+ * - `#bound` is the counterpart that the open transaction's statements run in; then nothing was written here;
+ * - what the session has committed, wherever, its later statements see, wherever they run.
+ */
+export class Routing {
+  readonly #session: EngineSession;
+  readonly #replication: Replication;
+  readonly #others = new Map<NodeId, RemoteSession>();
+  #bound: RemoteSession | null = null;
+  /** Applied here, as far as was waited for. */
+  #applied = -1;
+  #wasPrimary: boolean;
+  #turn = 0;
+
+  constructor(session: EngineSession, replication: Replication) {
+    this.#session = session;
+    this.#replication = replication;
+    this.#wasPrimary = replication.isPrimary;
+  }
+
+  /** The open transaction is on another node. */
+  get isElsewhere(): boolean {
+    return this.#bound !== null;
+  }
+
+  /** What a hot standby does. */
+  get refusesWrites(): boolean {
+    return !this.#replication.isPrimary && !this.#session.settings.routes.forwardsWrites;
+  }
+
+  /** A statement may take its short way: asked each time, and answered without a promise. */
+  isHere({ command, writtenTables }: PreparedQuery): boolean {
+    const { settings, lastCommit } = this.#session;
+    const { isPrimary } = this.#replication;
+    if (this.#bound !== null || isPrimary !== this.#wasPrimary) return false;
+    if (!settings.routes.isPlain) return false;
+    if (!isPrimary) {
+      if (command !== 'SELECT' || writtenTables.length > 0) return false;
+      if (lastCommit !== null && lastCommit.offset > this.#applied) return false;
+    }
+    return this.#replication.readable() === null;
+  }
+
+  // ---- statements
+
+  /** `here`: as on a database of one node. */
+  async prepare(
+    statement: ParsedStatement,
+    parameterTypes: readonly TypeOid[],
+    here: () => Prepared | Promise<Prepared>,
+  ): Promise<Prepared> {
+    this.#reportRole();
+    if (this.#bound !== null) {
+      const isThere = this.#isOfBound(statement, workOf({ statement, query: null }));
+      return isThere ? this.#prepareAt(this.#bound, statement, parameterTypes) : here();
+    }
+    await this.#caughtUp();
+    try {
+      return await here();
+    } catch (error) {
+      if (!this.#isForwarded(statement)) throw error;
+      // The primary may know what is not known here yet.
+      const { primary } = this.#replication;
+      if (primary === null) throw error;
+      return this.#prepareAt(this.#counterpart(primary), statement, parameterTypes);
+    }
+  }
+
+  #isForwarded(statement: ParsedStatement): boolean {
+    const { isPrimary } = this.#replication;
+    if (isPrimary || this.#session.counterpartOf !== null) return false;
+    return workOf({ statement, query: null }) === 'write' && this.#session.settings.routes.forwardsWrites;
+  }
+
+  async #prepareAt(
+    remote: RemoteSession,
+    statement: ParsedStatement,
+    parameterTypes: readonly TypeOid[],
+  ): Promise<Prepared> {
+    const call = { kind: 'prepare', ...textOf(statement, parameterTypes) } as const;
+    const { answer } = await ofBound(remote, remote.call(call, this.#after())).catch(placed(statement));
+    if (answer.kind !== 'prepared') throw forgotten();
+    return { statement, parameterTypes: answer.parameterTypes, columns: answer.columns, query: null };
+  }
+
+  async run(prepared: Prepared, parameters: readonly Datum[], here: Here): Promise<Portal> {
+    this.#reportRole();
+    const work = workOf(prepared);
+    if (this.#bound !== null && this.#isOfBound(prepared.statement, work)) {
+      return this.#runBound(this.#bound, prepared, parameters, work);
+    }
+    const place = this.#session.counterpartOf === null ? placeOf(work, this.#circumstances()) : 'here';
+    if (place === 'replica') {
+      const portal = await this.#runAtReplica(prepared, parameters);
+      if (portal !== null) return portal;
+    }
+    if (place === 'primary') {
+      const portal = await this.#runAtPrimary(prepared, parameters, work);
+      if (portal !== null) return portal;
+    }
+    await this.#caughtUp();
+    if (work === 'read') this.#requireFresh();
+    return here(prepared);
+  }
+
+  /** Cursors are where they were declared. */
+  #isOfBound({ node }: ParsedStatement, work: Work): boolean {
+    const { cursors } = this.#session;
+    if ('DeclareCursorStmt' in node) return true;
+    if ('FetchStmt' in node) return !cursors.has(node.FetchStmt.portalname ?? '');
+    if ('ClosePortalStmt' in node) return !cursors.has(node.ClosePortalStmt.portalname ?? '');
+    return work !== 'own';
+  }
+
+  #circumstances(): Circumstances {
+    const { settings, transaction, status } = this.#session;
+    const { routes, begins } = settings;
+    return {
+      isPrimary: this.#replication.isPrimary,
+      isInBlock: status !== 'idle',
+      hasWritten: transaction !== null && (!transaction.pending.isEmpty || transaction.recordsLogged > 0),
+      isolation: transaction?.isolation ?? begins.isolation,
+      isReadOnly: transaction?.isReadOnly ?? begins.isReadOnly,
+      readFrom: routes.readFrom,
+      forwardsWrites: routes.forwardsWrites,
+      isStale: this.#isStale(),
+    };
+  }
+
+  async #runBound(
+    remote: RemoteSession,
+    prepared: Prepared,
+    parameters: readonly Datum[],
+    work: Work,
+  ): Promise<Portal> {
+    const run = this.#session.beginRun(prepared.statement);
+    const call = runCall(prepared, work === 'write' && !run.transaction.isReadOnly, false);
+    return ofBound(remote, this.#portal(remote, run, prepared, parameters, call));
+  }
+
+  /** Null: this node has become the primary. */
+  async #runAtPrimary(prepared: Prepared, parameters: readonly Datum[], work: Work): Promise<Portal | null> {
+    const run = this.#session.beginRun(prepared.statement);
+    const { clock } = this.#session.engine.env;
+    const untilMs = clock.monotonicMs() + waitMsMax;
+    for (;;) {
+      const { primary, self } = this.#replication;
+      if (primary === self) {
+        this.#session.endRun(run);
+        return null;
+      }
+      const problem =
+        primary === null ? noPrimary() : await this.#tryAt(primary, run, prepared, parameters, work);
+      if (!(problem instanceof AlopexError)) return problem;
+      if (clock.monotonicMs() > untilMs) throw problem;
+      await run.sleep(lookMs);
+    }
+  }
+
+  /** The error, where nothing of it has been done. */
+  async #tryAt(
+    node: NodeId,
+    run: StatementRun,
+    prepared: Prepared,
+    parameters: readonly Datum[],
+    work: Work,
+  ): Promise<Portal | AlopexError> {
+    const isBound = work === 'write' || this.#session.status !== 'idle';
+    const remote = this.#counterpart(node);
+    const call = runCall(prepared, work === 'write', !isBound, this.#blockOf(run));
+    if (isBound) this.#bound = remote;
+    try {
+      return await this.#portal(remote, run, prepared, parameters, call);
+    } catch (thrown) {
+      const error = asAlopexError(thrown);
+      if (!isNotBegun(remote, error)) throw error;
+      this.#bound = null;
+      return error;
+    }
+  }
+
+  /** Null: none of them may answer now. */
+  async #runAtReplica(prepared: Prepared, parameters: readonly Datum[]): Promise<Portal | null> {
+    const isInBlock = this.#session.status !== 'idle';
+    const run = this.#session.beginRun(prepared.statement);
+    for (const node of this.#replicas()) {
+      const remote = this.#counterpart(node);
+      const call = runCall(prepared, false, !isInBlock, this.#blockOf(run));
+      try {
+        const portal = await this.#portal(remote, run, prepared, parameters, call);
+        if (isInBlock) this.#bound = remote;
+        return portal;
+      } catch (thrown) {
+        const error = asAlopexError(thrown);
+        if (!isNotBegun(remote, error) && error.condition !== 'object_not_in_prerequisite_state') throw error;
+      }
+    }
+    this.#session.endRun(run);
+    return null;
+  }
+
+  /** Each in its turn, and those that are behind last. */
+  #replicas(): readonly NodeId[] {
+    const nodes = this.#replication.status.nodes.filter(
+      ({ role, isSelf }) => !isSelf && (role === 'replica' || role === 'learner'),
+    );
+    const turn = this.#turn++;
+    const inTurn = nodes.map((_, index) => nodes[(index + turn) % nodes.length]!);
+    return inTurn.toSorted((a, b) => Number(b.isInSync) - Number(a.isInSync)).map(({ id }) => id);
+  }
+
+  async #portal(
+    remote: RemoteSession,
+    run: StatementRun,
+    prepared: Prepared,
+    parameters: readonly Datum[],
+    call: Extract<RemoteCall, { readonly kind: 'run' }>,
+  ): Promise<Portal> {
+    const { statement, parameterTypes, columns } = prepared;
+    const { functions, engine } = this.#session;
+    const types = parameterTypes.map(typeOfOid);
+    const answered = remote.call(call, this.#after(), (out) => writeRow(out, parameters, types, functions));
+    const answer = await awaited({ run, remote }, answered).catch(placed(statement));
+    if (call.isWrite) engine.executed.forwardedWrites++;
+    else engine.executed.forwardedReads++;
+    return remotePortal({ session: this.#session, remote, run }, answer, columns);
+  }
+
+  #blockOf({ transaction }: StatementRun): Extract<RemoteCall, { readonly kind: 'run' }>['begins'] {
+    if (this.#session.status === 'idle') return null;
+    const { isolation, isReadOnly, savepoints } = transaction;
+    return { isolation, isReadOnly, savepoints: savepoints.map(({ name }) => name) };
+  }
+
+  #counterpart(node: NodeId): RemoteSession {
+    const known = this.#others.get(node);
+    if (known !== undefined && !known.isBroken) return known;
+    const made = new RemoteSession(this.#session, this.#replication, node);
+    this.#others.set(node, made);
+    return made;
+  }
+
+  // ---- the transaction
+
+  /** 40003 where the answer does not come. */
+  async commit(): Promise<void> {
+    const remote = this.#bound;
+    this.#bound = null;
+    if (remote === null) return;
+    try {
+      const { answer } = await remote.call({ kind: 'commit' });
+      this.#session.lastCommit = answer.committed ?? this.#session.lastCommit;
+    } catch (thrown) {
+      const error = asAlopexError(thrown);
+      throw remote.isBroken ? unknown(error) : error;
+    }
+  }
+
+  rollback(): void {
+    const remote = this.#bound;
+    this.#bound = null;
+    remote?.call({ kind: 'rollback' }).catch(() => {});
+  }
+
+  /** The block has failed here; it goes on at a savepoint, or not at all. */
+  fail(): void {
+    this.#bound?.call({ kind: 'fail' }).catch(() => {});
+  }
+
+  /** Null: it is here alone. */
+  savepoint(command: SavepointCommand, name: string): Promise<unknown> | null {
+    const remote = this.#bound;
+    if (remote === null) return null;
+    return ofBound(remote, remote.call({ kind: 'savepoint', command, name }));
+  }
+
+  close(): void {
+    this.#bound = null;
+    for (const remote of this.#others.values()) remote.end();
+  }
+
+  // ---- waiting
+
+  /** What the session has committed, or was told to wait for. */
+  #after(): CommitToken | null {
+    const { settings, lastCommit } = this.#session;
+    const { awaited } = settings.routes;
+    if (awaited === null || lastCommit === null) return awaited ?? lastCommit;
+    return awaited.offset > lastCommit.offset ? awaited : lastCommit;
+  }
+
+  /** Null: what was to be waited for is applied here, and what was committed by anybody may be read. */
+  #caughtUp(): Promise<void> | undefined {
+    // What the session itself has committed, the primary has.
+    const after = this.#replication.isPrimary ? this.#session.settings.routes.awaited : this.#after();
+    if (after !== null && after.offset > this.#applied) return this.#catchUp(after);
+    return this.#replication.readable() ?? undefined;
+  }
+
+  async #catchUp(after: CommitToken): Promise<void> {
+    const { statementTimeoutMs } = this.#session.settings.begins;
+    await this.#replication.appliedPast(offset(after.offset), statementTimeoutMs || waitMsMax);
+    this.#applied = after.offset;
+    await this.#replication.readable();
+  }
+
+  #isStale(): boolean {
+    const { stalenessMsMax } = this.#session.settings.routes;
+    if (stalenessMsMax === 0 || this.#replication.isPrimary) return false;
+    const { stalenessMs } = this.#replication;
+    return stalenessMs === null || stalenessMs > stalenessMsMax;
+  }
+
+  /** 55000, of which the node that asks for another one makes the best. */
+  #requireFresh(): void {
+    if (!this.#isStale()) return;
+    const { stalenessMs } = this.#replication;
+    const age = stalenessMs === null ? 'of unknown age' : `up to ${Math.ceil(stalenessMs)} ms old`;
+    throw new AlopexError('object_not_in_prerequisite_state', `what this replica has is ${age}`, {
+      hint: 'alopex.max_staleness says how old it may be.',
+    });
+  }
+
+  /** ParameterStatus, as PostgreSQL reports the end of recovery. */
+  #reportRole(): void {
+    const { isPrimary } = this.#replication;
+    if (isPrimary === this.#wasPrimary) return;
+    this.#wasPrimary = isPrimary;
+    this.#session.onSettingReported('in_hot_standby', isPrimary ? 'off' : 'on');
+  }
+}
+
+function textOf(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): RemoteText {
+  return { text: statement.source, hasQuestionMarks: statement.hasQuestionMarks, parameterTypes };
+}
+
+function runCall(
+  { statement, parameterTypes }: Prepared,
+  isWrite: boolean,
+  ends: boolean,
+  begins: Extract<RemoteCall, { readonly kind: 'run' }>['begins'] = null,
+): Extract<RemoteCall, { readonly kind: 'run' }> {
+  return { kind: 'run', ...textOf(statement, parameterTypes), isWrite, begins, ends };
+}
+
+/** There, the statement's text begins at its own first character. */
+function placed({ start }: ParsedStatement): (thrown: unknown) => never {
+  return (thrown) => {
+    const error = asAlopexError(thrown);
+    const { position } = error;
+    throw position === undefined ? error : error.with({ position: position + start });
+  };
+}
+
+/** Whether a request that failed so has left nothing there, and may be made again elsewhere. */
+function isNotBegun({ isBroken }: RemoteSession, { condition }: AlopexError): boolean {
+  return isBroken || condition === 'cannot_connect_now';
+}
+
+function noPrimary(): AlopexError {
+  return new AlopexError('cannot_connect_now', 'no node of the cluster takes writes now');
+}
+
+/** A transaction that went with its node has done nothing: 40001. */
+async function ofBound<Result>(remote: RemoteSession, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!remote.isBroken) throw cause;
+    throw new AlopexError('serialization_failure', 'could not serialize access: the primary has changed', {
+      hint: 'The transaction might succeed if retried.',
+      cause,
+    });
+  }
+}
+
+function unknown(cause: AlopexError): AlopexError {
+  return new AlopexError(
+    'statement_completion_unknown',
+    'the primary was lost before it answered the commit: the transaction may be committed or not',
+    { cause },
+  );
+}
