@@ -32,11 +32,9 @@ async function commitReplicated(
   drawn: ReadonlySet<number>,
 ): Promise<void> {
   const { engine, settings } = session;
-  const mode = settings.replicationMode;
+  transaction.durability = settings.replicationMode;
   if (drawn.size > 0) await commitDrawn(session, transaction, drawn);
   else await engine.transactions.commit(transaction);
   const { commitEnd } = transaction;
-  if (commitEnd === null) return;
-  session.lastCommit = { epoch: engine.log.epoch, offset: commitEnd };
-  await engine.replication?.acknowledged(commitEnd, mode);
+  if (commitEnd !== null) session.lastCommit = { epoch: engine.log.epoch, offset: commitEnd };
 }

@@ -1,7 +1,8 @@
 import type { NodeId, Offset } from '../../base/ids.ts';
+import type { Durability } from '../../query/txn/transaction.ts';
 
 /** How many copies a commit has when it is answered. DESIGN: sync = every replica in sync, semi-sync = a quorum, async = here. */
-export type ReplicationMode = 'sync' | 'semi-sync' | 'async';
+export type ReplicationMode = Durability;
 /** `nearest`: the node that the session is connected to. */
 export type ReadFrom = 'primary' | 'replica' | 'nearest';
 
@@ -44,8 +45,6 @@ export type Replication = {
   readonly status: ReplicationStatus;
   /** Null: this node may answer from its rows now, as of all that was committed. Else: wait; rejects where it may not. */
   readable(): Promise<void> | null;
-  /** Of a commit that ends at an offset: as many have it as the mode asks for. */
-  acknowledged(end: Offset, mode: ReplicationMode): Promise<void>;
   /** Everything below is applied here. */
   appliedPast(offset: Offset, timeoutMs: number): Promise<void>;
   /** How old at most what this node answers is; 0 on the primary, null where it does not know. */

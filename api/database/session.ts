@@ -366,8 +366,8 @@ export class EngineSession implements Session {
   ensureTransaction(): Transaction {
     if (this.#transaction !== null) return this.#transaction;
     const { isolation, isReadOnly } = this.settings.begins;
-    const readsOnly = isReadOnly || (this.engine.replication !== null && this.routing!.refusesWrites);
-    this.#transaction = this.engine.transactions.begin(isolation, readsOnly);
+    this.#transaction = this.engine.transactions.begin(isolation, isReadOnly);
+    this.routing?.begin(this.#transaction, isReadOnly);
     return this.#transaction;
   }
 

@@ -22,7 +22,7 @@ export class FakeNode implements Replication {
   /** Called before a request is answered. */
   onRequest: () => void | Promise<void> = () => {};
   readonly waitedFor: number[] = [];
-  readonly acknowledgedAs: string[] = [];
+  readonly committedAs: string[] = [];
 
   constructor(cluster: FakeCluster, self: number, engine: Engine) {
     this.#cluster = cluster;
@@ -30,6 +30,11 @@ export class FakeNode implements Replication {
     this.engine = engine;
     this.sessions = new RemoteSessions(engine);
     engine.replication = this;
+    const commit = engine.transactions.commit.bind(engine.transactions);
+    engine.transactions.commit = (transaction) => {
+      this.committedAs.push(transaction.durability);
+      return commit(transaction);
+    };
   }
 
   get isPrimary(): boolean {
@@ -63,9 +68,6 @@ export class FakeNode implements Replication {
   }
   readable(): Promise<void> | null {
     return null;
-  }
-  async acknowledged(_end: number, mode: string): Promise<void> {
-    this.acknowledgedAs.push(mode);
   }
   async appliedPast(end: number): Promise<void> {
     this.waitedFor.push(end);

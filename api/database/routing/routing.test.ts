@@ -328,12 +328,12 @@ describe('Routing: commits', () => {
       await run(session, "SET alopex.replication_mode = 'async'");
       await run(session, 'INSERT INTO t VALUES (4, 0)');
       await run(session, whoAnswers);
-      expect(cluster.node(1).acknowledgedAs).to.deep.equal(['semi-sync', 'sync', 'async']);
+      expect(cluster.node(1).committedAs).to.deep.equal(['semi-sync', 'sync', 'async']);
       await run(
         cluster.node(2).session({ 'alopex.replication_mode': 'async' }),
         'DELETE FROM t WHERE id = 4',
       );
-      expect(cluster.node(1).acknowledgedAs.at(-1)).to.equal('async');
+      expect(cluster.node(1).committedAs.at(-1)).to.equal('async');
     }));
 
   it('are waited for anywhere by their token', () =>

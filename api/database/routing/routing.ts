@@ -2,6 +2,7 @@ import { AlopexError, asAlopexError } from '../../../base/errors.ts';
 import { type NodeId, offset } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import type { Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
 import type { Portal } from '../contract.ts';
 import type { Replication } from '../replication.ts';
@@ -266,6 +267,12 @@ export class Routing {
   }
 
   // ---- the transaction
+
+  /** On a replica it may write all the same, elsewhere. */
+  begin(transaction: Transaction, isReadOnly: boolean): void {
+    transaction.isReadOnly = isReadOnly || this.refusesWrites;
+    transaction.durability = this.#session.settings.replicationMode;
+  }
 
   /** 40003 where the answer does not come. */
   async commit(): Promise<void> {
