@@ -22,6 +22,8 @@ import {
 /** What a node of a cluster has that a database alone does not. */
 export type ClusterOptions = {
   readonly self: NodeId;
+  /** The cluster's id. */
+  readonly name: string;
   /** Opens the mesh, where the node's key and the cluster's authority are known. */
   readonly openMesh: (handlers: MeshHandlers) => Promise<Mesh>;
   readonly limits?: Partial<RaftLimits>;
@@ -99,6 +101,10 @@ export class DatabaseNode implements SessionHost {
   }
   get mesh(): Mesh | null {
     return this.#cluster?.mesh ?? null;
+  }
+  /** The cluster's id; null where there is none. */
+  get cluster(): string | null {
+    return this.#cluster?.options.name ?? null;
   }
   get self(): NodeId | null {
     return this.#cluster?.options.self ?? null;

@@ -46,6 +46,8 @@ type Surroundings = {
   readonly onProblem: (problem: AlopexError) => void;
 };
 
+type Heard = { readonly highWatermark: Offset; readonly atMs: number };
+
 /** Callers that wait for a place of the log to be applied here. */
 const waitersMax = 65_536;
 const retryMs = 500;
@@ -70,6 +72,10 @@ export class Replica {
   /** Below it everything is applied, and shown. */
   #shown: Offset = offset(0);
   readonly #waits = new Waits(waitersMax);
+  /** When the leader last said how far it is, while this node shows as much. */
+  #freshMs: number | null = null;
+  /** What it said before that is not shown yet. */
+  #heard: Heard | null = null;
   /** The epoch that this node leads, or is about to. */
   #leads: Epoch | null = null;
   #isClosed = false;
@@ -91,6 +97,7 @@ export class Replica {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       handlers: {
         onStatus: (status) => this.#onStatus(status),
+        onHeard: (highWatermark) => this.#onHeard(highWatermark),
         onFlushed: (endOffset) => this.#attached.transactions.onFlushed(endOffset),
         onProposed: (batch, header) => {
           const { transactions, rows } = this.#attached;
@@ -131,6 +138,12 @@ export class Replica {
     return this.isPrimary ? this.#attached.log.highWatermark : this.#shown;
   }
 
+  /** How old what this node shows is at most, but for the time that a message takes; null: nobody said. */
+  get stalenessMs(): number | null {
+    if (this.isPrimary) return 0;
+    return this.#freshMs === null ? null : this.#clock.monotonicMs() - this.#freshMs;
+  }
+
   /** Null: this node may answer from its rows now, as of all that was committed before (a replica: that it knows of). */
   readable(): Promise<void> | null {
     if (this.#leads === null) return null;
@@ -154,6 +167,18 @@ export class Replica {
     if (parts === null || this.#isClosed) return;
     if (parts.transactions.isLeading) this.#waits.reach(parts.log.highWatermark);
     else this.#follow();
+  }
+
+  /** The leader said that everything below is committed. */
+  #onHeard(highWatermark: Offset): void {
+    const heard = { highWatermark, atMs: this.#clock.monotonicMs() };
+    if (this.#shown >= highWatermark) this.#isFresh(heard);
+    else this.#heard ??= heard;
+  }
+
+  #isFresh({ atMs }: Heard): void {
+    this.#freshMs = atMs;
+    this.#heard = null;
   }
 
   // ---- following
@@ -188,6 +213,7 @@ export class Replica {
     this.#catalogSeen = rows.applied.offset > log.highWatermark ? -1 : folded;
     transactions.publish(catalog);
     this.#shown = offset(Math.min(rows.followed, log.highWatermark));
+    if (this.#heard !== null && this.#shown >= this.#heard.highWatermark) this.#isFresh(this.#heard);
     this.#waits.reach(this.#shown);
   }
 
@@ -206,6 +232,9 @@ export class Replica {
       if (transactions.isLeading) void this.#tell();
       else void this.#takeOver(status.epoch, log.endOffset);
     } else if (status.role !== 'leader' && this.#leads !== null) this.#stopLeading();
+    // Commits would keep the next leader from catching up; where the transfer comes to nothing, they go on.
+    if (status.transferTo !== null) transactions.hold();
+    else if (status.role === 'leader') transactions.resume();
     this.#tell();
   }
 

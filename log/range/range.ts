@@ -30,8 +30,10 @@ import { firstState, type GroupState, type GroupStates, type MembershipRecord } 
 import type { Ticker, Ticking } from './ticker.ts';
 
 export type RangeHandlers = {
-  /** The role, the epoch, the leader or the membership is another one. */
+  /** The role, the epoch, the leader, the one that it hands over to, or the membership is another one. */
   onStatus(status: RaftStatus): void;
+  /** The leader said, now, how much is committed. */
+  onHeard(highWatermark: Offset): void;
   /** Durable here. */
   onFlushed(endOffset: Offset): void;
   /** The consensus appended a batch of its own. */
@@ -154,6 +156,8 @@ export class Range implements LogReplication, Ticking {
   receive(from: NodeId, bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
     this.step({ kind: 'message', from, message });
+    if (message.kind === 'append' && !this.#isClosed && this.#group.status.leader === from)
+      this.#options.handlers.onHeard(message.highWatermark);
   }
 
   onUnreachable(peer: NodeId): void {
@@ -336,6 +340,7 @@ export class Range implements LogReplication, Ticking {
       told.role === status.role &&
       told.epoch === status.epoch &&
       told.leader === status.leader &&
+      told.transferTo === status.transferTo &&
       told.membership === status.membership
     )
       return;

@@ -8,6 +8,7 @@ export const wellKnown = {
   objectsTable: 1,
   sequencesTable: 2,
   nextIdSetting: 3,
+  clusterSetting: 4,
   database: 5,
   role: 10,
   pgCatalog: 11,

@@ -1,0 +1,333 @@
+import { createHash } from 'node:crypto';
+import type { Timer } from '../../base/env/env.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { type NodeId, nodeId } from '../../base/ids.ts';
+import type { FollowerStatus, Member, MembershipChange, RaftStatus } from '../../log/raft/contract.ts';
+import type { Range } from '../../log/range/range.ts';
+import type { Engine } from '../database/engine.ts';
+import type {
+  ClusterAdmin,
+  JoinAnswer,
+  JoinRequest,
+  ReplicationMode,
+  VerifiedTable,
+} from '../database/replication.ts';
+import { type ClusterSettings, changeClusterSettings, clusterSettings } from './cluster-settings.ts';
+import type { DatabaseNode } from './node.ts';
+import {
+  checksums,
+  compared,
+  decodeChecksums,
+  decodePosition,
+  encodeChecksums,
+  encodePosition,
+  type TableChecksum,
+  verifyRequest,
+} from './verify.ts';
+
+/** What the admin needs of the node's keys. */
+export type Signer = {
+  /** Makes the cluster where there is none yet: this node is its first. */
+  found(): Promise<void>;
+  /** Throws 55000 where this node has no authority's key. */
+  sign(
+    certificateRequest: string,
+    node: NodeId,
+  ): Promise<{ readonly certificate: string; readonly authority: string }>;
+};
+
+/** Of the nodes' requests to each other: give me the lead. */
+const transferRequest = 'transfer';
+
+/** Between two looks at what has been waited for. */
+const lookMs = 100;
+const tokensMax = 1000;
+const tokenBytes = 24;
+const verifyTimeoutMs = 600_000;
+
+/** What operators ask of a node, and what a primary does by itself: replicas that have caught up become voters. */
+export class NodeAdmin implements ClusterAdmin {
+  readonly #node: DatabaseNode;
+  readonly #signer: Signer;
+  readonly #promotesAtFirst: boolean;
+  readonly #onProblem: (problem: AlopexError) => void;
+  #timer: Timer | null = null;
+  #isPromoting = false;
+
+  /** `promotesAtFirst`: replicas of a cluster that this node founds become voters without being asked for. */
+  constructor(
+    node: DatabaseNode,
+    signer: Signer,
+    promotesAtFirst: boolean,
+    onProblem: (problem: AlopexError) => void,
+  ) {
+    this.#node = node;
+    this.#signer = signer;
+    this.#promotesAtFirst = promotesAtFirst;
+    this.#onProblem = onProblem;
+    node.handle(transferRequest, async (from) => {
+      this.#range.step({ kind: 'transfer', to: from });
+      return new Uint8Array(0);
+    });
+    node.handle(verifyRequest, async (_, body) => {
+      const position = decodePosition(body);
+      const { engine } = node;
+      await engine.replica?.appliedPast(position.offset);
+      return encodeChecksums(await checksums(engine, position));
+    });
+  }
+
+  get #engine(): Engine {
+    return this.#node.engine;
+  }
+  get #range(): Range {
+    const { replica } = this.#engine;
+    if (replica !== null) return replica.range;
+    throw new AlopexError('object_not_in_prerequisite_state', 'this database has no replicas', {
+      hint: 'Start one with: alopex-server --mode replica --primary <host:port of this server>',
+    });
+  }
+
+  #requirePrimary(): void {
+    if (this.#node.isPrimary) return;
+    const { leader, membership } = this.#range.status;
+    const client = membership.members.find(({ id }) => id === leader)?.client;
+    const hint = client === undefined ? 'The cluster has no primary now.' : `The primary is ${client}.`;
+    throw new AlopexError('cannot_connect_now', 'this node is not the primary', { hint });
+  }
+
+  // ---- joining
+
+  async join(request: JoinRequest): Promise<JoinAnswer> {
+    if (this.#engine.replica !== null) this.#requirePrimary();
+    else await this.#signer.found();
+    const replaced =
+      this.#range.status.membership.members.find(({ mesh }) => mesh === request.mesh)?.id ?? null;
+    let node = nodeId(0);
+    const settings = await this.#change((before) => {
+      const tokens = request.isLoopback ? before.tokens : this.#tokensWithout(before, request.token);
+      node = nodeId(before.nextNode);
+      return {
+        ...before,
+        tokens,
+        nextNode: before.nextNode + 1,
+        witnesses: request.role === 'witness' ? [...before.witnesses, node] : before.witnesses,
+        replaces: replaced === null ? before.replaces : [...before.replaces, { node, old: replaced }],
+      };
+    });
+    const signed = await this.#signer.sign(request.certificateRequest, node);
+    const { mesh, client } = request;
+    await this.#range.changeMembership({ kind: 'add', member: { id: node, role: 'learner', mesh, client } });
+    this.promoteSoon();
+    return { node, cluster: settings.cluster, ...signed, members: this.#range.status.membership.members };
+  }
+
+  #tokensWithout({ tokens }: ClusterSettings, token: string | null): ClusterSettings['tokens'] {
+    const nowMs = this.#engine.env.clock.wallMs();
+    const hash = token === null ? null : hashOf(token);
+    if (!tokens.some((each) => each.hash === hash && each.expiresMs > nowMs)) {
+      throw new AlopexError(
+        'invalid_authorization_specification',
+        'the join token is missing, used or expired',
+        {
+          hint: 'Make one on the primary with: alopex-cli replication token',
+        },
+      );
+    }
+    return tokens.filter((each) => each.hash !== hash && each.expiresMs > nowMs);
+  }
+
+  async createJoinToken(lifetimeMs: number): Promise<string> {
+    if (this.#engine.replica !== null) this.#requirePrimary();
+    else await this.#signer.found();
+    const { clock, random } = this.#engine.env;
+    const token = Buffer.from(random.bytes(tokenBytes)).toString('base64url');
+    const expiresMs = clock.wallMs() + lifetimeMs;
+    await this.#change((before) => ({
+      ...before,
+      tokens: [...before.tokens, { hash: hashOf(token), expiresMs }].slice(-tokensMax),
+    }));
+    return token;
+  }
+
+  #change(change: (before: ClusterSettings) => ClusterSettings): Promise<ClusterSettings> {
+    return changeClusterSettings(this.#engine, (before) => change(before ?? this.#firstSettings()));
+  }
+
+  #firstSettings(): ClusterSettings {
+    const cluster = this.#node.cluster ?? '';
+    const promotes = this.#promotesAtFirst;
+    return { cluster, nextNode: 2, mode: 'semi-sync', promotes, witnesses: [], replaces: [], tokens: [] };
+  }
+
+  // ---- learners become voters
+
+  /** Looks for those that have caught up, now and then, while this node is the primary. */
+  promoteSoon(): void {
+    this.#timer ??= this.#engine.env.clock.setTimer(lookMs, () => {
+      this.#timer = null;
+      this.#promote().catch((error: unknown) => this.#onProblem(asAlopexError(error)));
+    });
+  }
+
+  async #promote(): Promise<void> {
+    if (this.#isPromoting || !this.#node.isPrimary) return;
+    this.#isPromoting = true;
+    try {
+      const settings = clusterSettings(this.#engine.transactions.catalog);
+      const { membership, followers } = this.#range.status;
+      const learners = membership.members.filter(({ role }) => role === 'learner');
+      if (settings === null || learners.length === 0) return;
+      for (const member of learners) {
+        const follower = followers.find(({ id }) => id === member.id);
+        const isWanted = settings.promotes || settings.witnesses.includes(member.id);
+        if (isWanted && this.#hasCaughtUp(follower))
+          await this.#attempt(promotion(member, settings, membership));
+      }
+      this.promoteSoon();
+    } finally {
+      this.#isPromoting = false;
+    }
+  }
+
+  #hasCaughtUp(follower: FollowerStatus | undefined): boolean {
+    return follower !== undefined && follower.isInSync && follower.mode === 'replicate';
+  }
+
+  /** What cannot be now is tried again at the next look. */
+  async #attempt(change: MembershipChange): Promise<void> {
+    try {
+      await this.#range.changeMembership(change);
+    } catch (error) {
+      if (asAlopexError(error).condition !== 'object_not_in_prerequisite_state') throw error;
+    }
+  }
+
+  async enable(replicas: number, timeoutMs: number): Promise<void> {
+    this.#requirePrimary();
+    const others = ({ membership }: RaftStatus): number => membership.members.length - 1;
+    const voters = ({ membership }: RaftStatus): number =>
+      membership.members.filter(({ role }) => role === 'voter').length - 1;
+    const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
+    const inSync = (status: RaftStatus): number =>
+      status.followers.filter((each) => this.#hasCaughtUp(each)).length;
+    const here = await this.#until(untilMs, (status) => inSync(status) >= replicas);
+    if (!here) {
+      const status = this.#range.status;
+      throw new AlopexError(
+        'object_not_in_prerequisite_state',
+        `${replicas} replicas were asked for, and ${inSync(status)} have joined and caught up`,
+        {
+          detail: `${others(status)} nodes have joined.`,
+          hint: 'Start replicas with: alopex-server --mode replica --primary <host:port>',
+        },
+      );
+    }
+    await this.#change((before) => ({ ...before, promotes: true }));
+    this.promoteSoon();
+    if (await this.#until(untilMs, (status) => voters(status) >= replicas)) return;
+    throw new AlopexError('object_not_in_prerequisite_state', 'the replicas have not become voters in time', {
+      hint: 'They do once they have caught up; replication status shows it.',
+    });
+  }
+
+  /** False: not by then. */
+  async #until(untilMs: number, isSo: (status: RaftStatus) => boolean): Promise<boolean> {
+    const { clock } = this.#engine.env;
+    while (this.#engine.replica === null || !isSo(this.#range.status)) {
+      if (clock.monotonicMs() >= untilMs) return false;
+      await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
+    }
+    return true;
+  }
+
+  // ---- who leads
+
+  async promote(isForced: boolean, timeoutMs: number): Promise<void> {
+    if (this.#node.isPrimary) return;
+    const range = this.#range;
+    const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
+    const { leader } = range.status;
+    if (isForced) range.step({ kind: 'force' });
+    else if (leader === null) {
+      throw new AlopexError(
+        'object_not_in_prerequisite_state',
+        'the cluster has no primary that could hand over',
+        {
+          hint: 'Where a quorum is gone for good, promote --force makes this node the primary, and may lose what the others have.',
+        },
+      );
+    } else await this.#node.mesh?.request(leader, transferRequest, new Uint8Array(0));
+    if (await this.#until(untilMs, () => this.#node.isPrimary)) return;
+    throw new AlopexError('object_not_in_prerequisite_state', 'this node has not become the primary in time');
+  }
+
+  async demote(timeoutMs: number): Promise<void> {
+    this.#requirePrimary();
+    const range = this.#range;
+    const { membership, followers } = range.status;
+    const [next] = followers
+      .filter(({ id }) => membership.members.some((member) => member.id === id && member.role === 'voter'))
+      .filter((each) => this.#hasCaughtUp(each))
+      .sort((left, right) => right.match - left.match);
+    if (next === undefined)
+      throw new AlopexError('object_not_in_prerequisite_state', 'no other voter has caught up');
+    const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
+    range.step({ kind: 'transfer', to: next.id });
+    const isElsewhere = (status: RaftStatus): boolean => status.role !== 'leader' && status.leader !== null;
+    if (await this.#until(untilMs, isElsewhere)) return;
+    throw new AlopexError('object_not_in_prerequisite_state', 'the lead was not taken over in time');
+  }
+
+  async setMode(mode: ReplicationMode): Promise<void> {
+    this.#requirePrimary();
+    await this.#change((before) => ({ ...before, mode }));
+  }
+
+  async remove(node: NodeId): Promise<void> {
+    this.#requirePrimary();
+    if (!this.#range.status.membership.members.some(({ id }) => id === node))
+      throw new AlopexError('undefined_object', `node ${node} is not a member`);
+    await this.#range.changeMembership({ kind: 'remove', id: node });
+  }
+
+  async verify(): Promise<readonly VerifiedTable[]> {
+    this.#requirePrimary();
+    const engine = this.#engine;
+    const { self, mesh } = this.#node;
+    const position = { offset: engine.log.highWatermark, timestamp: engine.transactions.visible };
+    const others = this.#range.status.membership.members.filter(
+      ({ id, role }) => id !== self && role !== 'witness',
+    );
+    const answers = await Promise.all(
+      others.map(async ({ id }): Promise<[NodeId, readonly TableChecksum[]]> => {
+        const body = await mesh!.request(id, verifyRequest, encodePosition(position), verifyTimeoutMs);
+        return [id, decodeChecksums(body)];
+      }),
+    );
+    const own = await checksums(engine, position);
+    return compared(position, self!, new Map([[self!, own], ...answers]));
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+}
+
+/** A witness gets its role; a node in another's place takes it in the same change. */
+function promotion(
+  member: Member,
+  { witnesses, replaces }: ClusterSettings,
+  { members }: RaftStatus['membership'],
+): MembershipChange {
+  const role = witnesses.includes(member.id) ? 'witness' : 'voter';
+  const old = replaces.find(({ node }) => node === member.id)?.old;
+  const isThere = old !== undefined && members.some(({ id }) => id === old);
+  return isThere
+    ? { kind: 'replace', id: old, member: { ...member, role } }
+    : { kind: 'change', member: { ...member, role } };
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}

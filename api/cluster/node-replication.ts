@@ -1,0 +1,117 @@
+import type { Clock } from '../../base/env/env.ts';
+import { AlopexError } from '../../base/errors.ts';
+import type { NodeId, Offset } from '../../base/ids.ts';
+import type { Member, RaftStatus } from '../../log/raft/contract.ts';
+import type { Engine } from '../database/engine.ts';
+import type { Replica } from '../database/replica.ts';
+import type { NodeStatus, Replication, ReplicationMode, ReplicationStatus } from '../database/replication.ts';
+import { clusterSettings } from './cluster-settings.ts';
+import type { DatabaseNode } from './node.ts';
+
+/** Voters with which the loss of one leaves a majority. */
+const automaticVoters = 3;
+
+/** What the sessions of one engine ask of their node. */
+export class NodeReplication implements Replication {
+  readonly self: NodeId;
+  readonly #node: DatabaseNode;
+  readonly #engine: Engine;
+  readonly #replica: Replica;
+  readonly #clock: Clock;
+
+  constructor(node: DatabaseNode, engine: Engine, replica: Replica, self: NodeId) {
+    this.#node = node;
+    this.#engine = engine;
+    this.#replica = replica;
+    this.#clock = engine.env.clock;
+    this.self = self;
+  }
+
+  get isPrimary(): boolean {
+    return this.#replica.isPrimary;
+  }
+  get primary(): NodeId | null {
+    return this.#replica.range.status.leader;
+  }
+  get primaryClient(): string | null {
+    const { leader, membership } = this.#replica.range.status;
+    const client = membership.members.find(({ id }) => id === leader)?.client ?? '';
+    return client === '' ? null : client;
+  }
+  get mode(): ReplicationMode {
+    return clusterSettings(this.#engine.transactions.catalog)?.mode ?? 'semi-sync';
+  }
+  get stalenessMs(): number | null {
+    return this.#replica.stalenessMs;
+  }
+
+  readable(): Promise<void> | null {
+    return this.#replica.readable();
+  }
+
+  appliedPast(offset: Offset, timeoutMs: number): Promise<void> {
+    const reached = this.#replica.appliedPast(offset);
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.setTimer(timeoutMs, () =>
+        reject(
+          new AlopexError('query_canceled', `the log was not applied up to offset ${offset} in time`, {
+            detail: `This node has applied it up to ${this.#replica.shown}.`,
+          }),
+        ),
+      );
+      const end = (settle: () => void): void => {
+        timer.cancel();
+        settle();
+      };
+      reached.then(
+        () => end(resolve),
+        (error: unknown) => end(() => reject(error)),
+      );
+    });
+  }
+
+  request(to: NodeId, name: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    const { mesh } = this.#node;
+    if (mesh === null) throw new AlopexError('cannot_connect_now', 'this node is not in a cluster yet');
+    return mesh.request(to, name, body, timeoutMs);
+  }
+
+  get status(): ReplicationStatus {
+    const status = this.#replica.range.status;
+    const { log, transactions } = this.#engine;
+    return {
+      cluster: clusterSettings(transactions.catalog)?.cluster ?? '',
+      mode: this.mode,
+      epoch: status.epoch,
+      highWatermark: log.highWatermark,
+      applied: this.#replica.shown,
+      nodes: status.membership.members.map((member) => this.#nodeStatus(member, status)),
+      failover: failoverOf(status),
+    };
+  }
+
+  #nodeStatus({ id, role, client, mesh }: Member, status: RaftStatus): NodeStatus {
+    const follower = status.followers.find((each) => each.id === id);
+    const isSelf = id === this.self;
+    const heardMs = follower?.heardMs ?? null;
+    const roleNow = role === 'voter' ? (id === status.leader ? 'primary' : 'replica') : role;
+    return {
+      id,
+      role: roleNow,
+      client,
+      mesh,
+      isSelf,
+      match: isSelf ? this.#engine.log.flushedOffset : (follower?.match ?? null),
+      isInSync: isSelf || (follower?.isInSync ?? false),
+      silentMs: isSelf ? 0 : heardMs === null ? null : Math.max(0, this.#clock.monotonicMs() - heardMs),
+    };
+  }
+}
+
+function failoverOf({ membership }: RaftStatus): string {
+  const voters = membership.members.filter(({ role }) => role !== 'learner').length;
+  if (voters >= automaticVoters) return 'automatic';
+  return voters === 1
+    ? 'none: no other node has a vote'
+    : 'by hand: with two voters neither is a majority; add a witness, or promote --force the one that is left';
+}
