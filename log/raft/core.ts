@@ -45,6 +45,11 @@ export class RaftCore {
     return this.log.memberships.current.quorum;
   }
 
+  /** Whether this node stands for election when it hears no leader. */
+  get mayStand(): boolean {
+    return this.log.memberships.mayNeed(this.self, this.log.highWatermark);
+  }
+
   /** §3.8: goes to the disk before anything that is said because of it. */
   setVote(epoch: Epoch, votedFor: NodeId | null): void {
     invariant(epoch >= this.epoch, `epoch ${epoch} after ${this.epoch}`);

@@ -20,7 +20,7 @@ const noFollowers: readonly FollowerStatus[] = [];
  * Invariants:
  * - §3.4, election safety: one leader an epoch. A vote is given once an epoch, and kept before it is said.
  * - §6.4.1: who heard a leader votes for nobody for an election timeout, unless that leader wants it (§3.10).
- * - Who has no vote in the newest membership of its log never stands for election.
+ * - Who has no vote in what is committed, nor in what its log has after it, never stands for election.
  */
 export class RaftGroup {
   readonly #core: RaftCore;
@@ -44,7 +44,7 @@ export class RaftGroup {
   nextDeadlineMs(): number | null {
     const role = this.#role;
     if (role.kind === 'leader' || role.kind === 'candidate') return role.deadlineMs;
-    return role.isQuiet || !this.#core.quorum.has(this.#core.self) ? null : role.deadlineMs;
+    return role.isQuiet || !this.#core.mayStand ? null : role.deadlineMs;
   }
 
   get status(): RaftStatus {
@@ -119,11 +119,11 @@ export class RaftGroup {
   }
 
   #onTick(): void {
-    const { nowMs, quorum, self } = this.#core;
+    const { mayStand, nowMs } = this.#core;
     const role = this.#role;
     if (role.kind === 'leader') role.onTick();
     else if (nowMs < role.deadlineMs || (role.kind === 'follower' && role.isQuiet)) return;
-    else if (quorum.has(self)) this.#campaign(true, false);
+    else if (mayStand) this.#campaign(true, false);
     else if (role.kind === 'candidate') this.#follow(this.#core.epoch, null);
   }
 
@@ -155,7 +155,7 @@ export class RaftGroup {
         return;
       case 'timeout-now':
         if (message.epoch > core.epoch) this.#follow(message.epoch, from);
-        if (this.#role.kind !== 'leader' && core.quorum.has(core.self)) this.#campaign(false, true);
+        if (this.#role.kind !== 'leader' && core.mayStand) this.#campaign(false, true);
         return;
       default:
         unreachable(message);

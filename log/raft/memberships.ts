@@ -40,6 +40,19 @@ export class MembershipHistory {
     return (this.#placed.findLast(({ endOffset }) => endOffset <= place) ?? this.#placed[0]!).membership;
   }
 
+  /**
+   * Whether `id` has a vote in what is committed or in anything after it. Who is removed may still be needed until that is
+   * committed: it may be the only one that has it (§4.2.2).
+   */
+  mayNeed(id: NodeId, highWatermark: Offset): boolean {
+    for (let index = this.#placed.length - 1; index >= 0; index--) {
+      const { endOffset, quorum } = this.#placed[index]!;
+      if (quorum.has(id)) return true;
+      if (endOffset <= highWatermark) return false;
+    }
+    return false;
+  }
+
   append(endOffset: Offset, membership: Membership): void {
     this.#placed.push({ endOffset, membership, quorum: new Quorum(membership) });
   }

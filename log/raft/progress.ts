@@ -59,7 +59,7 @@ export class FollowerProgress {
   /** Bytes that may still be sent to it now; 0: wait. */
   get window(): number {
     const { inflightBytesMax, inflightMessagesMax, messageBytesMax } = this.#limits;
-    if (this.mode === 'snapshot' || (this.mode === 'probe' && this.isProbing)) return 0;
+    if (this.mode === 'probe' && this.isProbing) return 0;
     if (this.#inflight.length >= inflightMessagesMax) return 0;
     return Math.min(messageBytesMax, Math.max(0, inflightBytesMax - this.#inflightBytes));
   }
@@ -72,11 +72,12 @@ export class FollowerProgress {
   }
 
   sent(end: Offset, bytes: number): void {
-    this.next = end;
+    // A probe that is refused is known by its place, which stays until it is answered.
     if (this.mode === 'probe') {
       this.isProbing = true;
       return;
     }
+    this.next = end;
     this.#inflight.push({ endOffset: end, bytes });
     this.#inflightBytes += bytes;
   }

@@ -51,12 +51,14 @@ export class Replication {
   /** Sends what is next, where something is and may be: first it is read. */
   advance(follower: FollowerProgress): void {
     const { log, outbox } = this.#core;
-    if (follower.isReading) return;
-    const window = follower.window;
-    if (window === 0) return;
+    if (follower.isReading || follower.mode === 'snapshot') return;
     if (follower.next < log.startOffset) {
       this.#sendSnapshot(follower);
-    } else if (!follower.isAligned) {
+      return;
+    }
+    const window = follower.window;
+    if (window === 0) return;
+    if (!follower.isAligned) {
       this.#sendEmpty(follower, false);
       follower.isProbing = true;
     } else if (follower.next < log.endOffset) {
@@ -97,7 +99,10 @@ export class Replication {
     invariant(match <= log.endOffset, `a follower has ${match} of a log that ends at ${log.endOffset}`);
     if (follower.mode === 'snapshot') {
       // What it acknowledged long ago may come late: only a step forward says that it has been restored.
-      if (match <= follower.match || match < log.startOffset) return;
+      if (match <= follower.match || match < log.startOffset) {
+        this.#resendSnapshot(follower);
+        return;
+      }
       follower.probe(match, true);
     }
     follower.accept(match, log.endOffset, nowMs);
@@ -113,6 +118,10 @@ export class Replication {
     const isStale =
       mode === 'probe' ? previousOffset !== next : previousOffset > next || previousOffset < match;
     if (isStale) return;
+    if (previousOffset <= this.#core.log.startOffset) {
+      this.#sendSnapshot(follower);
+      return;
+    }
     const hint = this.#hint(message);
     if (hint.place >= previousOffset) return;
     if (hint.place >= match) follower.probe(hint.place, hint.isAligned);
