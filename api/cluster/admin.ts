@@ -191,7 +191,7 @@ export class NodeAdmin implements ClusterAdmin {
   }
 
   #hasCaughtUp(follower: FollowerStatus | undefined): boolean {
-    return follower !== undefined && follower.isInSync && follower.mode === 'replicate';
+    return follower?.isInSync === true && follower.mode === 'replicate';
   }
 
   /** What cannot be now is tried again at the next look. */

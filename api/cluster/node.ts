@@ -226,7 +226,10 @@ export class DatabaseNode implements SessionHost {
       send: (to, range, message) => mesh.send(to, range, message),
       onStatus: (status, isPrimary) => this.#onStatus(cluster, status, isPrimary),
       onSnapshotNeeded: (leader) => this.#install(cluster, leader),
-      onFailed: (error) => this.onFailed(error),
+      onFailed: (error) => {
+        this.#options.onProblem(error);
+        this.onFailed(error);
+      },
     };
   }
 
