@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { Simulation } from '../../base/env/simulated/simulation.ts';
 import type { Env } from '../../base/env/env.ts';
+import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
 import type { Member, MemberRole } from '../../log/raft/contract.ts';
 import { loadParser } from '../../query/sql/parse.ts';
@@ -10,7 +10,11 @@ import { Hub } from './hub.fixture.ts';
 import { DatabaseNode } from './node.ts';
 import { NodeReplication } from './node-replication.ts';
 
-type TestNode = { readonly node: DatabaseNode; readonly admin: NodeAdmin; readonly database: EmbeddedDatabase };
+type TestNode = {
+  readonly node: DatabaseNode;
+  readonly admin: NodeAdmin;
+  readonly database: EmbeddedDatabase;
+};
 
 function member(id: NodeId, role: MemberRole): Member {
   return { id, role, mesh: `n${id}:1`, client: `n${id}:5432` };
@@ -37,13 +41,12 @@ class TestCluster {
       connectionsMax: 100,
       settings: {},
       limits,
-      onProblem: (problem) => { console.log(problem); this.problems.push(`${number}: ${problem.condition}: ${problem.message}`); },
+      onProblem: (problem) => this.problems.push(`${number}: ${problem.condition}: ${problem.message}`),
       cluster: isFirst ? null : cluster,
     });
     const signer = {
       found: async () => {
-        if (node.self === null)
-          await node.found(cluster, { members: [member(self, 'voter')], outgoing: [] });
+        if (node.self === null) await node.found(cluster, { members: [member(self, 'voter')], outgoing: [] });
       },
       sign: async () => ({ certificate: '', authority: '' }),
     };
@@ -78,7 +81,7 @@ describe('nodes of a cluster', () => {
     const cluster = new TestCluster();
     const [a, b, c] = ['n1', 'n2', 'n3'].map((name) => cluster.simulation.machine(name));
     await a!.run(async (env) => {
-      console.log('opening'); const { database } = await cluster.open(env, 1); console.log('opened');
+      const { database } = await cluster.open(env, 1);
       await database.query('CREATE TABLE t (id int PRIMARY KEY, v text)');
       await database.query(`INSERT INTO t SELECT n, 'row ' || n FROM generate_series(1, 1000) AS n`);
       await database.query('CREATE INDEX ON t (v)');
@@ -105,11 +108,13 @@ describe('nodes of a cluster', () => {
     expect(verified.filter(({ isEqual }) => !isEqual)).to.deep.equal([]);
     expect(verified.length).to.be.greaterThan(3);
     expect(cluster.problems).to.deep.equal([]);
-    expect(new NodeReplication(
-      cluster.nodes.get(2)!.node,
-      cluster.nodes.get(2)!.node.engine,
-      cluster.nodes.get(2)!.node.engine.replica!,
-      nodeId(2),
-    ).status.failover).to.equal('automatic');
+    expect(
+      new NodeReplication(
+        cluster.nodes.get(2)!.node,
+        cluster.nodes.get(2)!.node.engine,
+        cluster.nodes.get(2)!.node.engine.replica!,
+        nodeId(2),
+      ).status.failover,
+    ).to.equal('automatic');
   });
 });

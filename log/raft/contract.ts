@@ -225,6 +225,11 @@ export type RaftOptions = {
   readonly highWatermark: Offset;
   /** At the snapshot, then each change that the log has after it, with its end offset. */
   readonly memberships: readonly { readonly endOffset: Offset; readonly membership: Membership }[];
+  /**
+   * The log was this node's alone until now: `hardState` has its vote for itself in an epoch of its own, and it leads from
+   * the first step on.
+   */
+  readonly founds?: boolean;
   /** Whole numbers in [0, 2^32), for election timeouts. */
   readonly random: () => number;
   readonly nowMs: number;

@@ -32,6 +32,17 @@ export class RaftGroup {
     // Nobody else can have been elected: there is nothing to wait for.
     if (this.#core.quorum.isOnly(options.self)) following.deadlineMs = options.nowMs;
     this.#role = following;
+    if (options.founds === true) this.#role = this.#found();
+  }
+
+  #found(): Leadership {
+    const { quorum, self, votedFor, epoch, log } = this.#core;
+    invariant(
+      quorum.isOnly(self) && votedFor === self,
+      'who founds a group is its only voter, and has its vote',
+    );
+    invariant(epoch > log.epochs.last, 'an epoch has one leader');
+    return this.#lead();
   }
 
   step(input: Input, nowMs: number): Ready {

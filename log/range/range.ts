@@ -1,6 +1,13 @@
 import type { Clock, Disk, Random } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
-import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
+import {
+  type Epoch,
+  epoch as epochOf,
+  type NodeId,
+  type Offset,
+  offset,
+  type RangeId,
+} from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { LogReplication } from '../log.ts';
 import { decodeMessage, encodeMessage, entryOf } from '../raft/codec.ts';
@@ -106,29 +113,29 @@ export class Range implements LogReplication, Ticking {
   async start(log: SegmentedLog, first: Membership | null): Promise<void> {
     const { id, self, states, clock, random, ticker, limits } = this.#options;
     this.#log = log;
-    const epochs = epochStarts(log);
-    let memberships = keptMemberships(this.#state.memberships, log, epochs);
+    let memberships = keptMemberships(this.#state.memberships, log, epochStarts(log));
     if (first !== null) {
-      memberships = [{ endOffset: log.startOffset, epoch: epochs[0]?.epoch ?? log.epoch, membership: first }];
-      const hardState = { epoch: log.epoch, votedFor: null };
+      memberships = [{ endOffset: log.startOffset, epoch: log.segments[0]!.epoch, membership: first }];
+      const hardState = { epoch: epochOf(log.epoch + 1), votedFor: self };
       this.#state = { ...this.#state, hardState, memberships };
       await states.save(id, this.#state);
       while (log.flushedOffset < log.endOffset) await log.committed(log.endOffset);
+      // From here to the first step nothing is waited for: whatever is appended belongs to the range.
       log.replicate(this);
-    }
-    memberships = [...memberships, ...(await membershipsAbove(log, memberships))];
+    } else memberships = [...memberships, ...(await membershipsAbove(log, memberships))];
     this.#state = { ...this.#state, memberships };
     const start = this.#state.starts.find((each) => each.offset === log.startOffset);
     const nowMs = clock.monotonicMs();
     this.#group = new RaftGroup({
       self,
       hardState: this.#state.hardState,
-      epochs,
+      epochs: epochStarts(log),
       startOffset: log.startOffset,
       startEpoch: start?.epoch ?? (0 as Epoch),
       endOffset: log.flushedOffset,
       highWatermark: log.highWatermark,
       memberships,
+      founds: first !== null,
       random: () => random.uint32(),
       nowMs,
       ...(limits === undefined ? {} : { limits }),
