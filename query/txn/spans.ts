@@ -77,7 +77,8 @@ export type WrittenKeys = {
 type RecentCommit = { readonly timestamp: Timestamp; readonly writes: readonly WrittenKeys[] };
 
 /**
- * Writes of recent commits, kept only while a serializable transaction runs: a commit is checked against what
+ * Writes of recent commits, kept while a serializable transaction runs, and those of serializable ones until they are
+ * visible: a commit is checked against what
  * was written since its snapshot (backward validation; Kung and Robinson, "On Optimistic Methods for Concurrency
  * Control", 1981). Commits that pass are serializable in the order of their timestamps; a transaction that
  * wrote nothing is serializable at its snapshot, and needs no check.
@@ -98,9 +99,10 @@ export class RecentWrites {
     this.#readers.set(transaction, snapshot);
   }
 
-  end(transaction: number): void {
+  /** `visible`: whoever begins now reads there, and has to be checked against what was placed and is not seen yet. */
+  end(transaction: number, visible: Timestamp): void {
     if (!this.#readers.delete(transaction)) return;
-    let oldest = Number.POSITIVE_INFINITY;
+    let oldest: number = visible;
     for (const snapshot of this.#readers.values()) oldest = Math.min(oldest, snapshot);
     this.#forget((commit) => commit.timestamp <= oldest);
   }

@@ -354,13 +354,13 @@ export class Transactions {
     if (transaction.spans !== null) {
       this.#recent.validate(transaction.spans, this.snapshot(transaction));
       // Only now: without a reader left, what was written meanwhile is forgotten.
-      this.#recent.end(transaction.id);
+      this.#recent.end(transaction.id, this.#visible);
     }
   }
 
-  /** What serializable transactions that run are checked against. */
-  #written({ pending }: Transaction): readonly WrittenKeys[] | null {
-    return this.#recent.isWatched ? writtenKeys(pending) : null;
+  /** What serializable transactions are checked against: those that run, and those that begin before this is visible. */
+  #written({ pending, spans }: Transaction): readonly WrittenKeys[] | null {
+    return spans !== null || this.#recent.isWatched ? writtenKeys(pending) : null;
   }
 
   #decideAt(
@@ -381,7 +381,7 @@ export class Transactions {
     transaction.state = state;
     if (state === 'aborted') abortFollowers(transaction, 0);
     this.#active.delete(transaction);
-    if (transaction.spans !== null) this.#recent.end(transaction.id);
+    if (transaction.spans !== null) this.#recent.end(transaction.id, this.#visible);
     this.locks.end(transaction.owner);
   }
 

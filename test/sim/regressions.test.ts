@@ -82,6 +82,28 @@ describe('what the simulator found', () => {
     expect(numbers).to.deep.equal([1, 33]);
   });
 
+  it('a serializable transaction that begins while another one is flushed does not pass it by', async () => {
+    const machine = new Simulation(1).machine('a');
+    await machine.run(async (env) => {
+      const database = await open(env);
+      await database.query(`${table} INSERT INTO t VALUES (3, 0, 0)`);
+      // Each reads what the other writes.
+      const skew = (read: number, write: number) =>
+        database.transaction(
+          async (queries) => {
+            await queries.query('SELECT a FROM t WHERE id = $1', [read]);
+            await queries.query('UPDATE t SET b = 1 WHERE id = $1', [write]);
+          },
+          { isolation: 'serializable' },
+        );
+      machine.disk.latencyMs = { min: 10, max: 10 };
+      const first = skew(1, 2);
+      await new Promise<void>((resolve) => void env.clock.setTimer(5, resolve));
+      const results = await Promise.allSettled([first, skew(2, 1)]);
+      expect(results.map(({ status }) => status)).to.deep.equal(['fulfilled', 'rejected']);
+    });
+  });
+
   for (const [name, script] of [
     ['made, filled and dropped', 'CREATE TABLE u (x int); INSERT INTO u VALUES (1); DROP TABLE u;'],
     ['made, filled and truncated', 'CREATE TABLE u (x int); INSERT INTO u VALUES (1); TRUNCATE u;'],
