@@ -71,3 +71,9 @@ function isOfIdentity({ presentCatalog }: EngineSession, { ownedBy }: SequenceDe
   const table = ownedBy === null ? undefined : presentCatalog.byId(ownedBy.table);
   return table?.kind === 'table' && table.columns[ownedBy!.attribute - 1]?.identity != null;
 }
+
+/** 42501 for all others, of a function that is theirs alone. */
+export function requireSuperuser(session: EngineSession, name: string): void {
+  if (roleOf(session).isSuperuser) return;
+  throw new AlopexError('insufficient_privilege', `permission denied for function ${name}`);
+}

@@ -20,6 +20,7 @@ import type { RowReader } from '../../materializers/rows/contract.ts';
 import { openRows, type Rows } from '../../materializers/rows/fold.ts';
 import type { StoredBytes } from '../../query/catalog/lookups.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
+import { Outcomes } from '../../query/txn/outcomes.ts';
 import type { CommitLimits } from '../../query/txn/spill.ts';
 import { Transactions } from '../../query/txn/transactions.ts';
 import { CatalogHistory } from './catalog-history.ts';
@@ -87,6 +88,7 @@ export class Engine implements SessionHost {
   readonly sequences: Sequences;
   readonly temporaryFiles: TemporaryFiles;
   readonly catalogs: CatalogHistory;
+  readonly outcomes: Outcomes;
   readonly retention: LogRetention;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
@@ -138,6 +140,7 @@ export class Engine implements SessionHost {
       options.retention ?? defaultRetention,
       options.onProblem,
     );
+    this.outcomes = new Outcomes(log);
     this.catalogs = new CatalogHistory(rows.reader, transactions);
     this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
   }

@@ -1,5 +1,10 @@
 import type { Clock, Random } from '../../base/env/env.ts';
-import type { CatalogLookups, FunctionContext, SequenceAccess } from '../../query/types/function.ts';
+import type {
+  CatalogLookups,
+  FunctionContext,
+  NodeFacts,
+  SequenceAccess,
+} from '../../query/types/function.ts';
 import type { SessionSettings } from './session-settings.ts';
 
 /** What functions see of a session; the times and the catalog are those of the statement that runs. */
@@ -16,6 +21,9 @@ export class SessionFunctions implements FunctionContext {
   readonly systemRows: NonNullable<FunctionContext['systemRows']>;
   readonly signalBackend: NonNullable<FunctionContext['signalBackend']>;
   readonly sleep: NonNullable<FunctionContext['sleep']>;
+  readonly promote: NonNullable<FunctionContext['promote']>;
+  readonly transactions: NonNullable<FunctionContext['transactions']>;
+  readonly #node: () => NodeFacts;
 
   constructor(options: {
     readonly clock: Clock;
@@ -25,6 +33,9 @@ export class SessionFunctions implements FunctionContext {
     readonly systemRows: NonNullable<FunctionContext['systemRows']>;
     readonly signalBackend: NonNullable<FunctionContext['signalBackend']>;
     readonly sleep: NonNullable<FunctionContext['sleep']>;
+    readonly promote: NonNullable<FunctionContext['promote']>;
+    readonly transactions: NonNullable<FunctionContext['transactions']>;
+    readonly node: () => NodeFacts;
     readonly sequences: SequenceAccess;
     readonly database: string;
     readonly backendPid: number;
@@ -36,11 +47,17 @@ export class SessionFunctions implements FunctionContext {
     this.systemRows = options.systemRows;
     this.signalBackend = options.signalBackend;
     this.sleep = options.sleep;
+    this.promote = options.promote;
+    this.transactions = options.transactions;
+    this.#node = options.node;
     this.sequences = options.sequences;
     this.database = options.database;
     this.backendPid = options.backendPid;
   }
 
+  get node(): NodeFacts {
+    return this.#node();
+  }
   get catalog(): CatalogLookups {
     return this.#catalog();
   }

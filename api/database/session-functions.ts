@@ -1,10 +1,12 @@
 import { catalogLookups } from '../../query/catalog/lookups.ts';
 import { requireSequence } from './access.ts';
 import { SessionFunctions } from './function-context.ts';
+import { nodeFacts, promote } from './node-facts.ts';
 import { sessionSequences } from './sequences.ts';
 import type { EngineSession } from './session.ts';
 import { signalBackend } from './signal-backend.ts';
 import { systemRows } from './system-rows.ts';
+import { transactionFacts } from './transaction-facts.ts';
 
 /** What functions may ask of a session. `onDrawn`: a sequence gave a number. */
 export function sessionFunctions(
@@ -27,6 +29,9 @@ export function sessionFunctions(
     systemRows: (relation) => systemRows(session, relation),
     signalBackend: (pid, signal) => signalBackend(session, pid, signal),
     sleep,
+    promote: (waitMs) => promote(session, waitMs),
+    transactions: transactionFacts(session),
+    node: () => nodeFacts(session),
     sequences,
     database: session.database,
     backendPid: session.id,

@@ -1,6 +1,7 @@
 import type { Datum } from '../../base/values/datum.ts';
 import { SqlArray } from '../../base/values/datum.ts';
 import { roleOf } from './access.ts';
+import { clusterRows, replicationRows, statementRows, walSenderRows } from './replication-rows.ts';
 import type { EngineSession } from './session.ts';
 import { settingInfo } from './settings.ts';
 
@@ -15,6 +16,14 @@ export function* systemRows(session: EngineSession, relation: string): Iterable<
       return yield* activityRows(session);
     case 'pg_prepared_statements':
       return yield* preparedRows(session);
+    case 'pg_stat_replication':
+      return yield* walSenderRows(session.engine);
+    case 'alopex.replication':
+      return yield* replicationRows(session.engine);
+    case 'alopex.cluster':
+      return yield* clusterRows(session.engine);
+    case 'alopex.statements':
+      return yield* statementRows(session.engine);
   }
 }
 

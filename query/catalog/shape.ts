@@ -3,14 +3,15 @@ import type { VirtualRelation } from '../plan/logical.ts';
 import type { FunctionContext } from '../types/function.ts';
 import { typeByName } from '../types/registry.ts';
 import type { SqlType } from '../types/type.ts';
+import { viewColumns as alopexViews } from './alopex/view-columns.ts';
 import type { CatalogSnapshot } from './definition.ts';
 import { viewColumns as informationSchemaViews } from './information-schema/view-columns.ts';
 import { tableColumns } from './pg-catalog/table-columns.ts';
 import { viewColumns } from './pg-catalog/view-columns.ts';
 
-/** A relation of pg_catalog or information_schema: what it is called and which columns it has. */
+/** A relation of pg_catalog, information_schema or alopex: what it is called and which columns it has. */
 export type Shape = {
-  readonly schema: 'pg_catalog' | 'information_schema';
+  readonly schema: 'pg_catalog' | 'information_schema' | 'alopex';
   readonly name: string;
   readonly oid: number;
   readonly kind: 'table' | 'view';
@@ -25,6 +26,7 @@ export const shapes: readonly Shape[] = [
   ...parseShapes(tableColumns, 'pg_catalog', 'table'),
   ...parseShapes(viewColumns, 'pg_catalog', 'view'),
   ...parseShapes(informationSchemaViews, 'information_schema', 'view'),
+  ...parseShapes(alopexViews, 'alopex', 'view'),
 ];
 
 const byName = new Map(shapes.map((shape) => [`${shape.schema}.${shape.name}`, shape]));

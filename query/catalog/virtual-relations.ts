@@ -43,6 +43,7 @@ const pgCatalogRows: Readonly<Record<string, RowsOf>> = {
   pg_stat_all_indexes: views.statisticsByIndex('all'),
   pg_stat_all_tables: views.statisticsByTable('all'),
   pg_stat_database: views.statDatabaseRows,
+  pg_stat_replication: fromServer('pg_stat_replication'),
   pg_stat_sys_indexes: views.statisticsByIndex('sys'),
   pg_stat_sys_tables: views.statisticsByTable('sys'),
   pg_stat_user_indexes: views.statisticsByIndex('user'),
@@ -65,6 +66,7 @@ const noRows: RowsOf = () => [];
 
 /** Where the rows of a relation come from. */
 export function rowsOf(shape: Shape): RowsOf {
+  if (shape.schema === 'alopex') return fromServer(`alopex.${shape.name}`);
   const rows = shape.schema === 'pg_catalog' ? pgCatalogRows : informationSchemaRows;
   return rows[shape.name] ?? noRows;
 }
@@ -73,7 +75,7 @@ const byName: ReadonlyMap<string, VirtualRelation> = new Map(
   shapes.map((shape) => [`${shape.schema}.${shape.name}`, relationOf(shape, rowsOf(shape))]),
 );
 
-/** A relation of pg_catalog or information_schema; undefined where there is none of that name. */
+/** A relation of pg_catalog, information_schema or alopex; undefined where there is none of that name. */
 export function virtualRelation(schema: string, name: string): VirtualRelation | undefined {
   return byName.get(`${schema}.${name}`);
 }

@@ -1,4 +1,3 @@
-import { unsupported } from '../../base/errors.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import { SqlArray, SqlRow } from '../../base/values/datum.ts';
@@ -129,29 +128,29 @@ function isNotNull(value: Datum): boolean {
   return value !== null && !(value instanceof SqlRow && value.fields.some((field) => field === null));
 }
 
-/** A row is evaluated again, as the same array, once what it waited for is there: then its delay is over. */
-function compileDelay(
-  { evaluate }: ScalarFunction,
-  delayMs: NonNullable<ScalarFunction['delayMs']>,
+/** A row is evaluated again, as the same array, once what it waited for is there. */
+function compileLater(
+  { evaluate, usesContext }: ScalarFunction,
+  later: NonNullable<ScalarFunction['later']>,
   operands: readonly RowFunction[],
 ): RowFunction {
-  const isOver = new WeakMap<readonly Datum[], boolean>();
+  const arrived = new WeakMap<readonly Datum[], { readonly value: Datum }>();
   return (row, environment) => {
     const values = operands.map((operand) => operand(row, environment));
     if (values.includes(null)) return null;
-    if (isOver.get(row) === true) return evaluate();
+    const known = arrived.get(row);
+    if (known !== undefined) return known.value;
     const { functions } = environment;
-    const ms = delayMs(functions, ...values);
-    if (!(ms > 0)) return evaluate();
-    if (functions.sleep === undefined) throw unsupported('sleeping in this place');
-    throw new PageWait(functions.sleep(ms).then(() => void isOver.set(row, true)));
+    const value = later(functions, ...values);
+    if (value === null) return usesContext ? evaluate(functions, ...values) : evaluate(...values);
+    throw new PageWait(value.then((found) => void arrived.set(row, { value: found })));
   };
 }
 
 /** A function as a closure over the closures of its arguments; a strict one answers null without being called. */
 function compileCall(callee: ScalarFunction, operands: readonly RowFunction[]): RowFunction {
   const { evaluate, isStrict, usesContext } = callee;
-  if (callee.delayMs !== undefined) return compileDelay(callee, callee.delayMs, operands);
+  if (callee.later !== undefined) return compileLater(callee, callee.later, operands);
   const [first, second] = operands;
   if (!usesContext && operands.length === 2 && isStrict) {
     return (row, environment) => {

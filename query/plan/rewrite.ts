@@ -52,7 +52,7 @@ export function remap(expression: Expression, places: readonly number[]): Expres
 export function hasSubquery(expression: Expression): boolean {
   return some(
     expression,
-    (part) => part.kind === 'subquery' || (part.kind === 'call' && part.function.delayMs !== undefined),
+    (part) => part.kind === 'subquery' || (part.kind === 'call' && part.function.later !== undefined),
   );
 }
 

@@ -23,6 +23,10 @@ export class PlacedCommits {
     this.#commits.push(commit);
   }
 
+  has(transactionId: number): boolean {
+    return this.#commits.some(({ transaction }) => transaction.id === transactionId);
+  }
+
   /** Those that end at or below an offset; they wait no more. */
   takeTo(highWatermark: Offset): readonly PlacedCommit[] {
     let count = 0;

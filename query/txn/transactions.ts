@@ -64,7 +64,7 @@ export class Transactions {
   #awaitReplicas: ((end: Offset) => Promise<void> | null) | null = null;
   #catalog: CatalogSnapshot;
   /** Transaction ids start where the clock stands, so that no two runs of a database share one. */
-  #nextId: number;
+  #nextId: Timestamp;
   #generation = 1;
 
   constructor(options: {
@@ -104,6 +104,17 @@ export class Transactions {
   get isLeading(): boolean {
     return this.#isLeading;
   }
+  /** Of the transaction that began last. */
+  get newestId(): number {
+    return this.#nextId - 1;
+  }
+
+  /** Whether it may still be committed, or is not by all nodes that have to have it. */
+  isUndecided(id: number): boolean {
+    for (const transaction of this.#active) if (transaction.id === id) return true;
+    return this.#placed.has(id);
+  }
+
   get active(): ReadonlySet<Transaction> {
     return this.#active;
   }
@@ -119,13 +130,15 @@ export class Transactions {
 
   /** On a node that does not lead, it is read-only. */
   begin(isolation: Isolation, isReadOnly: boolean, durability: Durability = 'semi-sync'): Transaction {
-    const id = this.#nextId++;
+    const wallMs = this.#clock.wallMs();
+    const id = this.#nextId;
+    this.#nextId = nextTimestamp(id, wallMs);
     const transaction = newTransaction({
       id,
       isolation,
       isReadOnly: isReadOnly || !this.#isLeading,
       durability,
-      startedMicros: Math.round(this.#clock.wallMs() * 1000),
+      startedMicros: Math.round(wallMs * 1000),
       generation: this.#generation,
       snapshotCatalog: this.#catalog.version,
     });
@@ -308,7 +321,7 @@ export class Transactions {
   #append(transaction: Transaction): Promise<void> {
     this.#validate(transaction);
     const wallMs = this.#clock.wallMs();
-    const commit = nextTimestamp(this.#assigned, wallMs);
+    const commit = this.#timestampOf(transaction, wallMs);
     const catalog = this.catalogOf(transaction);
     const batch = encodeCommit({
       log: this.#log,
@@ -336,7 +349,7 @@ export class Transactions {
     await this.#spill.appendRest(transaction, this.#catalogs(transaction));
     this.#validate(transaction);
     const wallMs = this.#clock.wallMs();
-    const commit = nextTimestamp(this.#assigned, wallMs);
+    const commit = this.#timestampOf(transaction, wallMs);
     const written = this.#written(transaction);
     this.#spill.commit(transaction, wallMs, commit);
     return { flushed: this.#decideAt(transaction, commit, written) };
@@ -361,6 +374,11 @@ export class Transactions {
   /** What serializable transactions are checked against: those that run, and those that begin before this is visible. */
   #written({ pending, spans }: Transaction): readonly WrittenKeys[] | null {
     return spans !== null || this.#recent.isWatched ? writtenKeys(pending) : null;
+  }
+
+  /** Later than its id, which is the time at which it began. */
+  #timestampOf({ id }: Transaction, wallMs: number): Timestamp {
+    return nextTimestamp(id > this.#assigned ? timestamp(id) : this.#assigned, wallMs);
   }
 
   #decideAt(
@@ -476,7 +494,8 @@ export class Transactions {
     this.#isLeading = true;
     this.#rows.lead(true);
     this.publish(catalog);
-    this.#nextId = Math.max(this.#nextId, nextTimestamp(this.#visible, this.#clock.wallMs()));
+    const first = nextTimestamp(this.#visible, this.#clock.wallMs());
+    if (first > this.#nextId) this.#nextId = first;
     this.abortUndecided();
   }
 

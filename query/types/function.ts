@@ -36,8 +36,29 @@ export type FunctionContext = {
   readonly systemRows?: (relation: string) => Iterable<Readonly<Record<string, Datum>>>;
   /** Ends another session's statement, or the session; false where there is none. */
   readonly signalBackend?: (pid: number, signal: 'cancel' | 'terminate') => boolean;
+  /** The node that the statement runs on, as of now; without it, the only one. */
+  readonly node?: NodeFacts;
+  /** Makes the node the primary: whether it is, in the end. */
+  readonly promote?: (waitMs: number) => Promise<boolean>;
+  readonly transactions?: TransactionFacts;
   /** Lets time pass; rejects once the statement is cancelled. Where nothing can wait, it is not there. */
   readonly sleep?: (ms: number) => Promise<void>;
+};
+
+/** Positions are offsets of the log. */
+export type NodeFacts = {
+  readonly isStandby: boolean;
+  readonly highWatermark: number;
+  readonly applied: number;
+};
+
+export type TransactionFacts = {
+  /** Of the transaction that runs, as txid_status takes it. */
+  current(): number | bigint;
+  /** Null: it has written nothing yet. */
+  currentIfAssigned(): number | bigint | null;
+  /** 'committed', 'aborted', 'in progress'; null: too old to tell. 22023 for one to come. */
+  status(id: number | bigint): Promise<string | null>;
 };
 
 /** Answered by query/catalog. Each returns null where there is no such object. */
@@ -115,9 +136,9 @@ export type ScalarFunction = {
   readonly usesContext: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: argument types are data here; the binder has checked them.
   readonly evaluate: (...args: any[]) => Datum;
-  /** Milliseconds to let pass before `evaluate` is called: pg_sleep. It takes the context first. */
+  /** The value of one that has to wait for it: pg_sleep. It takes the context first. Null: `evaluate` has it now. */
   // biome-ignore lint/suspicious/noExplicitAny: as above.
-  readonly delayMs?: (context: FunctionContext, ...args: any[]) => number;
+  readonly later?: (context: FunctionContext, ...args: any[]) => Promise<Datum> | null;
   /** pg_proc.oid, of those that have one. */
   readonly oid?: number;
   /**

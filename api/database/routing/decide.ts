@@ -4,6 +4,7 @@ import { isBindable } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import type { Isolation } from '../../../query/txn/transaction.ts';
 import type { ReadFrom } from '../replication.ts';
+import { isPrimarysCall } from '../statements/call.ts';
 import { isDdlStatement } from '../statements/ddl.ts';
 import type { Prepared } from '../statements/prepare.ts';
 
@@ -49,6 +50,7 @@ function workOfUtility(statement: ParsedStatement): Work {
     const { is_from: isFrom, query } = node.CopyStmt;
     return isFrom === true || (query !== undefined && !('SelectStmt' in query)) ? 'write' : 'own';
   }
+  if ('CallStmt' in node) return isPrimarysCall(node.CallStmt) ? 'write' : 'own';
   if ('CreateTableAsStmt' in node || 'LockStmt' in node || 'CreateExtensionStmt' in node) return 'write';
   return isDdlStatement(statement) ? 'write' : 'own';
 }

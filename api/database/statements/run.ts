@@ -5,6 +5,7 @@ import { statementName } from '../../../query/sql/words.ts';
 import { noMoments } from '../catalog-history.ts';
 import type { Portal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
+import { runCall } from './call.ts';
 import { runCopy } from './copy.ts';
 import { runCreateTableAs } from './create-table-as.ts';
 import { runFetch } from './cursors.ts';
@@ -52,6 +53,7 @@ async function runHere(
     return listPortal(showColumns(node.VariableShowStmt), showRows(session, node.VariableShowStmt), 'SHOW');
   }
   if ('ExplainStmt' in node) return runExplain(session, statement, node.ExplainStmt, parameters);
+  if ('CallStmt' in node) return runCall(session, statement, node.CallStmt);
   if ('CopyStmt' in node) return runCopy(session, statement, node.CopyStmt);
   if ('PrepareStmt' in node) return done(await runPrepare(session, statement, node.PrepareStmt));
   if ('ExecuteStmt' in node) return runExecute(session, node.ExecuteStmt, runStatement);

@@ -41,7 +41,6 @@ const refused: Readonly<Record<string, string>> = {
   'NOTIFY c': 'NOTIFY',
   'UNLISTEN *': 'UNLISTEN',
   'MERGE INTO t USING t AS s ON t.a = s.a WHEN MATCHED THEN DELETE': 'MERGE',
-  'CALL p()': 'CALL',
   'DO $$BEGIN END$$': 'DO',
   'CLUSTER t': 'CLUSTER',
   'REINDEX TABLE t': 'REINDEX',

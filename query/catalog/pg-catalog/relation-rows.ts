@@ -94,8 +94,14 @@ function relationClass(oid: number, name: string, namespace: number, owner: numb
   };
 }
 
+const shapeNamespaces: Readonly<Record<Shape['schema'], number>> = {
+  pg_catalog: wellKnown.pgCatalog,
+  information_schema: wellKnown.informationSchema,
+  alopex: wellKnown.alopex,
+};
+
 function shapeClass(shape: Shape): NamedRow {
-  const namespace = shape.schema === 'pg_catalog' ? wellKnown.pgCatalog : wellKnown.informationSchema;
+  const namespace = shapeNamespaces[shape.schema];
   return {
     ...relationClass(shape.oid, shape.name, namespace, wellKnown.role, shape.kind === 'table' ? 'r' : 'v'),
     relam: shape.kind === 'table' ? heapMethod : 0,

@@ -49,6 +49,10 @@ export const viewColumns = `
   int8, checksum_last_failure timestamptz, blk_read_time float8, blk_write_time float8, session_time
   float8, active_time float8, idle_in_transaction_time float8, sessions int8, sessions_abandoned int8,
   sessions_fatal int8, sessions_killed int8, stats_reset timestamptz
+12227 pg_stat_replication: pid int4, usesysid oid, usename name, application_name text, client_addr text,
+  client_hostname text, client_port int4, backend_start timestamptz, backend_xmin xid, state text, sent_lsn
+  text, write_lsn text, flush_lsn text, replay_lsn text, write_lag interval, flush_lag interval, replay_lag
+  interval, sync_priority int4, sync_state text, reply_time timestamptz
 12249 pg_stat_ssl: pid int4, ssl bool, version text, cipher text, bits int4, client_dn text, client_serial
   numeric, issuer_dn text
 12188 pg_stat_sys_indexes: relid oid, indexrelid oid, schemaname name, relname name, indexrelname name,

@@ -187,7 +187,7 @@ function bindCall(environment: Environment, scope: Scope, node: Node, location: 
   const resolved = call.function;
   const columns = columnsOf(call, name);
   // A function that waits does so as an expression.
-  if (resolved.kind === 'scalar' && resolved.delayMs !== undefined) {
+  if (resolved.kind === 'scalar' && resolved.later !== undefined) {
     return { name, columns, plan: () => singleRowOf(columns, callOf(call)) };
   }
   return {

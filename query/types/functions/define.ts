@@ -1,3 +1,4 @@
+import { unsupported } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { AggregateFunction, ArgumentType, FunctionContext, ScalarFunction } from '../function.ts';
 
@@ -21,7 +22,7 @@ export type Implementation =
       readonly kind: 'scalar';
       readonly usesContext: boolean;
       readonly evaluate: Evaluate;
-      readonly delayMs?: NonNullable<ScalarFunction['delayMs']>;
+      readonly later?: NonNullable<ScalarFunction['later']>;
     }
   | {
       readonly kind: 'typed-scalar';
@@ -53,13 +54,31 @@ export function contextual(functions: Readonly<Record<string, Evaluate>>): Imple
 
 /** Functions that answer nothing, after a while: how long, in milliseconds. */
 export function delays(
-  functions: Readonly<Record<string, NonNullable<ScalarFunction['delayMs']>>>,
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  functions: Readonly<Record<string, (context: FunctionContext, ...args: any[]) => number>>,
 ): Implementations {
   return mapValues(functions, (delayMs) => ({
     kind: 'scalar',
     usesContext: true,
     evaluate: () => '',
-    delayMs,
+    later: (context, ...args) => {
+      const ms = delayMs(context, ...args);
+      if (!(ms > 0)) return null;
+      if (context.sleep === undefined) throw unsupported('sleeping in this place');
+      return context.sleep(ms).then(() => '');
+    },
+  }));
+}
+
+/** Functions whose value may have to be waited for; they take the context first. */
+export function awaited(
+  functions: Readonly<Record<string, NonNullable<ScalarFunction['later']>>>,
+): Implementations {
+  return mapValues(functions, (later) => ({
+    kind: 'scalar',
+    usesContext: true,
+    evaluate: () => null,
+    later,
   }));
 }
 

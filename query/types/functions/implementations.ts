@@ -9,6 +9,7 @@ import { floatFunctions } from './float.ts';
 import { integerFunctions } from './integer.ts';
 import { jsonFunctions } from './json.ts';
 import { jsonbFunctions } from './jsonb.ts';
+import { nodeFunctions } from './node.ts';
 import { numericFunctions } from './numeric.ts';
 import { patternFunctions } from './pattern.ts';
 import { seriesFunctions } from './series.ts';
@@ -39,6 +40,7 @@ export const implementations: Implementations = {
   ...bytesFunctions,
   ...textFormatFunctions,
   ...seriesFunctions,
+  ...nodeFunctions,
   ...sessionFunctions,
   ...catalogFunctions,
   ...statisticsFunctions,

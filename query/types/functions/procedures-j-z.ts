@@ -313,6 +313,14 @@ export const proceduresFromJ = `
 2641 var_samp(int8) numeric; 2646 var_samp(numeric) numeric; 1401 varchar(name) varchar =name_text;
 2151 variance(float4) float8; 2152 variance(float8) float8; 2150 variance(int2) numeric;
 2149 variance(int4) numeric; 2148 variance(int8) numeric; 2153 variance(numeric) numeric;
+2849 pg_current_wal_lsn() text /v; 2852 pg_current_wal_insert_lsn() text /v;
+3330 pg_current_wal_flush_lsn() text /v; 3820 pg_last_wal_receive_lsn() text /v;
+3821 pg_last_wal_replay_lsn() text /v; 3165 pg_wal_lsn_diff(text, text) numeric;
+3436 pg_promote() bool /v; 3436 pg_promote(bool) bool /v; 3436 pg_promote(bool, int4) bool /v;
+2943 txid_current() int8 /v; 3348 txid_current_if_assigned() int8 /v; 3360 txid_status(int8) text /v;
+5059 pg_current_xact_id() xid8 /v =txid_current;
+5060 pg_current_xact_id_if_assigned() xid8 /v =txid_current_if_assigned;
+5066 pg_xact_status(xid8) text /v =txid_status;
 89 version() text /s =pgsql_version; 320 width_bucket(float8, float8, float8, int4) int4 =width_bucket_float8;
 2170 width_bucket(numeric, numeric, numeric, int4) int4 =width_bucket_numeric; 68 xideq(xid, xid) bool;
 1319 xideqint4(xid, int4) bool =xideq; 3308 xidneq(xid, xid) bool; 3309 xidneqint4(xid, int4) bool =xidneq

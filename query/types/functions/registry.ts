@@ -78,8 +78,8 @@ function makeScalar(
     usesContext: implementation.usesContext,
   };
   if (implementation.kind === 'scalar') {
-    const { evaluate, delayMs } = implementation;
-    return { ...scalar, evaluate, ...(delayMs === undefined ? {} : { delayMs }) };
+    const { evaluate, later } = implementation;
+    return { ...scalar, evaluate, ...(later === undefined ? {} : { later }) };
   }
   return {
     ...scalar,

@@ -34,7 +34,6 @@ export const sessionFunctions: Implementations = {
     pgsql_version: () => `PostgreSQL ${serverVersion} (Alopex DB)`,
     getdatabaseencoding: () => 'UTF8',
     pg_client_encoding: () => 'UTF8',
-    pg_is_in_recovery: () => false,
     pg_trigger_depth: () => 0,
     pg_jit_available: () => false,
     pg_my_temp_schema: () => 0,

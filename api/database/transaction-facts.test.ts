@@ -1,0 +1,65 @@
+import { expect } from 'chai';
+import type { Env } from '../../base/env/env.ts';
+import { Simulation } from '../../base/env/simulated/simulation.ts';
+import { loadParser } from '../../query/sql/parse.ts';
+import { openEngine } from './engine.fixture.ts';
+import type { Engine } from './engine.ts';
+import { codeOf, run } from './routing/cluster.fixture.ts';
+import type { EngineSession } from './session.ts';
+
+before(loadParser);
+
+function sessionOf(engine: Engine): EngineSession {
+  return engine.connect({ user: 'alopex', database: 'alopex', settings: {}, clientAddress: null });
+}
+
+function withEngine(work: (engine: Engine, env: Env) => Promise<void>): Promise<void> {
+  return new Simulation(1).machine('a').run(async (env) => work(await openEngine(env), env));
+}
+
+async function answerOf(session: EngineSession, text: string): Promise<unknown> {
+  return ((await run(session, text)) as readonly (readonly unknown[])[])[0]![0];
+}
+
+describe('txid_status', () => {
+  it('tells what became of a transaction, also after a restart', () =>
+    withEngine(async (engine, env) => {
+      const [session, other] = [sessionOf(engine), sessionOf(engine)];
+      await run(session, 'CREATE TABLE t (a int)');
+      const idOf = async (end: string): Promise<unknown> => {
+        await run(session, 'BEGIN');
+        await run(session, 'INSERT INTO t VALUES (1)');
+        const id = await answerOf(session, 'SELECT txid_current()');
+        expect(await answerOf(session, 'SELECT pg_current_xact_id_if_assigned()')).to.equal(id);
+        expect(await answerOf(other, `SELECT txid_status(${id})`)).to.equal('in progress');
+        await run(session, end);
+        return id;
+      };
+      const [committed, aborted] = [await idOf('COMMIT'), await idOf('ROLLBACK')];
+      const asked = async (asker: EngineSession) => [
+        await answerOf(asker, `SELECT txid_status(${committed})`),
+        await answerOf(asker, `SELECT pg_xact_status('${aborted}')`),
+      ];
+      expect(await asked(other)).to.deep.equal(['committed', 'aborted']);
+      expect(await answerOf(session, 'SELECT txid_current_if_assigned()')).to.equal(null);
+      await engine.close();
+      const again = await openEngine(env);
+      expect(await asked(sessionOf(again))).to.deep.equal(['committed', 'aborted']);
+      await again.close();
+    }));
+
+  it('knows large transactions, and refuses ids to come', () =>
+    withEngine(async (engine, env) => {
+      await engine.close();
+      const small = await openEngine(env, { limits: { commit: { largeCommitBytes: 1000 } } });
+      const session = sessionOf(small);
+      await run(session, 'CREATE TABLE t (a text)');
+      await run(session, 'BEGIN');
+      const id = await answerOf(session, 'SELECT txid_current()');
+      await run(session, "INSERT INTO t SELECT repeat('x', 100) FROM generate_series(1, 100)");
+      await run(session, 'COMMIT');
+      expect(await answerOf(session, `SELECT txid_status(${id})`)).to.equal('committed');
+      expect(await codeOf(session, 'SELECT txid_status(9223372036854775807)')).to.equal('22023');
+      await small.close();
+    }));
+});
