@@ -143,7 +143,7 @@ export type Input =
   | { readonly kind: 'transfer'; readonly to: NodeId }
   /** §6.4: when `Ready.readable` names it, what was committed before is at its offset at the latest. */
   | { readonly kind: 'read-index'; readonly id: number }
-  /** The log begins at a snapshot now, and ends there. */
+  /** The log begins at a snapshot now, and ends there; just before it was replaced, `RaftGroup.needsSnapshot` said so. */
   | {
       readonly kind: 'restored';
       readonly offset: Offset;

@@ -1,4 +1,4 @@
-import { type Epoch, type NodeId, type Offset, offset } from '../../base/ids.ts';
+import { type NodeId, type Offset, offset } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { Message } from './contract.ts';
 import type { RaftCore } from './core.ts';
@@ -40,15 +40,13 @@ export class Following {
   onAppend(from: NodeId, message: Append): void {
     const { log } = this.#core;
     this.#hear(from, message.round);
-    if (!this.#matches(message.previousOffset, message.previousEpoch)) {
+    if (!log.matches(message.previousOffset, message.previousEpoch)) {
       this.#reject(from, message);
       return;
     }
     const endBefore = log.endOffset;
     const verified = this.#take(message);
-    if (verified > this.#verified) this.#verified = verified;
-    if (message.highWatermark > this.#leaderHighWatermark) this.#leaderHighWatermark = message.highWatermark;
-    this.#commit();
+    this.#learn(verified, message.highWatermark);
     this.isQuiet = message.quiesce && this.#hasEverything(message);
     // Entries that are new are acknowledged by their flush.
     if (message.entries.length === 0 || log.endOffset === endBefore) this.#acknowledge(from);
@@ -57,8 +55,12 @@ export class Following {
   onSnapshot(from: NodeId, message: Snapshot): void {
     const { log, outbox } = this.#core;
     this.#hear(from, this.#round);
-    if (message.offset <= log.highWatermark) this.#acknowledge(from);
-    else outbox.restore(from, message.offset);
+    if (!log.matches(message.offset, message.offsetEpoch)) {
+      outbox.restore(from, message.offset);
+      return;
+    }
+    this.#learn(message.offset, message.offset);
+    this.#acknowledge(from);
   }
 
   onFlushed(): void {
@@ -97,12 +99,6 @@ export class Following {
     if (round > this.#round) this.#round = round;
   }
 
-  #matches(place: Offset, epoch: Epoch): boolean {
-    const { log } = this.#core;
-    if (place <= log.highWatermark) return true;
-    return place <= log.endOffset && log.epochs.epochAt(place) === epoch;
-  }
-
   /** Takes what is new, cuts what contradicts it (§3.5), and returns up to where this log is the leader's. */
   #take(message: Append): Offset {
     const { log, outbox } = this.#core;
@@ -124,6 +120,12 @@ export class Following {
   #durable(): Offset {
     const { flushedOffset } = this.#core.log;
     return offset(Math.min(this.#verified, flushedOffset));
+  }
+
+  #learn(verified: Offset, highWatermark: Offset): void {
+    if (verified > this.#verified) this.#verified = verified;
+    if (highWatermark > this.#leaderHighWatermark) this.#leaderHighWatermark = highWatermark;
+    this.#commit();
   }
 
   #commit(): void {

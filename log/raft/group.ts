@@ -58,6 +58,14 @@ export class RaftGroup {
     return role.isQuiet || !this.#core.mayStand ? null : role.deadlineMs;
   }
 
+  /**
+   * Whether a snapshot there is to replace this log. It may have come to have that place itself since the snapshot was asked
+   * for: then what follows is kept, for it may be committed, and its leader counts on this copy (§5).
+   */
+  needsSnapshot(place: Offset, placeEpoch: Epoch): boolean {
+    return this.#role.kind !== 'leader' && !this.#core.log.matches(place, placeEpoch);
+  }
+
   get status(): RaftStatus {
     const { epoch, log, self } = this.#core;
     const role = this.#role;

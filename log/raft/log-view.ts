@@ -49,6 +49,12 @@ export class LogView {
     return entry.endOffset <= this.endOffset && this.epochs.epochAt(entry.endOffset) === entry.epoch;
   }
 
+  /** Whether this log is that of a leader up to `place`, where the batch that ends there has this epoch. */
+  matches(place: Offset, epoch: Epoch): boolean {
+    if (place <= this.highWatermark) return true;
+    return place <= this.endOffset && this.epochs.epochAt(place) === epoch;
+  }
+
   truncate(end: Offset): void {
     invariant(
       end >= this.highWatermark,
@@ -84,7 +90,7 @@ export class LogView {
 
   /** The log begins and ends at a snapshot. */
   restore(place: Offset, epoch: Epoch, membership: Membership): void {
-    invariant(place >= this.highWatermark, 'a snapshot covers what was committed here');
+    invariant(!this.matches(place, epoch), 'a log that goes past a snapshot is not replaced by it');
     this.epochs = new EpochHistory(place, epoch, []);
     this.memberships = new MembershipHistory(place, [{ endOffset: place, membership }]);
     this.startOffset = place;

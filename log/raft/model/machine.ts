@@ -17,6 +17,13 @@ export type World = {
   stepped(machine: Machine): void;
 };
 
+export type MachineOptions = {
+  readonly limits: Partial<RaftLimits>;
+  /** Part by which its clock may run faster or slower than the model's. */
+  readonly clockDriftMax: number;
+  readonly flushMsMax: number;
+};
+
 const emptyBytes = new Uint8Array(0);
 const entryBytes = 100;
 
@@ -29,7 +36,7 @@ export class Machine {
   readonly #agenda: Agenda;
   readonly #random: SeededRandom;
   readonly #world: World;
-  readonly #limits: Partial<RaftLimits>;
+  readonly #options: MachineOptions;
   /** Local milliseconds in one of the model's. */
   readonly #clockRate: number;
   readonly #clockBaseMs: number;
@@ -53,15 +60,14 @@ export class Machine {
     agenda: Agenda,
     random: SeededRandom,
     world: World,
-    limits: Partial<RaftLimits>,
-    clockDrift: number,
+    options: MachineOptions,
   ) {
     this.id = id;
     this.#agenda = agenda;
     this.#random = random;
     this.#world = world;
-    this.#limits = limits;
-    this.#clockRate = 1 + random.between(-clockDrift, clockDrift);
+    this.#options = options;
+    this.#clockRate = 1 + random.between(-options.clockDriftMax, options.clockDriftMax);
     this.#clockBaseMs = random.between(0, 100_000);
     this.base = { offset: offset(0), epoch: epoch(0), membership };
     this.flushedOffset = offset(0);
@@ -102,7 +108,7 @@ export class Machine {
       ],
       random: () => this.#random.uint32(),
       nowMs: this.nowMs,
-      limits: this.#limits,
+      limits: this.#options.limits,
     });
     this.#incarnation++;
     this.#planTick();
@@ -208,7 +214,7 @@ export class Machine {
     const flush = { endOffset: this.endOffset };
     const incarnation = this.#incarnation;
     this.#flushing.push(flush);
-    this.#agenda.plan(this.#random.between(0, 10), () => {
+    this.#agenda.plan(this.#random.between(0, this.#options.flushMsMax), () => {
       if (this.#incarnation !== incarnation || !this.#flushing.includes(flush)) return;
       this.#flushing = this.#flushing.filter((other) => other !== flush);
       if (this.refusals > 0 && flush.endOffset > this.flushedOffset) this.#refuse();

@@ -41,17 +41,20 @@ const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** Shorter than the defaults, where that makes more happen. */
-const limits: Partial<RaftLimits> = {
-  heartbeatMs: 100,
-  electionMs: 500,
-  messageBytesMax: 250,
-  inflightBytesMax: 600,
-  inflightMessagesMax: 4,
-  inSyncMs: 1000,
-  quietAfterMs: 400,
-  transferMs: 600,
-};
+/** Shorter than the defaults, where that makes more happen; messages of one, two or ten batches. */
+function drawLimits(random: SeededRandom): Partial<RaftLimits> {
+  const electionMs = random.pick([150, 500]);
+  return {
+    heartbeatMs: electionMs / 5,
+    electionMs,
+    messageBytesMax: random.pick([100, 250, 1000]),
+    inflightBytesMax: 600,
+    inflightMessagesMax: 4,
+    inSyncMs: 1000,
+    quietAfterMs: 400,
+    transferMs: 600,
+  };
+}
 /** Two clocks differ by less than the leases allow for: 1.1 / 0.9 < 1 / (1 - 0.2). */
 const clockDriftMax = 0.1;
 const machineCount = 6;
@@ -72,6 +75,7 @@ export class Model implements World {
   readonly #checks: Checks;
   readonly #faults = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   readonly #enabled: readonly FaultKind[];
+  readonly #faultPauseMsMax: number;
   readonly #trace: ((line: string) => void) | null;
   /** By id: what was committed when it was asked for. */
   readonly #asked = new Map<number, number>();
@@ -95,9 +99,16 @@ export class Model implements World {
     if (memberCount > 2 && random.chance(0.3))
       members[memberCount - 1] = this.#member(nodeId(memberCount), 'witness');
     const first: Membership = { members, outgoing: [] };
+    const limits = drawLimits(random);
+    const flushMsMax = random.pick([1, 10, 100]);
+    this.#faultPauseMsMax = random.pick([60, 300, 1000]);
     this.#machines = Array.from({ length: machineCount }, (_, index) => {
       const held = index < memberCount ? first : noMembership;
-      return new Machine(nodeId(index + 1), held, this.#agenda, random, this, limits, clockDriftMax);
+      return new Machine(nodeId(index + 1), held, this.#agenda, random, this, {
+        limits,
+        clockDriftMax,
+        flushMsMax,
+      });
     });
     this.#checks = new Checks(this.#machines);
     // Not every fault in every run: what only happens without the others is found too.
@@ -135,9 +146,7 @@ export class Model implements World {
         this.#network.isLinked(from, machine.id) && this.#network.isLinked(machine.id, from);
       if (source.group === null || machine.group === null || !isReachable) return;
       const base = this.#snapshotOf(source);
-      const { highWatermark, role } = machine.group.status;
-      // As a driver does it: what came meanwhile is not thrown away for an older snapshot.
-      if (role !== 'leader' && base.offset > highWatermark) machine.restore(base);
+      if (machine.group.needsSnapshot(base.offset, base.epoch)) machine.restore(base);
     });
   }
 
@@ -188,15 +197,22 @@ export class Model implements World {
 
   #planFault(): void {
     if (!this.#isFaulty || this.#enabled.length === 0) return;
-    this.#agenda.plan(this.#random.between(0, 300), () => {
+    this.#agenda.plan(this.#random.between(0, this.#faultPauseMsMax), () => {
       if (!this.#isFaulty) return;
       const kind = this.#random.pick(this.#enabled as readonly [FaultKind, ...FaultKind[]]);
-      const machine = this.#random.pick(this.#machines as readonly [Machine, ...Machine[]]);
+      const machine = this.#victim();
       this.#trace?.(`${this.#clock} FAULT ${kind} ${machine.id}`);
       this.#faults[kind]++;
       this.#fault(kind, machine);
       this.#planFault();
     });
+  }
+
+  /** A leader more often than another. */
+  #victim(): Machine {
+    const leaders = this.#machines.filter(({ group }) => group?.status.role === 'leader');
+    const chosen = this.#random.chance(0.3) ? leaders[this.#random.below(leaders.length)] : undefined;
+    return chosen ?? this.#random.pick(this.#machines as readonly [Machine, ...Machine[]]);
   }
 
   #fault(kind: FaultKind, machine: Machine): void {
@@ -250,7 +266,8 @@ export class Model implements World {
     if (!machine.isUp) return;
     machine.crash();
     this.#wakeOthers(machine);
-    this.#agenda.plan(this.#random.between(0, 2500), () => {
+    const downMsMax = this.#random.pick([20, 300, 2500]);
+    this.#agenda.plan(this.#random.between(0, downMsMax), () => {
       if (!machine.isUp) machine.start();
     });
   }
