@@ -15,6 +15,10 @@ export class Hub {
     this.#scheduler = scheduler;
   }
 
+  forget(node: NodeId): void {
+    this.#nodes.delete(node);
+  }
+
   open(self: NodeId, handlers: MeshHandlers): Mesh {
     this.#nodes.set(self, handlers);
     const reached = (to: NodeId): MeshHandlers | null =>

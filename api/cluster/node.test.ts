@@ -1,120 +1,134 @@
 import { expect } from 'chai';
-import type { Env } from '../../base/env/env.ts';
-import { Simulation } from '../../base/env/simulated/simulation.ts';
-import { type NodeId, nodeId } from '../../base/ids.ts';
-import type { Member, MemberRole } from '../../log/raft/contract.ts';
+import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
+import { AlopexError } from '../../base/errors.ts';
+import { nodeId } from '../../base/ids.ts';
 import { loadParser } from '../../query/sql/parse.ts';
-import { EmbeddedDatabase } from '../database/embedded.ts';
-import { NodeAdmin } from './admin.ts';
-import { Hub } from './hub.fixture.ts';
-import { DatabaseNode } from './node.ts';
-import { NodeReplication } from './node-replication.ts';
+import { TestCluster } from './cluster.fixture.ts';
 
-type TestNode = {
-  readonly node: DatabaseNode;
-  readonly admin: NodeAdmin;
-  readonly database: EmbeddedDatabase;
-};
+const script = `CREATE TABLE t (id int PRIMARY KEY, v text);
+  INSERT INTO t SELECT n, 'row ' || n FROM generate_series(1, 1000) AS n;
+  CREATE INDEX ON t (v)`;
 
-function member(id: NodeId, role: MemberRole): Member {
-  return { id, role, mesh: `n${id}:1`, client: `n${id}:5432` };
+async function count(cluster: TestCluster, number: number, where = `v > 'a'`): Promise<unknown> {
+  const sql = `SELECT count(*)::int AS n FROM t WHERE ${where}`;
+  const { rows } = await cluster.on(number, ({ database }) => database.query<{ n: number }>(sql));
+  return rows[0]?.n;
 }
 
-class TestCluster {
-  readonly simulation = new Simulation(7);
-  readonly hub = new Hub(this.simulation.scheduler);
-  readonly nodes = new Map<number, TestNode>();
-  readonly problems: string[] = [];
+function insert(cluster: TestCluster, number: number, id: number): Promise<unknown> {
+  return cluster.on(number, ({ database }) => database.query(`INSERT INTO t VALUES (${id}, 'new')`));
+}
 
-  async open(env: Env, number: number, limits = {}): Promise<TestNode> {
-    const self = nodeId(number);
-    const isFirst = number === 1 && !(await env.disk.exists('/db/cluster'));
-    const cluster = {
-      self,
-      name: 'test',
-      openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
-    };
-    const node = await DatabaseNode.open({
-      env,
-      path: '/db',
-      cacheBytes: 256 * 1024,
-      connectionsMax: 100,
-      settings: {},
-      limits,
-      onProblem: (problem) => this.problems.push(`${number}: ${problem.condition}: ${problem.message}`),
-      cluster: isFirst ? null : cluster,
-    });
-    const signer = {
-      found: async () => {
-        if (node.self === null) await node.found(cluster, { members: [member(self, 'voter')], outgoing: [] });
-      },
-      sign: async () => ({ certificate: '', authority: '' }),
-    };
-    const admin = new NodeAdmin(node, signer, true, (problem) => this.problems.push(problem.message));
-    const opened = {
-      node,
-      admin,
-      get database() {
-        return new EmbeddedDatabase(node.engine);
-      },
-    };
-    this.nodes.set(number, opened);
-    return opened;
+/** The SQLSTATE of what is refused. */
+async function refusal(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof AlopexError) return error.code;
+    throw error;
   }
-
-  join(number: number): Promise<unknown> {
-    return this.nodes.get(1)!.admin.join({
-      role: 'replica',
-      certificateRequest: '',
-      mesh: `n${number}:1`,
-      client: `n${number}:5432`,
-      token: null,
-      isLoopback: true,
-    });
-  }
+  return 'none';
 }
 
 describe('nodes of a cluster', () => {
   before(() => loadParser());
 
   it('a replica that joins has the rows, becomes a voter, and leads when it is asked to', async () => {
-    const cluster = new TestCluster();
-    const [a, b, c] = ['n1', 'n2', 'n3'].map((name) => cluster.simulation.machine(name));
-    await a!.run(async (env) => {
-      const { database } = await cluster.open(env, 1);
-      await database.query('CREATE TABLE t (id int PRIMARY KEY, v text)');
-      await database.query(`INSERT INTO t SELECT n, 'row ' || n FROM generate_series(1, 1000) AS n`);
-      await database.query('CREATE INDEX ON t (v)');
-      await cluster.join(2);
-    });
-    await b!.run((env) => cluster.open(env, 2));
-    await a!.run(() => cluster.join(3));
-    await c!.run((env) => cluster.open(env, 3));
-    await a!.run(async (env) => {
-      await cluster.nodes.get(1)!.admin.enable(2, 10_000);
-      await cluster.nodes.get(1)!.database.query(`INSERT INTO t VALUES (2000, 'late')`);
-      await new Promise<void>((resolve) => void env.clock.setTimer(500, resolve));
-    });
-    for (const number of [2, 3]) {
-      const { rows } = await (number === 2 ? b! : c!).run(() =>
-        cluster.nodes.get(number)!.database.query(`SELECT count(*)::int AS n FROM t WHERE v > 'a'`),
-      );
-      expect(rows).to.deep.equal([{ n: 1001 }]);
-    }
-    await b!.run(() => cluster.nodes.get(2)!.admin.promote(false, 5000));
-    expect(cluster.nodes.get(2)!.node.isPrimary).to.equal(true);
-    await b!.run(() => cluster.nodes.get(2)!.database.query(`INSERT INTO t VALUES (3000, 'later')`));
-    const verified = await b!.run(() => cluster.nodes.get(2)!.admin.verify());
+    const cluster = new TestCluster(7);
+    await cluster.startAll(3, script);
+    await insert(cluster, 1, 2000);
+    await cluster.sleep(300);
+    expect(await count(cluster, 2)).to.equal(1001);
+    expect(await count(cluster, 3)).to.equal(1001);
+    await insert(cluster, 2, 2001);
+    await cluster.sleep(300);
+    expect(await count(cluster, 2)).to.equal(1002);
+    await cluster.on(2, ({ admin }) => admin.promote(false, 5000));
+    expect(await cluster.primary()).to.equal(2);
+    await insert(cluster, 2, 3000);
+    const verified = await cluster.on(2, ({ admin }) => admin.verify());
     expect(verified.filter(({ isEqual }) => !isEqual)).to.deep.equal([]);
-    expect(verified.length).to.be.greaterThan(3);
+    expect(new Set(verified.map(({ node }) => node)).size).to.equal(3);
     expect(cluster.problems).to.deep.equal([]);
-    expect(
-      new NodeReplication(
-        cluster.nodes.get(2)!.node,
-        cluster.nodes.get(2)!.node.engine,
-        cluster.nodes.get(2)!.node.engine.replica!,
-        nodeId(2),
-      ).status.failover,
-    ).to.equal('automatic');
+  });
+
+  it('a primary that is lost is replaced, and follows when it comes back', async () => {
+    const cluster = new TestCluster(8);
+    await cluster.startAll(3, script);
+    cluster.crash(1);
+    const primary = await cluster.primary();
+    await insert(cluster, primary, 2000);
+    await cluster.start(1);
+    await cluster.sleep(3000);
+    expect(await cluster.primary()).to.equal(primary);
+    expect(await count(cluster, 1)).to.equal(1001);
+    await insert(cluster, 1, 2001);
+    expect(await count(cluster, primary)).to.equal(1002);
+  });
+
+  it('a replica that is further behind than the log reaches gets a snapshot', async () => {
+    const cluster = new TestCluster(9, {
+      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
+      retention: { retentionMs: 0, retentionBytes: 0 },
+    });
+    await cluster.startAll(3, script);
+    cluster.crash(3);
+    const primary = await cluster.primary();
+    for (let batch = 0; batch < 8; batch++) {
+      await cluster.on(primary, ({ database }) =>
+        database.query(
+          `INSERT INTO t SELECT n, 'more' FROM generate_series(${2000 + batch * 100}, ${2099 + batch * 100}) n`,
+        ),
+      );
+      await cluster.on(primary, ({ node }) => node.engine.checkpoint());
+    }
+    const before = cluster.nodes.get(primary)!.node.engine.log.startOffset;
+    expect(before).to.be.greaterThan(0);
+    await cluster.start(3);
+    await cluster.sleep(5000);
+    expect(await count(cluster, 3)).to.equal(1800);
+    await insert(cluster, primary, 5000);
+    await cluster.sleep(500);
+    expect(await count(cluster, 3)).to.equal(1801);
+    expect(await cluster.on(3, ({ node }) => Promise.resolve(node.engine.log.startOffset))).to.be.greaterThan(
+      0,
+    );
+    cluster.crash(3);
+    await cluster.start(3);
+    await cluster.sleep(1000);
+    expect(await count(cluster, 3)).to.equal(1801);
+    expect(cluster.problems).to.deep.equal([]);
+  });
+
+  it('what was answered by an old primary alone is kept in a file when it rejoins', async () => {
+    const cluster = new TestCluster(10);
+    await cluster.startAll(3, script);
+    cluster.hub.cutOff.add(nodeId(1));
+    await cluster.on(1, ({ database }) =>
+      database.query(`SET alopex.replication_mode = 'async'; INSERT INTO t VALUES (2000, 'lost')`),
+    );
+    const primary = await cluster.primary();
+    await insert(cluster, primary, 3000);
+    cluster.hub.cutOff.clear();
+    await cluster.sleep(3000);
+    expect(await count(cluster, 1, 'id IN (2000, 3000)')).to.equal(1);
+    expect(await count(cluster, 1, 'id = 3000')).to.equal(1);
+    const lost = await cluster.on(1, async (_, env) => {
+      const [entry, ...others] = await env.disk.list('/db/lost');
+      expect(others).to.deep.equal([]);
+      const file = await env.disk.open(`/db/lost/${entry!.name}`, 'read');
+      return bytesToLatin1(await file.read(0, 100_000));
+    });
+    expect(lost).to.contain('lost');
+    expect(lost).not.to.contain('row 1');
+  });
+
+  it('commits of a primary that cannot reach anybody end as unknown, and its reads are refused', async () => {
+    const cluster = new TestCluster(11);
+    await cluster.startAll(3, script);
+    cluster.hub.cutOff.add(nodeId(1));
+    expect(await refusal(insert(cluster, 1, 2000))).to.equal('40003');
+    const primary = await cluster.primary();
+    expect(await count(cluster, primary, 'id = 2000')).to.equal(0);
   });
 });

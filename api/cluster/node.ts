@@ -9,8 +9,11 @@ import { Ticker } from '../../log/range/ticker.ts';
 import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
 import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
 import type { ReplicaOptions } from '../database/replica.ts';
+import { sqlRequest } from '../database/replication.ts';
+import { RemoteSessions } from '../database/routing/remote-sessions.ts';
 import { parseAddress } from './address.ts';
 import { fetchSnapshot, finishInstall, install } from './install.ts';
+import { NodeReplication } from './node-replication.ts';
 import {
   decodeFileRequest,
   Snapshots,
@@ -121,7 +124,7 @@ export class DatabaseNode implements SessionHost {
     const { engine } = this;
     this.#cluster = await this.#join(cluster);
     await engine.replicate(this.#replicaOptions(this.#cluster), first);
-    this.#snapshots = new Snapshots(engine, this.#options.path);
+    this.#attach(engine);
   }
 
   /** Requests of a name go there. */
@@ -212,8 +215,18 @@ export class DatabaseNode implements SessionHost {
       ...(cluster === null ? {} : { replica: this.#replicaOptions(cluster) }),
     });
     this.#engine = engine;
-    if (cluster !== null) this.#snapshots = new Snapshots(engine, options.path);
+    this.#attach(engine);
     this.onEngine(engine);
+  }
+
+  #attach(engine: Engine): void {
+    const { replica } = engine;
+    const { self } = this;
+    if (replica === null || self === null) return;
+    this.#snapshots = new Snapshots(engine, this.#options.path);
+    const sessions = new RemoteSessions(engine);
+    this.handle(sqlRequest, (from, body) => sessions.answer(from, body));
+    engine.replication = new NodeReplication(this, engine, replica, self);
   }
 
   #replicaOptions(cluster: Cluster): ReplicaOptions {

@@ -1,0 +1,128 @@
+import type { Env } from '../../base/env/env.ts';
+import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
+import { type NodeId, nodeId } from '../../base/ids.ts';
+import type { Member, MemberRole } from '../../log/raft/contract.ts';
+import { EmbeddedDatabase } from '../database/embedded.ts';
+import type { EngineLimits } from '../database/engine.ts';
+import type { RetentionLimits } from '../database/log-retention.ts';
+import { NodeAdmin } from './admin.ts';
+import { Hub } from './hub.fixture.ts';
+import { DatabaseNode } from './node.ts';
+
+export type TestNode = {
+  readonly node: DatabaseNode;
+  readonly admin: NodeAdmin;
+  readonly database: EmbeddedDatabase;
+};
+
+function member(id: NodeId, role: MemberRole): Member {
+  return { id, role, mesh: `n${id}:1`, client: `n${id}:5432` };
+}
+
+export type TestOptions = { readonly limits?: EngineLimits; readonly retention?: RetentionLimits };
+
+/** Nodes 1, 2, … on machines n1, n2, … of a simulation. */
+export class TestCluster {
+  readonly simulation: Simulation;
+  readonly hub: Hub;
+  readonly nodes = new Map<number, TestNode>();
+  readonly problems: string[] = [];
+  readonly #options: TestOptions;
+
+  constructor(seed: number, options: TestOptions = {}) {
+    this.simulation = new Simulation(seed);
+    this.hub = new Hub(this.simulation.scheduler);
+    this.#options = options;
+  }
+
+  machine(number: number): SimulatedMachine {
+    return this.simulation.machine(`n${number}`);
+  }
+
+  /** Runs on a node that was started. */
+  on<Result>(number: number, work: (node: TestNode, env: Env) => Promise<Result>): Promise<Result> {
+    return this.machine(number).run((env) => work(this.nodes.get(number)!, env));
+  }
+
+  async start(number: number): Promise<void> {
+    await this.machine(number).run((env) => this.#open(env, number));
+  }
+
+  /** Starts node 1, and others that join it and have become voters when this resolves. */
+  async startAll(count: number, script: string): Promise<void> {
+    await this.start(1);
+    await this.on(1, ({ database }) => database.query(script));
+    for (let number = 2; number <= count; number++) {
+      await this.on(1, () => this.join(number));
+      await this.start(number);
+    }
+    await this.on(1, ({ admin }) => admin.enable(count - 1, 20_000));
+  }
+
+  async sleep(ms: number): Promise<void> {
+    await this.simulation.scheduler.run(this.simulation.sleep(ms));
+  }
+
+  /** The one that takes writes, once there is one. */
+  async primary(): Promise<number> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      for (const [number, { node }] of this.nodes)
+        if (this.machine(number).alive && node.isPrimary && !this.hub.cutOff.has(nodeId(number)))
+          return number;
+      await this.sleep(50);
+    }
+    throw new Error(`nobody leads: ${this.problems.join('; ')}`);
+  }
+
+  crash(number: number): void {
+    this.machine(number).crash();
+    this.hub.forget(nodeId(number));
+    this.nodes.delete(number);
+    this.machine(number).restart();
+  }
+
+  async #open(env: Env, number: number): Promise<void> {
+    const self = nodeId(number);
+    const isFirst = number === 1 && !(await env.disk.exists('/db/cluster'));
+    const cluster = {
+      self,
+      name: 'test',
+      openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
+    };
+    const node = await DatabaseNode.open({
+      env,
+      path: '/db',
+      cacheBytes: 256 * 1024,
+      connectionsMax: 100,
+      settings: {},
+      ...this.#options,
+      onProblem: (problem) => this.problems.push(`${number}: ${problem.condition}: ${problem.message}`),
+      cluster: isFirst ? null : cluster,
+    });
+    const signer = {
+      found: async () => {
+        if (node.self === null) await node.found(cluster, { members: [member(self, 'voter')], outgoing: [] });
+      },
+      sign: async () => ({ certificate: '', authority: '' }),
+    };
+    const admin = new NodeAdmin(node, signer, true, (problem) => this.problems.push(problem.message));
+    this.nodes.set(number, {
+      node,
+      admin,
+      get database() {
+        return new EmbeddedDatabase(node.engine);
+      },
+    });
+  }
+
+  join(number: number): Promise<unknown> {
+    return this.nodes.get(1)!.admin.join({
+      role: 'replica',
+      certificateRequest: '',
+      mesh: `n${number}:1`,
+      client: `n${number}:5432`,
+      token: null,
+      isLoopback: true,
+    });
+  }
+}
