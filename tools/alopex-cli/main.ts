@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { AlopexError } from '../../base/errors.ts';
 import { packageVersion } from '../version.ts';
 import { runDump } from './dump/command.ts';
-
+import { replicationProgram } from './replication/program.ts';
 import { runSql, type SqlOptions } from './sql/command.ts';
 import { tableFormats } from './sql/table-text.ts';
 
@@ -43,6 +43,8 @@ program
   .action((path: string, options: { readonly raw?: boolean; readonly entries: boolean }) =>
     finish(runDump(path, { isRaw: options.raw === true, withEntries: options.entries })),
   );
+
+program.addCommand(replicationProgram(finish));
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { checkedSetting, parseKilobytes, parseMilliseconds } from '../../api/database/settings.ts';
 import { AlopexError } from '../../base/errors.ts';
+import { type ClusterOptions, clusterOptionInfos, clusterOptions, dataDefault } from './cluster-options.ts';
 
 /** What the server is started with: command line over environment (ALOPEX_*) over configuration file over default. */
 export type ServerOptions = {
@@ -20,6 +21,7 @@ export type ServerOptions = {
   readonly logRetentionBytes: number | null;
   readonly connectionsMax: number;
   readonly logLevel: string;
+  readonly cluster: ClusterOptions;
   /** Defaults of session settings, checked: `settings` of the configuration file. */
   readonly settings: Readonly<Record<string, string>>;
 };
@@ -37,8 +39,8 @@ export const optionInfos: readonly OptionInfo[] = [
   {
     name: 'data',
     argument: 'directory',
-    description: 'directory of the database; made when missing',
-    default: './data',
+    description: 'directory of the database; made when missing (default: ./data, of a replica ./data-<port>)',
+    default: '',
   },
   {
     name: 'listen',
@@ -85,6 +87,7 @@ export const optionInfos: readonly OptionInfo[] = [
     description: 'sessions at once; the next gets 53300',
     default: '10000',
   },
+  ...clusterOptionInfos,
   {
     name: 'log-level',
     argument: 'level',
@@ -107,14 +110,17 @@ export function serverOptions(given: OptionSource, environment: OptionSource): S
   const orNull = (name: string): string | null => (text(name) === '' ? null : text(name));
   const auth = text('auth');
   if (auth !== 'trust' && auth !== 'scram') throw wrong('auth', auth, 'trust or scram');
+  const port = wholeNumber('port', text('port'), 0, 65_535);
+  const listen = text('listen')
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '')
+    .flatMap((address) => (address === 'loopback' ? loopbackAddresses() : [address]));
   return {
-    port: wholeNumber('port', text('port'), 0, 65_535),
-    data: text('data'),
-    listen: text('listen')
-      .split(',')
-      .map((address) => address.trim())
-      .filter((address) => address !== '')
-      .flatMap((address) => (address === 'loopback' ? loopbackAddresses() : [address])),
+    port,
+    data: orNull('data') ?? dataDefault(text('mode'), port),
+    listen,
+    cluster: clusterOptions(text, { port, listen }),
     auth,
     password: orNull('password'),
     tlsCertificate: orNull('tls-certificate'),
