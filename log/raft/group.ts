@@ -66,6 +66,10 @@ export class RaftGroup {
     return this.#role.kind !== 'leader' && !this.#core.log.matches(place, placeEpoch);
   }
 
+  get #isQuiet(): boolean {
+    return this.#role.kind !== 'candidate' && this.#role.isQuiet;
+  }
+
   get status(): RaftStatus {
     const { epoch, log, self } = this.#core;
     const role = this.#role;
@@ -79,7 +83,7 @@ export class RaftGroup {
       membership: log.memberships.current.membership,
       leaseUntilMs: leads ? role.leaseUntilMs : 0,
       transferTo: leads ? role.transferTo : null,
-      isQuiet: role.kind !== 'candidate' && role.isQuiet,
+      isQuiet: this.#isQuiet,
       followers: leads ? role.followers : noFollowers,
     };
   }
@@ -198,8 +202,13 @@ export class RaftGroup {
 
   #onVoteRequest(from: NodeId, message: VoteRequest): void {
     const core = this.#core;
+    // While all is quiet all have the newest membership: a member that was removed wakes nobody.
+    if (this.#isQuiet && !core.quorum.has(from)) {
+      this.#answerVote(from, message, false);
+      return;
+    }
     const isProtected = this.#hasLiveLeader && !message.isTransfer;
-    this.#wake();
+    this.#doubt();
     if (message.epoch < core.epoch || isProtected) {
       this.#answerVote(from, message, false);
       return;
@@ -226,8 +235,7 @@ export class RaftGroup {
   /** What a lease rests on (§6.4.1), and what keeps a removed or cut-off node from disturbing (§4.2.3). */
   get #hasLiveLeader(): boolean {
     const { heardMs, limits, nowMs } = this.#core;
-    const role = this.#role;
-    if (role.kind === 'leader' || (role.kind === 'follower' && role.isQuiet)) return true;
+    if (this.#role.kind === 'leader' || this.#isQuiet) return true;
     return nowMs - heardMs < limits.electionMs;
   }
 
@@ -297,6 +305,14 @@ export class RaftGroup {
     const role = this.#role;
     if (role.kind === 'leader') role.wake();
     else if (role.kind === 'follower') role.wake();
+  }
+
+  /** Another member of a quiet group stands for election: the leader, which hears it too, has a timeout's time to speak. */
+  #doubt(): void {
+    const core = this.#core;
+    if (!this.#isQuiet) return;
+    if (this.#role.kind === 'follower') core.heardMs = core.nowMs;
+    this.#wake();
   }
 
   #onForce(): void {

@@ -235,11 +235,13 @@ export class Machine {
   }
 
   #read(to: NodeId, from: Offset, bytesMax: number): void {
+    const { epoch: epochWhenAsked } = this.group!.status;
     const answer = (): void => {
       const isTrimmed = from < this.base.offset;
-      const wanted = this.entries.filter(({ baseOffset }) => baseOffset >= from);
+      // As segment files are read: from the batch on that holds the place.
+      const wanted = this.entries.filter(({ endOffset }) => endOffset > from);
       invariant(
-        isTrimmed || wanted.length === 0 || wanted[0]!.baseOffset === from,
+        isTrimmed || (wanted[0]?.baseOffset ?? from) === from || this.group!.status.epoch > epochWhenAsked,
         `what is read begins at a boundary of batches, not at ${from}`,
       );
       const entries = isTrimmed ? 'trimmed' : wanted.slice(0, Math.max(1, Math.floor(bytesMax / entryBytes)));

@@ -27,6 +27,7 @@ export type ModelReport = {
 
 const faultKinds = [
   'crash',
+  'restart',
   'pause',
   'partition',
   'one-way',
@@ -51,7 +52,7 @@ function drawLimits(random: SeededRandom): Partial<RaftLimits> {
     inflightBytesMax: 600,
     inflightMessagesMax: 4,
     inSyncMs: 1000,
-    quietAfterMs: 400,
+    quietAfterMs: random.pick([50, 400]),
     transferMs: 600,
   };
 }
@@ -75,6 +76,7 @@ export class Model implements World {
   readonly #checks: Checks;
   readonly #faults = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   readonly #enabled: readonly FaultKind[];
+  readonly #clientPauseMsMax: number;
   readonly #faultPauseMsMax: number;
   readonly #trace: ((line: string) => void) | null;
   /** By id: what was committed when it was asked for. */
@@ -101,6 +103,7 @@ export class Model implements World {
     const first: Membership = { members, outgoing: [] };
     const limits = drawLimits(random);
     const flushMsMax = random.pick([1, 10, 100]);
+    this.#clientPauseMsMax = random.pick([30, 30, 1000]);
     this.#faultPauseMsMax = random.pick([60, 300, 1000]);
     this.#machines = Array.from({ length: machineCount }, (_, index) => {
       const held = index < memberCount ? first : noMembership;
@@ -191,7 +194,7 @@ export class Model implements World {
         machine.step({ kind: 'read-index', id });
       }
     }
-    const pauseMs = this.#random.chance(0.02) ? 1500 : 30;
+    const pauseMs = this.#random.chance(0.02) ? 1500 : this.#clientPauseMsMax;
     this.#agenda.plan(this.#random.between(0, pauseMs), () => this.#planClient());
   }
 
@@ -219,7 +222,11 @@ export class Model implements World {
     const random = this.#random;
     switch (kind) {
       case 'crash':
-        this.#crash(machine);
+        this.#crash(machine, random.pick([20, 300, 2500]));
+        this.#wakeOthers(machine);
+        break;
+      case 'restart':
+        this.#crash(machine, 5);
         break;
       case 'pause':
         machine.pausedUntilMs = this.#agenda.nowMs + random.between(0, 1500);
@@ -262,11 +269,9 @@ export class Model implements World {
     else leader?.step({ kind: 'change-membership', change: this.#change(leader) });
   }
 
-  #crash(machine: Machine): void {
+  #crash(machine: Machine, downMsMax: number): void {
     if (!machine.isUp) return;
     machine.crash();
-    this.#wakeOthers(machine);
-    const downMsMax = this.#random.pick([20, 300, 2500]);
     this.#agenda.plan(this.#random.between(0, downMsMax), () => {
       if (!machine.isUp) machine.start();
     });
