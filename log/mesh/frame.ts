@@ -1,0 +1,95 @@
+import { concatBytes } from '../../base/bytes/compare.ts';
+import { crc32c } from '../../base/bytes/crc32c.ts';
+import { ByteWriter } from '../../base/bytes/writer.ts';
+import { AlopexError } from '../../base/errors.ts';
+
+/** Length of the payload (4), kind (1), CRC-32C of these five bytes and the payload (4). */
+export const frameHeaderBytes = 9;
+const checkedHeaderBytes = 5;
+
+export function damaged(problem: string): AlopexError {
+  return new AlopexError('protocol_violation', `a frame of the mesh is damaged: ${problem}`);
+}
+
+/** Room for the header; what is written next is the payload. */
+export function beginFrame(payloadBytes: number): ByteWriter {
+  const writer = new ByteWriter(frameHeaderBytes + payloadBytes);
+  writer.reserve(frameHeaderBytes);
+  writer.length = frameHeaderBytes;
+  return writer;
+}
+
+/** The whole frame; the writer is not to be used again. */
+export function endFrame(writer: ByteWriter, kind: number): Uint8Array {
+  writer.setUint32(0, writer.length - frameHeaderBytes);
+  writer.setUint8(4, kind);
+  const frame = writer.view();
+  const checksum = crc32c(frame.subarray(frameHeaderBytes), crc32c(frame.subarray(0, checkedHeaderBytes)));
+  writer.setUint32(checkedHeaderBytes, checksum);
+  return frame;
+}
+
+/**
+ * Frames out of a stream that is cut anywhere. A payload that arrives in one piece is a view of it; one that does not is
+ * put together once. Either belongs to whoever gets it.
+ *
+ * Invariant: holds less than one frame, and of that only what has arrived, whatever length its header claims.
+ */
+export class FrameReader {
+  readonly #payloadBytesMax: number;
+  readonly #header = new Uint8Array(frameHeaderBytes);
+  readonly #view = new DataView(this.#header.buffer);
+  #headerBytes = 0;
+  #parts: Uint8Array[] = [];
+  #partsBytes = 0;
+
+  constructor(payloadBytesMax: number) {
+    this.#payloadBytesMax = payloadBytesMax;
+  }
+
+  /** Throws protocol_violation where a frame is too long or its checksum is wrong; nothing can be read after that. */
+  push(chunk: Uint8Array, onFrame: (kind: number, payload: Uint8Array) => void): void {
+    let at = 0;
+    for (;;) {
+      at += this.#takeHeader(chunk, at);
+      if (this.#headerBytes < frameHeaderBytes) return;
+      const length = this.#view.getUint32(0);
+      if (length > this.#payloadBytesMax)
+        throw damaged(`it has ${length} bytes, and ${this.#payloadBytesMax} at most are allowed`);
+      const missing = length - this.#partsBytes;
+      if (missing > chunk.length - at) {
+        this.#keep(chunk.subarray(at));
+        return;
+      }
+      const payload = this.#complete(chunk.subarray(at, at + missing));
+      at += missing;
+      onFrame(this.#header[4]!, payload);
+    }
+  }
+
+  #takeHeader(chunk: Uint8Array, at: number): number {
+    const part = chunk.subarray(at, at + frameHeaderBytes - this.#headerBytes);
+    this.#header.set(part, this.#headerBytes);
+    this.#headerBytes += part.length;
+    return part.length;
+  }
+
+  #keep(part: Uint8Array): void {
+    if (part.length === 0) return;
+    this.#parts.push(part);
+    this.#partsBytes += part.length;
+  }
+
+  #complete(last: Uint8Array): Uint8Array {
+    let payload = last;
+    if (this.#parts.length > 0) {
+      payload = concatBytes([...this.#parts, last]);
+      this.#parts = [];
+      this.#partsBytes = 0;
+    }
+    this.#headerBytes = 0;
+    const checksum = crc32c(payload, crc32c(this.#header.subarray(0, checkedHeaderBytes)));
+    if (checksum !== this.#view.getUint32(checkedHeaderBytes)) throw damaged('checksum mismatch');
+    return payload;
+  }
+}
