@@ -29,8 +29,9 @@ export class RaftGroup {
   constructor(options: RaftOptions) {
     this.#core = new RaftCore(options);
     const following = new Following(this.#core, null);
-    // Nobody else can have been elected: there is nothing to wait for.
-    if (this.#core.quorum.isOnly(options.self)) following.deadlineMs = options.nowMs;
+    const { log } = this.#core;
+    // Nobody else can have been elected, nor have had a promise: there is nothing to wait for.
+    if (log.memberships.isOnly(options.self, log.highWatermark)) following.deadlineMs = options.nowMs;
     this.#role = following;
     if (options.founds === true) this.#role = this.#found();
   }

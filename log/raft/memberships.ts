@@ -53,6 +53,16 @@ export class MembershipHistory {
     return false;
   }
 
+  /** Whether nobody but `id` decides, by what is committed and by all that comes after it. */
+  isOnly(id: NodeId, highWatermark: Offset): boolean {
+    for (let index = this.#placed.length - 1; index >= 0; index--) {
+      const { endOffset, quorum } = this.#placed[index]!;
+      if (!quorum.isOnly(id)) return false;
+      if (endOffset <= highWatermark) return true;
+    }
+    return true;
+  }
+
   append(endOffset: Offset, membership: Membership): void {
     this.#placed.push({ endOffset, membership, quorum: new Quorum(membership) });
   }

@@ -98,8 +98,7 @@ export class Replication {
     const { log, nowMs } = this.#core;
     invariant(match <= log.endOffset, `a follower has ${match} of a log that ends at ${log.endOffset}`);
     if (follower.mode === 'snapshot') {
-      // What it acknowledged long ago may come late: only a step forward says that it has been restored.
-      if (match <= follower.match || match < log.startOffset) {
+      if (match < log.startOffset) {
         this.#resendSnapshot(follower);
         return;
       }
