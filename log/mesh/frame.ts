@@ -3,7 +3,10 @@ import { crc32c } from '../../base/bytes/crc32c.ts';
 import { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError } from '../../base/errors.ts';
 
-/** Length of the payload (4), kind (1), CRC-32C of these five bytes and the payload (4). */
+/**
+ * Length of the payload (4), kind (1), CRC-32C of these five bytes and the payload (4). The checksum starts from the frame's
+ * number in its direction of the channel, so a frame that is left out, repeated or moved is as damaged as any.
+ */
 export const frameHeaderBytes = 9;
 const checkedHeaderBytes = 5;
 
@@ -20,13 +23,26 @@ export function beginFrame(payloadBytes: number): ByteWriter {
 }
 
 /** The whole frame; the writer is not to be used again. */
-export function endFrame(writer: ByteWriter, kind: number): Uint8Array {
+export function endFrame(writer: ByteWriter, kind: number, sequence: number): Uint8Array {
   writer.setUint32(0, writer.length - frameHeaderBytes);
   writer.setUint8(4, kind);
   const frame = writer.view();
-  const checksum = crc32c(frame.subarray(frameHeaderBytes), crc32c(frame.subarray(0, checkedHeaderBytes)));
+  const checksum = checksumOf(
+    frame.subarray(0, checkedHeaderBytes),
+    frame.subarray(frameHeaderBytes),
+    sequence,
+  );
   writer.setUint32(checkedHeaderBytes, checksum);
   return frame;
+}
+
+function checksumOf(header: Uint8Array, payload: Uint8Array, sequence: number): number {
+  return crc32c(payload, crc32c(header, sequence));
+}
+
+/** The number of the frame after one. */
+export function nextSequence(sequence: number): number {
+  return (sequence + 1) % 2 ** 32;
 }
 
 /**
@@ -40,6 +56,7 @@ export class FrameReader {
   readonly #header = new Uint8Array(frameHeaderBytes);
   readonly #view = new DataView(this.#header.buffer);
   #headerBytes = 0;
+  #sequence = 0;
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
 
@@ -88,7 +105,8 @@ export class FrameReader {
       this.#partsBytes = 0;
     }
     this.#headerBytes = 0;
-    const checksum = crc32c(payload, crc32c(this.#header.subarray(0, checkedHeaderBytes)));
+    const checksum = checksumOf(this.#header.subarray(0, checkedHeaderBytes), payload, this.#sequence);
+    this.#sequence = nextSequence(this.#sequence);
     if (checksum !== this.#view.getUint32(checkedHeaderBytes)) throw damaged('checksum mismatch');
     return payload;
   }

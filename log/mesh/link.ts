@@ -3,7 +3,7 @@ import type { Clock, Connection, Timer } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Channel, MessageClass } from './contract.ts';
-import { FrameReader } from './frame.ts';
+import { FrameReader, nextSequence } from './frame.ts';
 import type { MeshLimits } from './limits.ts';
 import { decodeMeshFrame, encodeMeshFrame, type MeshFrame } from './messages.ts';
 
@@ -36,6 +36,7 @@ export class Link {
   readonly #reader: FrameReader;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
+  #sequence = 0;
   #isWritable = true;
   #isFlushing = false;
   #isPaused = false;
@@ -89,7 +90,8 @@ export class Link {
 
   post(frame: MeshFrame): void {
     if (this.#isEnded) return;
-    const bytes = encodeMeshFrame(frame);
+    const bytes = encodeMeshFrame(frame, this.#sequence);
+    this.#sequence = nextSequence(this.#sequence);
     this.#outbox.push(bytes);
     this.#outboxBytes += bytes.length;
     this.#hasPosted = true;

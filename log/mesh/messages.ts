@@ -168,11 +168,12 @@ const kindsByNumber = new Map(
   Object.entries(kindNumbers).map(([kind, number]) => [number, kind as MeshFrame['kind']]),
 );
 
-export function encodeMeshFrame(frame: MeshFrame): Uint8Array {
+/** `sequence`: of the frame, among those of this direction of the channel. */
+export function encodeMeshFrame(frame: MeshFrame, sequence: number): Uint8Array {
   const writer = beginFrame(payloadBytes(frame));
   const encode = encoders[frame.kind] as (writer: ByteWriter, frame: MeshFrame) => void;
   encode(writer, frame);
-  return endFrame(writer, kindNumbers[frame.kind]);
+  return endFrame(writer, kindNumbers[frame.kind], sequence);
 }
 
 /** Throws protocol_violation for what no node of this version writes. */
