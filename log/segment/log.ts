@@ -360,6 +360,8 @@ class SegmentLog implements SegmentedLog {
   async #refuse(error: AlopexError): Promise<void> {
     await this.#active.cut();
     if (this.#state.kind === 'poisoned') return;
+    // Of an epoch that only what is dropped was of, nothing came to be.
+    this.#epoch = this.#active.epoch;
     this.#dropQueue(error, () => this.#listener?.onRefused(this.#flushedOffset, error));
     this.#commits.fail(error, this.#flushedOffset);
     this.#replicated?.by.onCut(this.#flushedOffset);

@@ -8,14 +8,18 @@ import { SystemError, Tree } from './tree.ts';
 /** One I/O: its whole effect, and what of it may have happened when the machine crashes meanwhile. */
 export type DiskOperation<Output> = {
   readonly kind: DiskOperationKind;
-  /** For the trace: path, place, checksum of the bytes. */
+  readonly path: string;
+  /** For the trace: place, checksum of the bytes. */
   readonly detail: string;
   readonly apply: () => Output;
   readonly applyPart: () => void;
   /** What a failure does besides failing. */
   readonly fail: () => void;
-  readonly misdirect: () => Output;
+  /** `files`: those that it may damage. */
+  readonly misdirect: (files: RegExp) => Output;
 };
+
+const anyFile = /^/;
 
 /**
  * A disk, and the hand that damages it. Its bytes outlive the machine's crashes. Every operation that changes
@@ -101,23 +105,23 @@ export class SimulatedDisk {
   /** Does one operation for a machine's life: after its time, and with the fault that is planned for it. */
   perform<Output>(incarnation: Incarnation, operation: DiskOperation<Output>): Promise<Output> {
     const boundary = this.#boundaries;
-    const fault = this.faults.take(boundary, operation.kind);
+    const fault = this.faults.take(boundary, operation.kind, operation.path);
     if (operation.kind !== 'read') this.#boundaries += 1;
     const { min, max } = this.latencyMs;
     const slowMs = fault?.kind === 'slow' ? fault.delayMs : 0;
     this.#inFlight.add(operation);
     return incarnation.perform(this.random.between(min, max) + slowMs, () => {
       this.#inFlight.delete(operation);
-      const { kind, detail } = operation;
+      const { kind, path, detail } = operation;
       incarnation.scheduler.trace(
-        `${incarnation.machine} ${boundary} ${kind} ${detail} ${fault?.kind ?? ''}`,
+        `${incarnation.machine} ${boundary} ${kind} ${path} ${detail} ${fault?.kind ?? ''}`,
       );
       switch (fault?.kind) {
         case undefined:
         case 'slow':
           return operation.apply();
         case 'misdirect':
-          return operation.misdirect();
+          return operation.misdirect(fault.files ?? anyFile);
         case 'fail':
           operation.fail();
           throw new SystemError(fault.errno);

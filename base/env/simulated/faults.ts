@@ -21,8 +21,8 @@ export type DiskFault =
       readonly errno: Extract<Errno, 'EIO' | 'ENOSPC' | 'EDQUOT'>;
     }
   | { readonly kind: 'slow'; readonly delayMs: number }
-  /** A write lands elsewhere, in this file or another, and is answered as if it had not. */
-  | { readonly kind: 'misdirect' };
+  /** A write lands elsewhere, in this file or another, and is answered as if it had not. Of such files alone. */
+  | { readonly kind: 'misdirect'; readonly files?: RegExp };
 
 type Planned = { readonly boundary: number; readonly fault: DiskFault };
 
@@ -39,15 +39,15 @@ export class FaultPlan {
     this.#planned = [];
   }
 
-  take(boundary: number, operation: DiskOperationKind): DiskFault | null {
+  take(boundary: number, operation: DiskOperationKind, path: string): DiskFault | null {
     const index = this.#planned.findIndex(
-      (planned) => planned.boundary <= boundary && strikes(planned.fault, operation),
+      (planned) => planned.boundary <= boundary && strikes(planned.fault, operation, path),
     );
     return this.#planned.splice(index, index < 0 ? 0 : 1)[0]?.fault ?? null;
   }
 }
 
-function strikes(fault: DiskFault, operation: DiskOperationKind): boolean {
+function strikes(fault: DiskFault, operation: DiskOperationKind, path: string): boolean {
   switch (fault.kind) {
     case 'crash':
       return operation !== 'read';
@@ -56,6 +56,6 @@ function strikes(fault: DiskFault, operation: DiskOperationKind): boolean {
     case 'slow':
       return true;
     case 'misdirect':
-      return operation === 'write';
+      return operation === 'write' && (fault.files?.test(path) ?? true);
   }
 }

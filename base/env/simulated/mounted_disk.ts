@@ -101,7 +101,8 @@ export class MountedDisk implements Disk {
     try {
       return await this.#disk.perform(this.#incarnation, {
         kind,
-        detail: path,
+        path,
+        detail: '',
         apply,
         // Of a change of a directory there is no half.
         applyPart: kind === 'read' ? () => {} : () => attemptQuietly(apply),
@@ -188,7 +189,8 @@ class MountedFile implements DiskFile {
     };
     return this.#disk.perform(this.#incarnation, {
       kind: 'write',
-      detail: `${this.path} @${position}+${bytes.length} ${crc32cPortable(bytes)}`,
+      path: this.path,
+      detail: `@${position}+${bytes.length} ${crc32cPortable(bytes)}`,
       apply: () => {
         const growth = position + bytes.length - this.#node.size;
         if (growth > 0 && growth > this.#disk.freeBytes) {
@@ -199,7 +201,7 @@ class MountedFile implements DiskFile {
       },
       applyPart: () => writeFirst(random.below(bytes.length + 1)),
       fail: () => writeFirst(random.below(bytes.length + 1)),
-      misdirect: () => this.#misdirect(bytes),
+      misdirect: (files) => this.#misdirect(bytes, files),
     });
   }
 
@@ -209,7 +211,8 @@ class MountedFile implements DiskFile {
     try {
       await this.#disk.perform(this.#incarnation, {
         kind: 'sync',
-        detail: this.path,
+        path: this.path,
+        detail: '',
         apply: () => this.#node.sync(covered),
         applyPart: () => this.#node.syncInPart(covered, random),
         fail: () => this.#node.failSync(covered, random),
@@ -221,9 +224,10 @@ class MountedFile implements DiskFile {
   }
 
   /** Lands at a random place that exists, of any file: what was there is lost, and the right place keeps its old bytes. */
-  #misdirect(bytes: Uint8Array): void {
+  #misdirect(bytes: Uint8Array, allowed: RegExp): void {
     const { random, tree } = this.#disk;
-    const { node } = tree.files()[random.below(tree.files().length)] ?? { node: this.#node };
+    const files = tree.files().filter(({ path }) => allowed.test(path));
+    const { node } = files[random.below(files.length)] ?? { node: this.#node };
     const position = random.below(node.size);
     node.damage(position, bytes.subarray(0, node.size - position));
   }
@@ -231,7 +235,8 @@ class MountedFile implements DiskFile {
   #perform<Output>(kind: 'read' | 'truncate', detail: string, apply: () => Output): Promise<Output> {
     return this.#disk.perform(this.#incarnation, {
       kind,
-      detail: `${this.path} ${detail}`,
+      path: this.path,
+      detail,
       apply,
       applyPart: apply,
       fail: () => {},

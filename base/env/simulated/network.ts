@@ -34,6 +34,7 @@ export class SimulatedNetwork {
   readonly #scheduler: Scheduler;
   readonly #blocked = new Set<string>();
   readonly #troubles = new Map<string, LinkTrouble>();
+  readonly #lastArrivals = new Map<string, number>();
   #connections: Endpoint[] = [];
   readonly #living = new Map<string, Incarnation>();
   readonly #bound = new Map<string, Bound>();
@@ -90,6 +91,24 @@ export class SimulatedNetwork {
       listen: (address, accept) => incarnation.perform(0, () => this.#listen(incarnation, address, accept)),
       connect: (address) => this.#connect(incarnation, address),
     };
+  }
+
+  /**
+   * As a datagram: it arrives after the way's latency, or is lost; what arrived before it was sent before. False: there
+   * is no way.
+   */
+  tell(source: Incarnation, target: string, arrive: () => void): boolean {
+    const { random } = this.#scheduler;
+    const path = pathOf(source.machine, target);
+    const trouble = this.#troubles.get(path);
+    if (!source.alive || !this.#reaches(source.machine, target)) return false;
+    if (random.chance(trouble?.lossProbability ?? this.lossProbability)) return true;
+    const extraMs = trouble === undefined ? 0 : random.between(trouble.delayMs.min, trouble.delayMs.max);
+    const latencyMs = extraMs + random.between(this.latencyMs.min, this.latencyMs.max);
+    const arrivesMs = Math.max(this.#scheduler.nowMs + latencyMs, this.#lastArrivals.get(path) ?? 0);
+    this.#lastArrivals.set(path, arrivesMs);
+    this.#scheduler.schedule(arrivesMs - this.#scheduler.nowMs, arrive);
+    return true;
   }
 
   /** Brings something from one life of a machine to another machine: `arrive`, or `fail` after all retries. */

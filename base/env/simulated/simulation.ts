@@ -158,6 +158,14 @@ export class SimulatedMachine {
     return promise;
   }
 
+  /**
+   * Tells another machine, by a message that may be lost: `receive` runs there, in the life that it has then. False: it is
+   * not to be reached.
+   */
+  tell(target: SimulatedMachine, receive: () => void): boolean {
+    return this.#simulation.network.tell(this.#life, target.name, () => target.#life.whenRunning(receive));
+  }
+
   #begin(): Incarnation {
     const { scheduler } = this.#simulation;
     return new Incarnation(this.name, scheduler, () => {

@@ -202,7 +202,9 @@ describe('checker: elections', () => {
       // Of an epoch that is over.
       leader('a', 1, 5, 0),
       leader('c', 3, 9, 0, 5),
-    ];
+      // Its log begins at a snapshot.
+      { kind: 'leader', node: 'd', epoch: 4, log: { endOffset: 9, epochs: [{ epoch: 3, startOffset: 8 }] } },
+    ] as const;
     expect(checkElections(events)).to.deep.equal([]);
   });
 

@@ -32,9 +32,10 @@ export function checkElections(events: readonly ElectionEvent[]): readonly Anoma
     }
     // What later epochs committed, an old leader that does not know of them has not.
     if (epoch < committed.epoch || committed.offset === 0) continue;
-    const epochThere = log.endOffset < committed.offset ? null : epochBefore(log, committed.offset);
-    if (epochThere === committed.epoch) continue;
-    const has = epochThere === null ? `its log ends at ${log.endOffset}` : `there it has epoch ${epochThere}`;
+    const isShort = log.endOffset < committed.offset;
+    const epochThere = epochBefore(log, committed.offset);
+    if (!isShort && (epochThere === null || epochThere === committed.epoch)) continue;
+    const has = isShort ? `its log ends at ${log.endOffset}` : `there it has epoch ${epochThere}`;
     anomalies.push({
       kind: 'incomplete leader',
       description: `${node} leads epoch ${epoch} without what is committed below ${committed.offset} (epoch ${committed.epoch}, known to ${committed.node}): ${has}`,
@@ -43,7 +44,7 @@ export function checkElections(events: readonly ElectionEvent[]): readonly Anoma
   return anomalies;
 }
 
-/** Of the batch that ends at or before an offset; null where the log begins later. */
+/** Of the batch that ends at an offset; null where the log begins later: a snapshot has it. */
 function epochBefore({ epochs }: LogShape, offset: number): number | null {
   return epochs.findLast(({ startOffset }) => startOffset < offset)?.epoch ?? null;
 }

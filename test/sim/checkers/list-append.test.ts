@@ -95,6 +95,10 @@ describe('checker: list-append', () => {
       [undefined, 'G-single', 'G-single'],
     ],
     'unknown, and seen, and gone': [together('x=', 'a? x+1', 'b x=1'), ['lost', 'lost', 'lost']],
+    'unknown, and seen by itself alone': [
+      together('x=', 'a? x+1 x=1', 'b x='),
+      [undefined, undefined, undefined],
+    ],
     'unknown, and never seen': [together('x=', 'a? x+1', 'b x='), [undefined, undefined, undefined]],
   };
   for (const [name, [history, expected]] of Object.entries(cases)) {

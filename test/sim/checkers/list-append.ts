@@ -123,6 +123,10 @@ function sameElements(left: readonly number[], right: readonly number[]): boolea
 
 // ---- the order of each list's writers
 
+function appendedBy(actions: readonly ListAction[]): ReadonlySet<number> {
+  return new Set(actions.flatMap((action) => (action.kind === 'append' ? action.element : [])));
+}
+
 type Writer = { readonly transaction: number; readonly isLast: boolean };
 
 class ListOrders {
@@ -137,8 +141,11 @@ class ListOrders {
     for (const [key, elements] of final) this.#orders.set(key, elements);
     const seen = new Set([...final.values()].flat());
     for (const { actions } of transactions) {
-      for (const action of actions)
-        if (action.kind === 'read') for (const each of action.elements) seen.add(each);
+      const own = appendedBy(actions);
+      for (const action of actions) {
+        if (action.kind !== 'read') continue;
+        for (const element of action.elements) if (!own.has(element)) seen.add(element);
+      }
     }
     this.transactions = transactions.filter(
       ({ outcome, actions }) =>
@@ -181,7 +188,7 @@ class ListOrders {
   }
 
   #checkReads({ id, actions }: ListTransaction): void {
-    const own = new Set(actions.flatMap((action) => (action.kind === 'append' ? action.element : [])));
+    const own = appendedBy(actions);
     for (const action of actions) {
       if (action.kind !== 'read') continue;
       const { key, elements } = action;

@@ -1,0 +1,91 @@
+import type { Strike } from './chaos.ts';
+import { kill } from './cluster.ts';
+
+const clockDriftMax = 0.05;
+const clockJumpMsMax = 60_000;
+/** I/Os among which the one is that a machine does not survive. */
+const boundariesMax = 30;
+const fullDiskBytesMax = 20_000;
+
+const nothingToUndo = () => {};
+
+/** A node is not the same afterwards, but what it acknowledged is still there. */
+export const machineFaults = {
+  'clock jump': ({ target, random }) => {
+    target.clock.jump(Math.floor(random.between(-clockJumpMsMax, clockJumpMsMax)));
+    return nothingToUndo;
+  },
+
+  'clock drift': ({ target, random }) => {
+    target.clock.drift(random.between(1 - clockDriftMax, 1 + clockDriftMax));
+    return () => target.clock.drift(1);
+  },
+
+  pause: ({ target }) => {
+    target.pause();
+    return () => target.resume();
+  },
+
+  'power cut': ({ cluster, target, forMs }) => {
+    cluster.hold(target.name, forMs);
+    target.crash();
+    return nothingToUndo;
+  },
+
+  'power cut at an I/O': ({ target: { disk }, random }) => {
+    disk.faults.at(disk.boundaries + random.below(boundariesMax), {
+      kind: 'crash',
+      moment: random.pick(['before', 'during', 'after']),
+    });
+    return nothingToUndo;
+  },
+
+  'power cut of all': ({ cluster, random, forMs }) => {
+    for (const machine of cluster.machines) {
+      cluster.hold(machine.name, random.between(0, forMs));
+      machine.crash();
+    }
+    return nothingToUndo;
+  },
+
+  kill: ({ cluster, target, forMs }) => {
+    cluster.hold(target.name, forMs);
+    kill(target);
+    return nothingToUndo;
+  },
+
+  'clean restart': ({ cluster, target }) => {
+    cluster.stop(target.name);
+    return nothingToUndo;
+  },
+
+  'full disk': ({ target: { disk }, random }) => {
+    disk.capacityBytes = disk.usedBytes + random.below(fullDiskBytesMax);
+    return () => {
+      disk.capacityBytes = Number.MAX_SAFE_INTEGER;
+    };
+  },
+
+  'slow disk': ({ target: { disk }, random }) => {
+    const { latencyMs } = disk;
+    disk.latencyMs = { min: 1, max: random.between(5, 60) };
+    return () => {
+      disk.latencyMs = latencyMs;
+    };
+  },
+
+  'failed sync': ({ target: { disk } }) => {
+    disk.faults.at(disk.boundaries, { kind: 'fail', operation: 'sync', errno: 'EIO' });
+    return nothingToUndo;
+  },
+
+  'leadership transfer': async ({ cluster, target }) => {
+    const node = cluster.nodeOn(target.name);
+    if (node === null) return null;
+    await node.transfer();
+    return nothingToUndo;
+  },
+
+  'membership change': async ({ cluster, random }) =>
+    (await cluster.changeMembership(random)) ? nothingToUndo : null,
+} as const satisfies Readonly<Record<string, Strike>>;

@@ -1,0 +1,257 @@
+import { NodeAdmin } from '../../../api/cluster/admin.ts';
+import { type ClusterOptions, DatabaseNode } from '../../../api/cluster/node.ts';
+import { NodeReplication } from '../../../api/cluster/node-replication.ts';
+import { EmbeddedDatabase } from '../../../api/database/embedded.ts';
+import type { Engine } from '../../../api/database/engine.ts';
+import { sqlRequest } from '../../../api/database/replication.ts';
+import { RemoteSessions } from '../../../api/database/routing/remote-sessions.ts';
+import { stringToUtf8, utf8ToString } from '../../../base/bytes/utf8.ts';
+import type { Env } from '../../../base/env/env.ts';
+import { SeededRandom } from '../../../base/env/simulated/random.ts';
+import type { SimulatedMachine } from '../../../base/env/simulated/simulation.ts';
+import { readWhole, replaceWhole } from '../../../base/env/whole_file.ts';
+import { AlopexError } from '../../../base/errors.ts';
+import { type NodeId, nodeId } from '../../../base/ids.ts';
+import type { Mesh, MeshHandlers } from '../../../log/mesh/contract.ts';
+import type { Membership } from '../../../log/raft/contract.ts';
+import { epochStarts } from '../../../log/range/history.ts';
+import type { Cluster, RunningNode } from './cluster.ts';
+import type { ClusterPlan } from './plan.ts';
+import { unreliableMesh } from './unreliable-mesh.ts';
+import type { Wires } from './wires.ts';
+
+/** What a machine knows of who it is, as a server's certificate says it. */
+type Identity = { readonly node: NodeId; readonly peers: Membership };
+
+export type NodeSurroundings = {
+  readonly plan: ClusterPlan;
+  readonly wires: Wires;
+  readonly cluster: () => Cluster;
+  readonly note: (happening: string) => void;
+};
+
+const path = '/db';
+const identityPath = '/node/identity';
+/** Longer than a run: the log is kept by its size. */
+const retentionMs = 3_600_000;
+const clusterName = 'simulated';
+const firstNode = nodeId(1);
+
+/**
+ * Opens what a machine has in its directory. The first machine founds the cluster with its first start; any other that
+ * does not know who it is (a new one, or one whose disk is gone) joins it.
+ */
+export async function openNode(
+  env: Env,
+  machine: SimulatedMachine,
+  surroundings: NodeSurroundings,
+): Promise<RunningNode> {
+  await env.disk.makeDirectory('/node');
+  const founds = machine.name === 'n1' && !surroundings.cluster().isFounded;
+  const identity = founds ? null : ((await readIdentity(env)) ?? (await join(env, machine, surroundings)));
+  const simulated = new SimulatedNode(env, machine, surroundings);
+  await simulated.open(identity);
+  if (founds) surroundings.cluster().isFounded = true;
+  return simulated;
+}
+
+async function readIdentity({ disk }: Env): Promise<Identity | null> {
+  const bytes = await readWhole(disk, identityPath);
+  return bytes === null ? null : (JSON.parse(utf8ToString(bytes)) as Identity);
+}
+
+function writeIdentity({ disk }: Env, identity: Identity): Promise<void> {
+  return replaceWhole(disk, identityPath, stringToUtf8(JSON.stringify(identity)));
+}
+
+async function join(
+  env: Env,
+  machine: SimulatedMachine,
+  { plan, cluster }: NodeSurroundings,
+): Promise<Identity> {
+  const primary = cluster().primary;
+  if (primary === null) throw new AlopexError('cannot_connect_now', 'there is no primary to join');
+  const answer = await machine.ask(primary, async () => {
+    const node = cluster().nodeOn(primary.name);
+    if (node === null) throw new AlopexError('cannot_connect_now', 'the primary is gone');
+    return node.admin.join({
+      role: plan.hasWitness && machine.name === `n${plan.voters + 1}` ? 'witness' : 'replica',
+      certificateRequest: '',
+      mesh: `${machine.name}:1`,
+      client: `${machine.name}:2`,
+      token: null,
+      isLoopback: true,
+    });
+  });
+  const identity: Identity = { node: answer.node, peers: { members: answer.members, outgoing: [] } };
+  await writeIdentity(env, identity);
+  return identity;
+}
+
+class SimulatedNode implements RunningNode {
+  readonly env: Env;
+  readonly #machine: SimulatedMachine;
+  readonly #surroundings: NodeSurroundings;
+  readonly #failure = Promise.withResolvers<AlopexError>();
+  #node!: DatabaseNode;
+  #admin!: NodeAdmin;
+  #database: { readonly engine: Engine; readonly embedded: EmbeddedDatabase } | null = null;
+
+  constructor(env: Env, machine: SimulatedMachine, surroundings: NodeSurroundings) {
+    this.env = env;
+    this.#machine = machine;
+    this.#surroundings = surroundings;
+  }
+
+  /** Null: nobody yet; it founds the cluster. */
+  async open(identity: Identity | null): Promise<void> {
+    const { plan } = this.#surroundings;
+    const { limits } = plan;
+    this.#node = await DatabaseNode.open({
+      env: this.env,
+      path,
+      cacheBytes: 256 * 1024,
+      connectionsMax: 1000,
+      settings: {
+        'alopex.replication_mode': plan.mode,
+        'alopex.forward_writes': plan.forwardsWrites ? 'on' : 'off',
+      },
+      retention: { retentionMs, retentionBytes: limits.retainedBytes },
+      limits: {
+        memtableBytesMax: limits.memtableBytesMax,
+        log: { segmentBytesMax: limits.segmentBytesMax, markBytes: 1024, markDelayMs: 10 },
+      },
+      onProblem: (problem) => this.#onProblem(problem),
+      cluster: identity === null ? null : this.#clusterOptions(identity),
+    });
+    this.#node.onFailed = (error) => this.#failure.resolve(error);
+    this.#admin = new NodeAdmin(
+      this.#node,
+      {
+        found: () => this.#found(),
+        sign: async () => ({ certificate: '', authority: '' }),
+      },
+      true,
+      (problem) => this.#onProblem(problem),
+    );
+    this.#node.onStatus = (_, isPrimary) => {
+      if (isPrimary) this.#admin.promoteSoon();
+    };
+    this.#node.handle(sqlRequest, (from, body) => {
+      this.#sessions ??= new RemoteSessions(this.engine);
+      return this.#sessions.answer(from, body);
+    });
+    this.#node.onEngine = (engine) => this.#attach(engine);
+    this.#attach(this.#node.engine);
+  }
+
+  #sessions: RemoteSessions | null = null;
+
+  #attach(engine: Engine): void {
+    this.#sessions = null;
+    this.#database = { engine, embedded: new EmbeddedDatabase(engine) };
+    const { self } = this.#node;
+    if (engine.replica !== null && self !== null)
+      engine.replication = new NodeReplication(this.#node, engine, engine.replica, self);
+  }
+
+  async #found(): Promise<void> {
+    const member = {
+      id: firstNode,
+      role: 'voter',
+      mesh: `${this.#machine.name}:1`,
+      client: `${this.#machine.name}:2`,
+    } as const;
+    const peers: Membership = { members: [member], outgoing: [] };
+    const identity: Identity = { node: firstNode, peers };
+    await this.#node.found(this.#clusterOptions(identity), peers);
+    await writeIdentity(this.env, identity);
+    this.#attach(this.engine);
+  }
+
+  #clusterOptions({ node, peers }: Identity): ClusterOptions {
+    const { limits } = this.#surroundings.plan;
+    return {
+      self: node,
+      name: clusterName,
+      peers,
+      openMesh: async (handlers) => this.#mesh(node, handlers),
+      limits: {
+        messageBytesMax: limits.messageBytesMax,
+        inflightMessagesMax: limits.inflightMessagesMax,
+        quietAfterMs: limits.quietAfterMs,
+        inSyncMs: limits.inSyncMs,
+      },
+    };
+  }
+
+  #mesh(self: NodeId, handlers: MeshHandlers): Mesh {
+    const { wires, plan } = this.#surroundings;
+    const mesh = wires.open(self, this.#machine, handlers);
+    const { messageTroubleProbability: probability } = plan;
+    if (probability === 0) return mesh;
+    return unreliableMesh(mesh, probability, new SeededRandom(this.env.random.uint32()), this.env.clock);
+  }
+
+  #onProblem(problem: AlopexError): void {
+    const { note } = this.#surroundings;
+    note(`${this.#machine.name}: problem: ${problem.condition}: ${problem.message}`);
+    if (['io_error', 'data_corrupted', 'internal_error'].includes(problem.condition))
+      this.#failure.resolve(problem);
+  }
+
+  get engine(): Engine {
+    return this.#node.engine;
+  }
+  get admin(): NodeAdmin {
+    return this.#admin;
+  }
+  get failed(): Promise<AlopexError> {
+    return this.#failure.promise;
+  }
+  get database(): EmbeddedDatabase | null {
+    return this.#database?.embedded ?? null;
+  }
+  get isPrimary(): boolean {
+    return this.#node.isPrimary;
+  }
+  get role(): RunningNode['role'] {
+    return this.#node.status?.role ?? 'leader';
+  }
+  get epoch(): number {
+    return this.#node.status?.epoch ?? 0;
+  }
+  get voters(): number {
+    const members = this.#node.status?.membership.members ?? [];
+    return members.filter(({ role }) => role !== 'learner').length;
+  }
+  get log() {
+    return this.#database!.engine.log;
+  }
+  get highWatermark(): number {
+    return this.log.highWatermark;
+  }
+  get applied(): number {
+    return this.#database?.engine.replica?.shown ?? this.highWatermark;
+  }
+  get shape() {
+    return { epochs: epochStarts(this.log), endOffset: this.log.flushedOffset };
+  }
+
+  async transfer(): Promise<void> {
+    await this.#admin.demote(1000).catch(() => {});
+  }
+
+  async changeMembership(): Promise<boolean> {
+    return false;
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.engine.checkpoint();
+  }
+
+  async close(): Promise<void> {
+    this.#admin.close();
+    await this.#node.close();
+  }
+}

@@ -1,0 +1,144 @@
+import type { Clock } from '../../../base/env/env.ts';
+import type { SimulatedMachine, Simulation } from '../../../base/env/simulated/simulation.ts';
+import { AlopexError } from '../../../base/errors.ts';
+import type { NodeId, RangeId } from '../../../base/ids.ts';
+import type { Mesh, MeshHandlers } from '../../../log/mesh/contract.ts';
+
+const requestTimeoutMs = 5000;
+/** A fetch asks so often for what comes next. */
+const fetchTriesMax = 4;
+
+/**
+ * Meshes without streams: each message takes the simulated network's way by itself, so that thousands of runs are
+ * affordable. What a mesh promises is kept, and no more.
+ */
+export class Wires {
+  readonly #simulation: Simulation;
+  readonly #meshes = new Map<NodeId, WiredMesh>();
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+  }
+
+  open(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers): Mesh {
+    const mesh = new WiredMesh(self, machine, handlers, this);
+    this.#meshes.set(self, mesh);
+    return mesh;
+  }
+
+  machine(host: string): SimulatedMachine {
+    return this.#simulation.machine(host);
+  }
+
+  /** Null: no such node runs on that machine. */
+  meshOf(node: NodeId, machine: SimulatedMachine): WiredMesh | null {
+    const mesh = this.#meshes.get(node);
+    return mesh?.machine === machine && !mesh.isClosed ? mesh : null;
+  }
+}
+
+class WiredMesh implements Mesh {
+  readonly self: NodeId;
+  readonly machine: SimulatedMachine;
+  readonly handlers: MeshHandlers;
+  isClosed = false;
+  readonly #wires: Wires;
+  readonly #clock: Clock;
+  readonly #peers = new Map<NodeId, SimulatedMachine>();
+  readonly #unlinked = new Set<NodeId>();
+
+  constructor(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers, wires: Wires) {
+    this.self = self;
+    this.machine = machine;
+    this.handlers = handlers;
+    this.#wires = wires;
+    this.#clock = machine.env.clock;
+  }
+
+  get address() {
+    return { host: this.machine.name, port: 1 };
+  }
+
+  setPeer(id: NodeId, address: { readonly host: string } | null): void {
+    if (address === null) this.#peers.delete(id);
+    else this.#peers.set(id, this.#wires.machine(address.host));
+  }
+
+  isLinked(peer: NodeId): boolean {
+    return this.#peers.has(peer) && !this.#unlinked.has(peer);
+  }
+
+  send(to: NodeId, group: RangeId, bytes: Uint8Array): void {
+    const peer = this.#peers.get(to);
+    if (peer === undefined || this.isClosed) return;
+    const copy = bytes.slice();
+    const isSent = this.machine.tell(peer, () =>
+      this.#wires.meshOf(to, peer)?.receive(this.self, group, copy),
+    );
+    if (!isSent && !this.#unlinked.has(to)) this.#setLinked(to, false);
+  }
+
+  receive(from: NodeId, group: RangeId, bytes: Uint8Array): void {
+    if (this.#unlinked.has(from)) this.#setLinked(from, true);
+    this.handlers.onMessage(from, group, bytes);
+  }
+
+  /** Told by itself, not within the call that found out. */
+  #setLinked(peer: NodeId, isUp: boolean): void {
+    if (isUp) this.#unlinked.delete(peer);
+    else this.#unlinked.add(peer);
+    this.#clock.setTimer(0, () => this.isClosed || this.handlers.onLink(peer, isUp));
+  }
+
+  request(to: NodeId, name: string, body: Uint8Array, timeoutMs = requestTimeoutMs): Promise<Uint8Array> {
+    const copy = body.slice();
+    return this.#ask(to, timeoutMs, async (there) => there.onRequest(this.self, name, copy));
+  }
+
+  async *fetch(to: NodeId, name: string, body: Uint8Array): AsyncIterable<Uint8Array> {
+    let position = 0;
+    for (let tries = 0; ; ) {
+      const from = position;
+      try {
+        const next = (there: MeshHandlers) => firstOf(there.onFetch(this.self, name, body, from));
+        const chunk = await this.#ask(to, requestTimeoutMs, next);
+        if (chunk === null) return;
+        position += chunk.length;
+        tries = 0;
+        yield chunk;
+      } catch (error) {
+        if (++tries >= fetchTriesMax) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  #ask<Output>(
+    to: NodeId,
+    timeoutMs: number,
+    task: (there: MeshHandlers) => Promise<Output>,
+  ): Promise<Output> {
+    const { promise, resolve, reject } = Promise.withResolvers<Output>();
+    const failed = () => reject(new AlopexError('connection_failure', `node ${to} does not answer`));
+    const timer = this.#clock.setTimer(timeoutMs, failed);
+    const peer = this.#peers.get(to);
+    if (peer === undefined || this.isClosed) failed();
+    else {
+      const asked = this.machine.ask(peer, async () => {
+        const mesh = this.#wires.meshOf(to, peer);
+        if (mesh === null) throw new AlopexError('connection_failure', `node ${to} is not there`);
+        return task(mesh.handlers);
+      });
+      asked.then(resolve, reject);
+    }
+    return promise.finally(() => timer.cancel());
+  }
+}
+
+async function firstOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array | null> {
+  for await (const chunk of chunks) return chunk.slice();
+  return null;
+}

@@ -1,0 +1,234 @@
+import type { Queryable } from '../../../api/database/database.ts';
+import type { EmbeddedDatabase } from '../../../api/database/embedded.ts';
+import type { MarkedTransaction } from '../checkers/acknowledged.ts';
+import type { Isolation, ListAction, ListTransaction } from '../checkers/list-append.ts';
+import type { RegisterAction, RegisterValue } from '../checkers/registers.ts';
+import type { Client, Told } from './client.ts';
+
+export const registerCount = 4;
+export const listCount = 4;
+export const accountCount = 5;
+const balanceAtFirst = 100;
+export const balanceTotal = accountCount * balanceAtFirst;
+
+/** `marks` has no key: what is applied twice is there twice. */
+export const schemaScript = `
+  CREATE TABLE registers (key int PRIMARY KEY, value int);
+  CREATE TABLE lists (key int PRIMARY KEY, elements text NOT NULL);
+  CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL);
+  CREATE TABLE marks (id text NOT NULL);
+  INSERT INTO registers SELECT n, NULL FROM generate_series(1, ${registerCount}) AS n;
+  INSERT INTO lists SELECT n, '' FROM generate_series(1, ${listCount}) AS n;
+  INSERT INTO accounts SELECT n, ${balanceAtFirst} FROM generate_series(1, ${accountCount}) AS n;
+`;
+
+/** Operations follow each other closely, or after a while. */
+const [shortMs, longMs] = [30, 3000];
+const shortProbability = 0.7;
+
+export async function runClient(client: Client, operations: number): Promise<void> {
+  const { random } = client;
+  for (let count = 0; count < operations; count++) {
+    await random.pick(workload)(client);
+    await client.pause(random.between(0, random.chance(shortProbability) ? shortMs : longMs));
+  }
+}
+
+type Operation = (client: Client) => Promise<void>;
+
+// ---- registers: one statement each
+
+const useRegister: Operation = async (client) => {
+  const { history, random } = client;
+  const key = 1 + random.below(registerCount);
+  const kind = random.pick<RegisterAction['kind']>(['read', 'read', 'write', 'set']);
+  const [from, to] = [random.chance(0.1) ? null : 1 + random.below(5), 1 + random.below(5)];
+  const called = history.next();
+  const told = await client.onPrimary(`${client.name} ${kind} register ${key}`, ({ database }) =>
+    act(database, kind, key, from, to),
+  );
+  if (told.kind === 'refused' || (told.kind === 'unknown' && kind === 'read')) return;
+  const isDone = told.kind === 'done';
+  const answered = isDone ? history.next() : null;
+  const action: RegisterAction = isDone
+    ? told.value
+    : kind === 'write'
+      ? { kind: 'write', value: to }
+      : { kind: 'set', from, to, done: null };
+  history.registers.push({ key: String(key), client: client.name, called, answered, action });
+};
+
+async function act(
+  database: EmbeddedDatabase,
+  kind: RegisterAction['kind'],
+  key: number,
+  from: RegisterValue,
+  to: number,
+): Promise<RegisterAction> {
+  switch (kind) {
+    case 'read': {
+      const sql = 'SELECT value FROM registers WHERE key = $1';
+      const { rows } = await database.query<{ value: RegisterValue }>(sql, [key]);
+      return { kind, value: rows[0]!.value };
+    }
+    case 'write':
+      await database.execute('UPDATE registers SET value = $1 WHERE key = $2', [to, key]);
+      return { kind, value: to };
+    case 'set': {
+      const sql = 'UPDATE registers SET value = $1 WHERE key = $2 AND value IS NOT DISTINCT FROM $3';
+      return { kind, from, to, done: (await database.execute(sql, [to, key, from])) === 1 };
+    }
+  }
+}
+
+// ---- lists and accounts: transactions that leave a mark
+
+/** What snapshot isolation is called in PostgreSQL. */
+const isolationNames = {
+  'read committed': 'read committed',
+  'snapshot isolation': 'repeatable read',
+  serializable: 'serializable',
+} as const satisfies Readonly<Record<Isolation, string>>;
+
+type Marked = {
+  readonly id: string;
+  readonly told: Told<null>;
+  readonly called: number;
+  readonly answered: number | null;
+};
+
+/** In one transaction, on the primary: `work`, and the mark. */
+async function withMark(
+  client: Client,
+  what: string,
+  isolation: Isolation,
+  work: (queries: Queryable, pause: (delayMs: number) => Promise<void>) => Promise<void>,
+): Promise<Marked> {
+  const { history, mode } = client;
+  const id = client.nextId();
+  let primary = '';
+  const called = history.next();
+  const told = await client.onPrimary(`${what} ${id}`, ({ database, by, pause }) => {
+    primary = by;
+    return database.transaction(
+      async (queries) => {
+        await work(queries, pause);
+        await queries.execute('INSERT INTO marks VALUES ($1)', [id]);
+        return null;
+      },
+      { isolation: isolationNames[isolation] },
+    );
+  });
+  const answered = told.kind === 'unknown' ? null : history.next();
+  history.marked.push({ id, called, answered, outcome: outcomeOf[told.kind], mode, primary });
+  return { id, told, called, answered };
+}
+const outcomeOf: Readonly<Record<Told<null>['kind'], MarkedTransaction['outcome']>> = {
+  done: 'acknowledged',
+  refused: 'refused',
+  unknown: 'unknown',
+};
+
+const useLists: Operation = async (client) => {
+  const { history, random, isolation } = client;
+  const actions: ListAction[] = [];
+  const count = 1 + random.below(4);
+  const { id, told, called, answered } = await withMark(
+    client,
+    'lists',
+    isolation,
+    async (queries, pause) => {
+      // An earlier node may have refused it half way.
+      actions.length = 0;
+      for (let left = count; left > 0; left--) {
+        actions.push(await useList(queries, client));
+        if (random.chance(0.3)) await pause(random.between(0, shortMs));
+      }
+    },
+  );
+  const outcome = listOutcomeOf[told.kind];
+  history.lists.push({ id, called, answered, outcome, actions });
+};
+const listOutcomeOf: Readonly<Record<Told<null>['kind'], ListTransaction['outcome']>> = {
+  done: 'committed',
+  refused: 'aborted',
+  unknown: 'unknown',
+};
+
+async function useList(queries: Queryable, { random, history }: Client): Promise<ListAction> {
+  const key = 1 + random.below(listCount);
+  if (random.chance(0.5)) return { kind: 'read', key: String(key), elements: await readList(queries, key) };
+  const element = history.next();
+  await queries.execute(`UPDATE lists SET elements = elements || $1 WHERE key = $2`, [`${element},`, key]);
+  return { kind: 'append', key: String(key), element };
+}
+
+export async function readList(queries: Queryable, key: number): Promise<readonly number[]> {
+  const sql = 'SELECT elements FROM lists WHERE key = $1';
+  const { rows } = await queries.query<{ elements: string }>(sql, [key]);
+  return rows[0]!.elements.split(',').slice(0, -1).map(Number);
+}
+
+const transfer: Operation = async (client) => {
+  const { random } = client;
+  const [from, to] = [1 + random.below(accountCount), 1 + random.below(accountCount)];
+  const amount = 1 + random.below(20);
+  await withMark(client, 'transfer', client.isolation, async (queries, pause) => {
+    const sql = 'UPDATE accounts SET balance = balance - $1 WHERE id = $2 AND balance >= $1';
+    if ((await queries.execute(sql, [amount, from])) === 0) return;
+    if (random.chance(0.3)) await pause(random.between(0, shortMs));
+    await queries.execute('UPDATE accounts SET balance = balance + $1 WHERE id = $2', [amount, to]);
+  });
+};
+
+/** One statement, on any node. */
+const readAccounts: Operation = async (client) => {
+  const called = client.history.next();
+  let node = '';
+  const told = await client.onAny('accounts', async ({ database, by }) => {
+    node = by;
+    return database.query<{ id: number; balance: number }>('SELECT id, balance FROM accounts');
+  });
+  if (told.kind !== 'done') return;
+  const balances = new Map(told.value.rows.map(({ id, balance }) => [id, balance]));
+  client.history.bankReads.push({ at: `${client.name} on ${node}, ${called}`, balances });
+};
+
+/** A transaction that only reads, on any node: an earlier state, but one that was. */
+const readLists: Operation = async (client) => {
+  const { history, random, isolation } = client;
+  const actions: ListAction[] = [];
+  const told = await client.onAny('read lists', ({ database, pause }) =>
+    database.transaction(
+      async (queries) => {
+        for (let key = 1; key <= listCount; key++) {
+          actions.push({ kind: 'read', key: String(key), elements: await readList(queries, key) });
+          if (random.chance(0.2)) await pause(random.between(0, shortMs));
+        }
+      },
+      { isolation: isolationNames[isolation], readOnly: true },
+    ),
+  );
+  if (told.kind !== 'done') return;
+  // It may see less than was answered before: in the order of real time it has no place.
+  history.lists.push({
+    id: `${client.nextId()} (read)`,
+    called: 0,
+    answered: null,
+    outcome: 'committed',
+    actions,
+  });
+};
+
+const workload: readonly [Operation, ...Operation[]] = [
+  useRegister,
+  useRegister,
+  useRegister,
+  useLists,
+  useLists,
+  useLists,
+  transfer,
+  transfer,
+  readAccounts,
+  readLists,
+];
