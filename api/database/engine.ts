@@ -32,6 +32,7 @@ import { defaultRetention, LogRetention, type RetentionLimits } from './log-rete
 import { PlanCache } from './plan-cache.ts';
 import { Replica, type ReplicaOptions, type ReplicatedParts } from './replica.ts';
 import type { ClusterAdmin, Replication } from './replication.ts';
+import { Requests } from './requests.ts';
 import { Sequences } from './sequences.ts';
 import { EngineSession } from './session.ts';
 import { settings } from './settings.ts';
@@ -89,6 +90,7 @@ export class Engine implements SessionHost {
   readonly temporaryFiles: TemporaryFiles;
   readonly catalogs: CatalogHistory;
   readonly outcomes: Outcomes;
+  readonly requests: Requests;
   readonly retention: LogRetention;
   readonly plans = new PlanCache();
   readonly settings: Readonly<Record<string, string>>;
@@ -141,6 +143,7 @@ export class Engine implements SessionHost {
       options.onProblem,
     );
     this.outcomes = new Outcomes(log);
+    this.requests = new Requests(this);
     this.catalogs = new CatalogHistory(rows.reader, transactions);
     this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
   }
@@ -349,6 +352,7 @@ export class Engine implements SessionHost {
   async #close(): Promise<void> {
     for (const session of [...this.#sessions]) await session.close();
     await this.indexBuilds.close();
+    await this.requests.settled();
     await this.temporaryFiles.close();
     if (this.transactions.isLeading) this.sequences.settle();
     try {

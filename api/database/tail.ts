@@ -6,7 +6,7 @@ import type { RowEvent } from '../../log/events/event.ts';
 import type { EventSchema } from '../../log/events/layout.ts';
 import { rowCodec } from '../../log/events/row.ts';
 import { readEvents } from '../../log/events/row-event.ts';
-import { objectsTable, sequencesTable } from '../../log/events/system.ts';
+import { systemLayouts } from '../../log/events/system.ts';
 import { decodeControl } from '../../log/record/control.ts';
 import { verifyBatch } from '../../log/record/header.ts';
 import { RecordReader } from '../../log/record/record-reader.ts';
@@ -155,7 +155,7 @@ class ChangeDecoder {
   #change(event: RowEvent, commit: Timestamp): RowChange | null {
     const { catalog } = this.#engine.transactions;
     const schema = this.#schema(event.schema);
-    if (schema === null || schema.table === objectsTable || schema.table === sequencesTable) return null;
+    if (schema === null || systemLayouts.some(({ table }) => table === schema.table)) return null;
     const table = catalog.byId(schema.table);
     if (table?.kind !== 'table') return null;
     const namespace = namespaceName(catalog, table);

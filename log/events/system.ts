@@ -2,7 +2,7 @@ import { columnId, schemaId, storageId, tableId } from '../../base/ids.ts';
 import type { EventSchema, TableLayout } from './layout.ts';
 
 /**
- * The two tables that exist before any other. Schema changes are rows of `alopex.objects`, so the catalog and
+ * The tables that exist before any other. Schema changes are rows of `alopex.objects`, so the catalog and
  * the registry are folds like all else:
  *
  * - kind 'schema': definition = EventSchema as JSON; id = -schemaId (schemas and objects do not share numbers);
@@ -11,6 +11,7 @@ import type { EventSchema, TableLayout } from './layout.ts';
  */
 export const objectsTable = tableId(1);
 export const sequencesTable = tableId(2);
+export const requestsTable = tableId(4);
 
 const int8 = { kind: 'int8' } as const;
 const text = { kind: 'text' } as const;
@@ -45,13 +46,29 @@ export const sequencesSchema: EventSchema = {
   key: [columnId(1)],
 };
 
+/** What transactions wrote that were named by `alopex.request_id`: a list in JSON of each statement's hash and tag. */
+export const requestsSchema: EventSchema = {
+  id: schemaId(3),
+  table: requestsTable,
+  storage: storageId(4),
+  name: 'alopex.requests',
+  fields: [
+    { column: columnId(1), name: 'id', type: text, required: true, sqlType: 'text' },
+    { column: columnId(2), name: 'statements', type: text, required: true, sqlType: 'text' },
+    /** Microseconds since 1970. */
+    { column: columnId(3), name: 'written_at', type: int8, required: true, sqlType: 'int8' },
+  ],
+  key: [columnId(1)],
+};
+
 function systemLayout(schema: EventSchema): TableLayout {
+  const { type } = schema.fields[0]!;
   return {
     table: schema.table,
     storage: schema.storage,
     schema: schema.id,
     columns: schema.fields.map((field) => ({ id: field.column, type: field.type, missing: null })),
-    key: [{ column: columnId(1), type: int8, descending: false, nullsFirst: false }],
+    key: [{ column: columnId(1), type, descending: false, nullsFirst: false }],
     indexes: [],
     historyMs: 24 * 3_600_000,
   };
@@ -59,3 +76,8 @@ function systemLayout(schema: EventSchema): TableLayout {
 
 export const objectsLayout: TableLayout = systemLayout(objectsSchema);
 export const sequencesLayout: TableLayout = systemLayout(sequencesSchema);
+export const requestsLayout: TableLayout = systemLayout(requestsSchema);
+
+/** They are in no catalog's own rows. */
+export const systemSchemas: readonly EventSchema[] = [objectsSchema, sequencesSchema, requestsSchema];
+export const systemLayouts: readonly TableLayout[] = [objectsLayout, sequencesLayout, requestsLayout];

@@ -11,7 +11,7 @@ import {
   tableLayoutToJson,
 } from '../../log/events/layout-json.ts';
 import { rowCodec } from '../../log/events/row.ts';
-import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
+import { systemLayouts, systemSchemas } from '../../log/events/system.ts';
 
 type Undo = { readonly offset: Offset; readonly run: () => void };
 
@@ -20,14 +20,8 @@ type Undo = { readonly offset: Offset; readonly run: () => void };
  * layout of a storage that was dropped stays: events of the same commit, and reads of the past, still need it.
  */
 export class Layouts {
-  readonly #schemas = new Map<SchemaId, EventSchema>([
-    [objectsSchema.id, objectsSchema],
-    [sequencesSchema.id, sequencesSchema],
-  ]);
-  readonly #tables = new Map<StorageId, TableLayout>([
-    [objectsLayout.storage, objectsLayout],
-    [sequencesLayout.storage, sequencesLayout],
-  ]);
+  readonly #schemas = new Map<SchemaId, EventSchema>(systemSchemas.map((schema) => [schema.id, schema]));
+  readonly #tables = new Map<StorageId, TableLayout>(systemLayouts.map((layout) => [layout.storage, layout]));
   /** The storage that each table has now, by the id of its object. */
   readonly #current = new Map<number, StorageId>();
   #version = 0;
@@ -82,7 +76,7 @@ export class Layouts {
 
   /** Whether a table has its rows there. */
   isCurrent(storage: StorageId): boolean {
-    if (storage === objectsLayout.storage || storage === sequencesLayout.storage) return true;
+    if (systemLayouts.some((layout) => layout.storage === storage)) return true;
     for (const current of this.#current.values()) if (current === storage) return true;
     return false;
   }

@@ -1,5 +1,12 @@
 import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
-import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
+import {
+  objectsLayout,
+  objectsSchema,
+  requestsLayout,
+  requestsSchema,
+  sequencesLayout,
+  sequencesSchema,
+} from '../../log/events/system.ts';
 import { oids } from '../types/type.ts';
 import type { CatalogObject, ColumnDefinition, RelationDefinition } from './definition.ts';
 
@@ -8,6 +15,7 @@ export const wellKnown = {
   objectsTable: 1,
   sequencesTable: 2,
   nextIdSetting: 3,
+  requestsTable: 4,
   clusterSetting: 4,
   database: 5,
   role: 10,
@@ -54,10 +62,11 @@ const systemTypeOids: Readonly<Record<string, number>> = {
   bool: oids.bool,
 };
 
-/** The two tables that the catalog itself is kept in: in every snapshot, and never rows of one. */
+/** The tables of the system itself: in every snapshot, and never rows of one. */
 export const systemTables: readonly RelationDefinition[] = [
   systemTable(objectsSchema, objectsLayout, 'objects', { id: 6, constraint: 7 }),
   systemTable(sequencesSchema, sequencesLayout, 'sequences', { id: 8, constraint: 9 }),
+  systemTable(requestsSchema, requestsLayout, 'requests', { id: 12, constraint: 14 }),
 ];
 
 function systemTable(

@@ -3,7 +3,7 @@ import { type StorageId, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { EventSchema, TableLayout } from '../../log/events/layout.ts';
 import { EventWriter } from '../../log/events/row-event.ts';
-import { objectsLayout, objectsSchema, sequencesLayout, sequencesSchema } from '../../log/events/system.ts';
+import { objectsSchema, systemLayouts, systemSchemas } from '../../log/events/system.ts';
 import type { Log } from '../../log/log.ts';
 import { BatchBuilder, type Producer } from '../../log/record/batch-builder.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
@@ -15,8 +15,8 @@ import type { Transaction } from './transaction.ts';
 
 /** The schema of events, which the transaction itself may have made. */
 export function eventSchema(catalog: CatalogSnapshot, id: number): EventSchema {
-  if (id === objectsSchema.id) return objectsSchema;
-  if (id === sequencesSchema.id) return sequencesSchema;
+  const system = systemSchemas.find((schema) => schema.id === id);
+  if (system !== undefined) return system;
   const object = catalog.byId(-id);
   invariant(object?.kind === 'schema', `schema ${id} is registered`);
   return object.event;
@@ -31,7 +31,7 @@ function lastingStorages(
   committed: CatalogSnapshot,
 ): ReadonlySet<StorageId> | null {
   if (catalog === committed) return null;
-  const storages = new Set([objectsLayout.storage, sequencesLayout.storage]);
+  const storages = new Set(systemLayouts.map(({ storage }) => storage));
   for (const snapshot of [committed, catalog]) {
     for (const object of snapshot.all()) if (object.kind === 'table') storages.add(object.layout.storage);
   }

@@ -28,6 +28,15 @@ export function workOf({ statement, query }: Pick<Prepared, 'statement' | 'query
   return query.accesses.some(isOfTable) && !asksSession.test(source) ? 'read' : 'own';
 }
 
+/** Whether it changes rows or the catalog. */
+export function isChange({ statement, query }: Pick<Prepared, 'statement' | 'query'>): boolean {
+  if (query !== null) return query.command !== 'SELECT';
+  if ('SelectStmt' in statement.node) return false;
+  return ['CopyStmt', 'CreateTableAsStmt'].includes(statement.kind)
+    ? workOfUtility(statement) === 'write'
+    : isBindable(statement) || isDdlStatement(statement);
+}
+
 function workOfText({ kind, source }: ParsedStatement): Work {
   if (kind !== 'SelectStmt' || asksPrimary.test(source)) return 'write';
   return asksSession.test(source) ? 'own' : 'read';

@@ -4,6 +4,7 @@ import { isBindable } from '../../../query/sql/bind/statement.ts';
 import { statementName } from '../../../query/sql/words.ts';
 import { noMoments } from '../catalog-history.ts';
 import type { Portal } from '../contract.ts';
+import { isChange } from '../routing/decide.ts';
 import type { EngineSession } from '../session.ts';
 import { runCall } from './call.ts';
 import { runCopy } from './copy.ts';
@@ -33,6 +34,17 @@ export function runStatement(
 }
 
 async function runHere(
+  session: EngineSession,
+  prepared: Prepared,
+  parameters: readonly Datum[],
+): Promise<Portal> {
+  const start = (): Promise<Portal> => runOnce(session, prepared, parameters);
+  const { hasRequest } = session.settings.lookUps;
+  if (!hasRequest || !isChange(prepared)) return start();
+  return session.engine.requests.run(session, prepared, parameters, start);
+}
+
+async function runOnce(
   session: EngineSession,
   prepared: Prepared,
   parameters: readonly Datum[],
