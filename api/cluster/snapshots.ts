@@ -4,7 +4,7 @@ import { AlopexError } from '../../base/errors.ts';
 import type { Epoch, Offset } from '../../base/ids.ts';
 import type { Membership } from '../../log/raft/contract.ts';
 import type { Manifest } from '../../materializers/manifest/manifest.ts';
-import type { HeldSnapshot } from '../../materializers/rows/fold.ts';
+import type { HeldSnapshot } from '../../materializers/rows/options.ts';
 import { sstablePath } from '../../materializers/worker/sstable-file.ts';
 import type { Engine } from '../database/engine.ts';
 

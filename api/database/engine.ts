@@ -22,6 +22,7 @@ import type { StoredBytes } from '../../query/catalog/lookups.ts';
 import { emptyCatalog } from '../../query/catalog/snapshot.ts';
 import { Outcomes } from '../../query/txn/outcomes.ts';
 import type { CommitLimits } from '../../query/txn/spill.ts';
+import { writeCatalog, writeSequence } from '../../query/txn/system-commits.ts';
 import { Transactions } from '../../query/txn/transactions.ts';
 import { CatalogHistory } from './catalog-history.ts';
 import type { ConnectOptions, SessionHost } from './contract.ts';
@@ -145,7 +146,7 @@ export class Engine implements SessionHost {
     this.outcomes = new Outcomes(log);
     this.requests = new Requests(this);
     this.catalogs = new CatalogHistory(rows.reader, transactions);
-    this.sequences = new Sequences((id, last, isCalled) => transactions.writeSequence(id, last, isCalled));
+    this.sequences = new Sequences((id, last, isCalled) => writeSequence(transactions, id, last, isCalled));
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -202,6 +203,7 @@ export class Engine implements SessionHost {
         cacheBytes: options.cacheBytes,
         onProblem,
         isReplicated: replica !== null,
+        ...(replica === null ? {} : { recent: (from, bytesMax) => replica.range.recent(from, bytesMax) }),
         oldestView: () => transactions?.oldestView ?? null,
         ...(limits.memtableBytesMax === undefined ? {} : { memtableBytesMax: limits.memtableBytesMax }),
         ...(limits.indexSortBytesMax === undefined ? {} : { indexSortBytesMax: limits.indexSortBytesMax }),
@@ -217,7 +219,7 @@ export class Engine implements SessionHost {
         limits: limits.commit ?? {},
         isLeading: replica === null,
       });
-      if (isNew) await transactions.writeCatalog();
+      if (isNew) await writeCatalog(transactions);
       engine = new Engine(options, lock, replica, log, rows, transactions, temporaryFiles);
       if (replica === null) await engine.#startAlone();
       else await replica.start(engine.#replicatedParts, null);

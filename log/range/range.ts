@@ -364,6 +364,15 @@ export class Range implements LogReplication, Ticking {
 
   // ---- what others ask for
 
+  /** Batches of the log's end, from a boundary on and committed, where they are still in memory; null: read the files. */
+  recent(from: Offset, bytesMax: number): readonly Uint8Array[] | null {
+    const entries = this.#recent.from(from, bytesMax);
+    if (entries === null) return null;
+    const { highWatermark } = this.#log;
+    const committed = entries.filter(({ endOffset }) => endOffset <= highWatermark);
+    return committed.length === 0 ? null : committed.map(({ bytes }) => bytes);
+  }
+
   /** §6.4: resolves with an offset at or above all that was committed when it was asked; 40001 where this node does not lead. */
   readIndex(): Promise<Offset> {
     const read = Promise.withResolvers<Offset>();

@@ -19,22 +19,31 @@ export class Committed {
   readonly #undecided: Undecided;
   /** Flushed, and not committed. */
   #above: BatchHeader[];
+  #aboveBytes = 0;
 
   constructor(highWatermark: Offset, undecided: Undecided, above: readonly BatchHeader[] = []) {
     this.#highWatermark = highWatermark;
     this.#undecided = undecided;
-    this.#above = [...above];
+    this.#above = [];
+    this.flushed(above);
   }
 
   get highWatermark(): Offset {
     return this.#highWatermark;
+  }
+  /** Of what is flushed and not committed. */
+  get aboveBytes(): number {
+    return this.#aboveBytes;
   }
   get lastStableOffset(): Offset {
     return this.#undecided.firstOffset ?? this.#highWatermark;
   }
 
   flushed(headers: readonly BatchHeader[]): void {
-    for (const header of headers) this.#above.push(header);
+    for (const header of headers) {
+      this.#above.push(header);
+      this.#aboveBytes += header.sizeBytes;
+    }
   }
 
   /** To a boundary of batches at or below the flushed end. False: it was there already. */
@@ -45,6 +54,7 @@ export class Committed {
       if (header.lastOffset >= to) break;
       this.#undecided.observe(header);
       this.#highWatermark = offset(header.lastOffset + 1);
+      this.#aboveBytes -= header.sizeBytes;
       count++;
     }
     this.#above.splice(0, count);
@@ -55,6 +65,7 @@ export class Committed {
   truncate(end: Offset): void {
     invariant(end >= this.#highWatermark, 'what is committed is never truncated');
     this.#above = this.#above.filter(({ lastOffset }) => lastOffset < end);
+    this.#aboveBytes = this.#above.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 }
 

@@ -39,6 +39,8 @@ export type SegmentedLog = Log & {
   readonly segments: readonly SegmentName[];
   /** From now on other nodes have the log too: what is committed is what `advance` says. */
   replicate(by: LogReplication): void;
+  /** Bytes that are not committed. */
+  readonly uncommittedBytes: number;
   /** What lies below is committed: a boundary of batches, flushed here. */
   advance(highWatermark: Offset): void;
   /** As `read`, of all that is flushed. */
@@ -145,6 +147,9 @@ class SegmentLog implements SegmentedLog {
   }
   get segments(): readonly SegmentName[] {
     return this.#segments;
+  }
+  get uncommittedBytes(): number {
+    return this.#queue.bytes + (this.#replicated?.committed.aboveBytes ?? 0);
   }
   get flushedOffset(): Offset {
     return this.#flushedOffset;

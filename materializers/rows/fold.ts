@@ -1,34 +1,35 @@
-import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { asAlopexError } from '../../base/errors.ts';
 import type { IndexId, Offset, StorageId, Timestamp } from '../../base/ids.ts';
 import type { TableLayout } from '../../log/events/layout.ts';
 import type { JsonObject } from '../../log/events/layout-json.ts';
 import { encodeControlBatch } from '../../log/record/control.ts';
 import type { BatchHeader } from '../../log/record/record.ts';
 import { type Manifest, writeManifest } from '../manifest/manifest.ts';
-import { compactTask } from '../worker/compact.ts';
 import { flushTask } from '../worker/flush.ts';
-import {
-  afterCompaction,
-  type CompactionPlan,
-  compactedFilesMax,
-  planCompaction,
-  planFullCompaction,
-} from './compaction-plan.ts';
+import { Compactions, type FilesHost } from './compactions.ts';
 import type { Applied, RowReader, Scan } from './contract.ts';
 import { type LiveFile, LiveFiles } from './files.ts';
 import { afterFlush, type Joined } from './flushed.ts';
-import { type IndexBuildHost, IndexFiles, indexSortBytesMax } from './index-build.ts';
+import { IndexFiles } from './index-build.ts';
+import { isExpected, Jobs } from './jobs.ts';
 import type { Layouts } from './layouts.ts';
 import { lastManifest, openFile, removeGarbage, retire } from './live-file.ts';
 import { type Commit, type Cut, LogFold } from './log-fold.ts';
 import { Trees } from './memtable.ts';
-import { memtableBytesMax, type RowsOptions, runBytesMax, type UnnamedFiles } from './options.ts';
+import {
+  type HeldSnapshot,
+  memtableBytesMax,
+  type RowsOptions,
+  runBytesMax,
+  type UnnamedFiles,
+} from './options.ts';
 import type { Overlay } from './overlay.ts';
 import { fileSet } from './private-files.ts';
 import { PrivateRuns } from './private-runs.ts';
 import { followBytes, ReplicaFold } from './replica-fold.ts';
 import { PageCache } from './sstable/cache.ts';
 import { type Layer, RowStore } from './store.ts';
+import { storedBytes } from './stored-bytes.ts';
 import { storedLayouts } from './stored-layouts.ts';
 import type { UndecidedRun } from './undecided.ts';
 
@@ -49,11 +50,11 @@ export class Rows {
   #flushedLayouts: JsonObject;
   /** Where applied stood before each batch above the high watermark. */
   readonly #steps: Applied[] = [];
-  /** Ends with the jobs that were begun. */
-  #jobs: Promise<void> = Promise.resolve();
+  readonly #jobs = new Jobs('the rows fold is closed');
   #isFlushDue = false;
   /** The newest memtable of the flush that runs or has failed. */
   #cutMemtable: Trees | null = null;
+  readonly #compactions: Compactions;
   readonly indexFiles: IndexFiles;
   readonly #runs: PrivateRuns;
   /** In the order of the log; the next flush takes their files into the manifest. */
@@ -61,7 +62,6 @@ export class Rows {
   /** File numbers from it on are free. */
   #nextFile: number;
   readonly #replica: ReplicaFold;
-  #isClosed = false;
   #isLeading: boolean;
 
   private constructor(options: RowsOptions, cache: PageCache, files: LiveFiles, layouts: Layouts) {
@@ -94,11 +94,14 @@ export class Rows {
       },
     });
     this.#store = new RowStore({ layers: [this.#fold.memtable], files });
-    this.indexFiles = new IndexFiles(this.#indexBuildHost());
+    const host = this.#filesHost();
+    this.#compactions = new Compactions(host, options.oldestView, (error) => this.#report(error));
+    this.indexFiles = new IndexFiles(host, this.#compactions, options.indexSortBytesMax);
     this.#replica = new ReplicaFold(manifest, options.log, this.#fold, {
       indexFiles: this.indexFiles,
       settleRun: (producer) => this.settleRun(producer),
       makeRoom: (producer) => this.makeRoom(producer),
+      recent: options.recent ?? (() => null),
     });
     layouts.onIndexPublic = (table, index) => {
       if (!this.#isLeading) this.#replica.noteUnbuilt(table, index);
@@ -143,12 +146,7 @@ export class Rows {
   /** Of an index, or of the rows where that is 0: in files, and its share of what memory will bring into them. */
   storedBytes(storage: StorageId, index: IndexId): number {
     const { layers, files } = this.#store.state;
-    let bytes = 0;
-    for (const layer of [...layers, files]) {
-      if (layer instanceof Trees) bytes += layer.contentBytes(storage, index);
-      else for (const section of layer.runs(storage, index).flat()) bytes += section.byteLength;
-    }
-    return bytes;
+    return storedBytes([...layers, files], storage, index);
   }
 
   /** The snapshot that there is: its files stay as they are until `release`. */
@@ -287,11 +285,11 @@ export class Rows {
 
   /** Starts a flush where the memtable has reached its limit. */
   maybeFlush(): void {
-    if (this.#isFlushDue || this.#isClosed) return;
+    if (this.#isFlushDue || this.#jobs.isClosed) return;
     if (this.#uncutBytes() < (this.#options.memtableBytesMax ?? memtableBytesMax)) return;
     this.#isFlushDue = true;
     this.flush().then(
-      () => this.#compactWhereDue(),
+      () => this.#compactions.whereDue(),
       (error: unknown) => this.#report(error),
     );
   }
@@ -313,19 +311,7 @@ export class Rows {
 
   /** Moves what the memtables have into files. Resolves when the snapshot is durable. */
   flush(): Promise<void> {
-    return this.#job(() => this.#flush());
-  }
-
-  #job<Result>(run: () => Promise<Result>): Promise<Result> {
-    const job = this.#jobs.then(() => {
-      if (this.#isClosed) throw new AlopexError('admin_shutdown', 'the rows fold is closed');
-      return run();
-    });
-    this.#jobs = job.then(
-      () => {},
-      () => {},
-    );
-    return job;
+    return this.#jobs.run(() => this.#flush());
   }
 
   async #flush(): Promise<void> {
@@ -435,44 +421,9 @@ export class Rows {
     previous.release();
   }
 
-  // ---- compaction
-
-  #compactWhereDue(): void {
-    const plan = planCompaction(this.#files);
-    if (plan === null || this.#isClosed) return;
-    this.#job(async () => {
-      const current = planCompaction(this.#files);
-      if (current !== null) await this.#compact(current);
-    }).then(
-      () => this.#compactWhereDue(),
-      (error: unknown) => this.#report(error),
-    );
-  }
-
   /** Merges all files into the last level, and drops what no reader can ask for. */
   compact(): Promise<void> {
-    return this.#job(async () => {
-      const plan = planFullCompaction(this.#files);
-      if (plan !== null) await this.#compact(plan);
-    });
-  }
-
-  async #compact(plan: CompactionPlan): Promise<void> {
-    const { env, directory, oldestView } = this.#options;
-    const { manifest } = this.#files;
-    const { layouts } = this.#fold;
-    const filesMax = compactedFilesMax(plan);
-    const output = await env.workers.run(compactTask, {
-      directory,
-      plan,
-      firstFile: this.#takeFileNumbers(filesMax),
-      filesMax,
-      now: Math.min(manifest.timestamp, oldestView?.() ?? manifest.timestamp),
-      layouts: layouts.toJson(),
-      dropped: manifest.dropped,
-      droppedIndexes: manifest.droppedIndexes ?? [],
-    });
-    await this.#install(afterCompaction(manifest, plan, output));
+    return this.#compactions.all();
   }
 
   // ---- indexes of tables with rows
@@ -482,7 +433,7 @@ export class Rows {
     return this.#store.entries(layout, index, at);
   }
 
-  #indexBuildHost(): IndexBuildHost {
+  #filesHost(): FilesHost {
     const [files, layouts] = [() => this.#files, () => this.#fold.layouts];
     const { env, directory } = this.#options;
     return {
@@ -494,31 +445,21 @@ export class Rows {
       get files() {
         return files();
       },
-      sortBytesMax: this.#options.indexSortBytesMax ?? indexSortBytesMax,
-      job: (run) => this.#job(run),
+      jobs: this.#jobs,
       flush: () => this.#flush(),
       install: (manifest) => this.#install(manifest),
       takeFileNumbers: (count) => this.#takeFileNumbers(count),
-      compactWhereDue: () => this.#compactWhereDue(),
     };
   }
 
   /** After the jobs that run. What is not in files is in the log. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#jobs;
+    await this.#jobs.close();
     this.#fold.close();
     await this.#runs.close();
     const joined = this.#joined.flatMap(({ files }) => files.files);
     await Promise.all([...this.#files.files, ...joined].map((file) => file.close()));
   }
-}
-
-export type HeldSnapshot = { readonly manifest: Manifest; readonly release: () => void };
-
-/** The fold is being closed, or the log is another node's to write now. */
-function isExpected({ condition }: AlopexError): boolean {
-  return condition === 'admin_shutdown' || condition === 'serialization_failure';
 }
 
 export function openRows(options: RowsOptions): Promise<Rows> {

@@ -1,45 +1,33 @@
-import type { Env } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { IndexId, StorageId } from '../../base/ids.ts';
 import { indexId } from '../../base/ids.ts';
 import type { IndexLayout, TableLayout } from '../../log/events/layout.ts';
 import { tableLayoutToJson } from '../../log/events/layout-json.ts';
-import type { Manifest, ManifestFile } from '../manifest/manifest.ts';
+import type { ManifestFile } from '../manifest/manifest.ts';
 import { type BuildIndexOutput, buildIndexTask } from '../worker/build-index.ts';
 import { compactTask } from '../worker/compact.ts';
 import { sstablePath, type WrittenFile } from '../worker/sstable-file.ts';
 import { compactedFilesMax } from './compaction-plan.ts';
+import type { Compactions, FilesHost } from './compactions.ts';
 import type { LiveFile, LiveFiles } from './files.ts';
-import type { Layouts } from './layouts.ts';
-
-/** What a build needs of the fold whose files it adds to. `flush` and `install` belong into a job. */
-export type IndexBuildHost = {
-  readonly env: Env;
-  readonly directory: string;
-  readonly layouts: Layouts;
-  readonly files: LiveFiles;
-  readonly sortBytesMax: number;
-  job<Result>(run: () => Promise<Result>): Promise<Result>;
-  flush(): Promise<void>;
-  install(manifest: Manifest): Promise<void>;
-  /** The first of so many numbers that no file has. */
-  takeFileNumbers(count: number): number;
-  compactWhereDue(): void;
-};
 
 /** Entries of an index that are sorted in memory at once: about 1,500,000 of an integer column. */
-export const indexSortBytesMax = 64 * 1024 * 1024;
+const indexSortBytesMaxDefault = 64 * 1024 * 1024;
 
 const primary = indexId(0);
 
 /** Indexes of tables with rows: their entries in files. */
 export class IndexFiles {
-  readonly #host: IndexBuildHost;
+  readonly #host: FilesHost;
+  readonly #compactions: Compactions;
+  readonly #sortBytesMax: number;
   /** Their entries are in files, and the transactions that make them have not ended. */
   readonly #new = new Set<IndexId>();
 
-  constructor(host: IndexBuildHost) {
+  constructor(host: FilesHost, compactions: Compactions, sortBytesMax = indexSortBytesMaxDefault) {
     this.#host = host;
+    this.#compactions = compactions;
+    this.#sortBytesMax = sortBytesMax;
   }
 
   /** The largest id of those that files have entries of; 0 where there are none. */
@@ -51,8 +39,8 @@ export class IndexFiles {
 
   /** Puts the entries of the rows that are there into files, beside all that goes on. */
   async build(layout: TableLayout, index: IndexLayout, check: () => void): Promise<void> {
-    await buildIndex(this.#host, layout, index, check);
-    this.#host.compactWhereDue();
+    await buildIndex(this.#host, this.#sortBytesMax, layout, index, check);
+    this.#compactions.whereDue();
   }
 
   /**
@@ -83,12 +71,13 @@ export class IndexFiles {
  * compactions take their turns. `check` throws where the build is to end.
  */
 async function buildIndex(
-  host: IndexBuildHost,
+  host: FilesHost,
+  sortBytesMax: number,
   layout: TableLayout,
   index: IndexLayout,
   check: () => void,
 ): Promise<void> {
-  const snapshot = await host.job(async () => {
+  const snapshot = await host.jobs.run(async () => {
     await host.flush();
     const { files } = host;
     files.hold();
@@ -99,7 +88,7 @@ async function buildIndex(
     let from: Uint8Array | null = null;
     do {
       check();
-      const run: BuildIndexOutput = await writeRun(host, snapshot, layout, index, from);
+      const run: BuildIndexOutput = await writeRun(host, sortBytesMax, snapshot, layout, index, from);
       if (run.file !== null) runs.push(run.file);
       from = run.next;
     } while (from !== null);
@@ -111,11 +100,12 @@ async function buildIndex(
     snapshot.release();
   }
   // Where this fails the disk may have a manifest that names them: they stay, for the next opening to decide.
-  await host.job(() => join(host, layout.storage, index.id, runs));
+  await host.jobs.run(() => join(host, layout.storage, index.id, runs));
 }
 
 function writeRun(
-  host: IndexBuildHost,
+  host: FilesHost,
+  sortBytesMax: number,
   snapshot: LiveFiles,
   layout: TableLayout,
   index: IndexLayout,
@@ -123,8 +113,8 @@ function writeRun(
 ): Promise<BuildIndexOutput> {
   const hasRows = ({ sstable }: LiveFile): boolean => sstable.section(layout.storage, primary) !== null;
   const files = snapshot.files.filter(hasRows).map(({ record }) => record);
-  return host.job(async () => {
-    const { env, directory, sortBytesMax } = host;
+  return host.jobs.run(async () => {
+    const { env, directory } = host;
     return env.workers.run(buildIndexTask, {
       directory,
       manifest: { ...snapshot.manifest, files },
@@ -139,7 +129,7 @@ function writeRun(
 
 /** The runs become files that count: one as it is, several merged. */
 async function join(
-  host: IndexBuildHost,
+  host: FilesHost,
   storage: StorageId,
   index: IndexId,
   runs: readonly WrittenFile[],
@@ -162,7 +152,7 @@ function levelBelow({ files }: LiveFiles, storage: StorageId, index: IndexId): n
   return level;
 }
 
-function merge(host: IndexBuildHost, runs: readonly WrittenFile[], level: number) {
+function merge(host: FilesHost, runs: readonly WrittenFile[], level: number) {
   const { env, directory, layouts } = host;
   const { manifest } = host.files;
   const inputs = runs.map((run): ManifestFile => ({ ...run, level: 0, order: 0 }));
@@ -181,8 +171,8 @@ function merge(host: IndexBuildHost, runs: readonly WrittenFile[], level: number
 }
 
 /** Takes the files out that have nothing but this index: what is left of a build that did not end well. */
-function dropIndexFiles(host: IndexBuildHost, storage: StorageId, index: IndexId): Promise<void> {
-  return host.job(async () => {
+function dropIndexFiles(host: FilesHost, storage: StorageId, index: IndexId): Promise<void> {
+  return host.jobs.run(async () => {
     const { manifest, files } = host.files;
     const isGone = ({ sstable }: LiveFile): boolean =>
       sstable.sections.every((section) => section.storage === storage && section.index === index);
@@ -193,7 +183,7 @@ function dropIndexFiles(host: IndexBuildHost, storage: StorageId, index: IndexId
 }
 
 /** Files that no manifest names. One that cannot be removed now is garbage for the next opening. */
-async function removeFiles({ env, directory }: IndexBuildHost, runs: readonly WrittenFile[]): Promise<void> {
+async function removeFiles({ env, directory }: FilesHost, runs: readonly WrittenFile[]): Promise<void> {
   for (const { number } of runs) {
     try {
       await env.disk.remove(sstablePath(directory, number));

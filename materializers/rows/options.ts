@@ -1,7 +1,8 @@
 import type { Env } from '../../base/env/env.ts';
 import type { AlopexError } from '../../base/errors.ts';
-import type { Timestamp } from '../../base/ids.ts';
+import type { Offset, Timestamp } from '../../base/ids.ts';
 import type { Log } from '../../log/log.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 
 export type RowsOptions = {
   readonly env: Env;
@@ -21,6 +22,8 @@ export type RowsOptions = {
   readonly indexSortBytesMax?: number;
   /** The log may be another node's to write: then memtables are cut without a word in it, and it may end before the files do. */
   readonly isReplicated?: boolean;
+  /** Of the log's end, what is still in memory, from a boundary of batches on; null: it is read. */
+  readonly recent?: (from: Offset, bytesMax: number) => readonly Uint8Array[] | null;
   /** Bytes of rows of undecided transactions in memory, altogether; what is more goes into files. */
   readonly runBytesMax?: number;
 };
@@ -36,3 +39,6 @@ export type UnnamedFiles = {
   readonly undecided: number;
   readonly committed: number;
 };
+
+/** A snapshot whose files stay as they are until `release`. */
+export type HeldSnapshot = { readonly manifest: Manifest; readonly release: () => void };

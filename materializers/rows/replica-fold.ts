@@ -11,6 +11,7 @@ type Host = {
   readonly indexFiles: IndexFiles;
   readonly settleRun: (producer: number) => Promise<void> | null;
   readonly makeRoom: (producer: number) => Promise<void> | null;
+  readonly recent: (from: Offset, bytesMax: number) => readonly Uint8Array[] | null;
 };
 
 /** Bytes of the log that are read at a time. */
@@ -66,7 +67,8 @@ export class ReplicaFold {
   /** Whether it has come to the high watermark. */
   async follow(bytesMax: number): Promise<boolean> {
     if (this.#followed >= this.#log.highWatermark) return true;
-    for (const batch of await this.#log.read(this.#followed, bytesMax)) {
+    const recent = this.#host.recent(this.#followed, bytesMax);
+    for (const batch of recent ?? (await this.#log.read(this.#followed, bytesMax))) {
       const next = this.#replay(batch);
       this.#followed = next instanceof Promise ? await next : next;
     }

@@ -3,7 +3,7 @@ import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Offset, Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import type { Log } from '../../log/log.ts';
+import type { SegmentedLog } from '../../log/segment/log.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
 import { encodeLargeCommit, encodeMarker, encodeRollback } from './commit.ts';
@@ -25,6 +25,9 @@ export const defaultCommitLimits: CommitLimits = {
   spillBytes: 16 * 1024 * 1024,
 };
 
+/** Bytes of commits that no quorum has: what a primary without one may answer, and then lose, in the mode async. */
+const uncommittedBytesMax = 256 * 1024 * 1024;
+
 /** Catalogs that a transaction's events are encoded under. */
 export type Catalogs = {
   readonly catalog: CatalogSnapshot;
@@ -37,7 +40,7 @@ export type Catalogs = {
  * the fold keeps apart until the marker. Nobody else sees them, and without a commit marker nobody ever does.
  */
 export class Spill {
-  readonly #log: Log;
+  readonly #log: SegmentedLog;
   readonly #rows: Rows;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
@@ -46,7 +49,7 @@ export class Spill {
   readonly #aborts = new Map<number, Offset | null>();
 
   constructor(
-    log: Log,
+    log: SegmentedLog,
     rows: Rows,
     clock: Clock,
     limits: CommitLimits,
@@ -144,6 +147,15 @@ export class Spill {
 
   #requireActive({ state }: Transaction): void {
     if (state !== 'active') throw new AlopexError('query_canceled', 'the transaction has ended');
+  }
+
+  /** 53000 where too much is on its way to a quorum: the primary's memory has it until it is there. */
+  requireRoom(): void {
+    if (this.#log.uncommittedBytes <= uncommittedBytesMax) return;
+    throw new AlopexError('insufficient_resources', 'too many bytes wait for replicas', {
+      detail: `The limit is ${uncommittedBytesMax} bytes.`,
+      hint: 'alopex-cli replication status shows which replicas do not keep up.',
+    });
   }
 
   place(batch: Uint8Array): void {

@@ -3,14 +3,10 @@ import { AlopexError } from '../../base/errors.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import { narrow } from '../../base/values/numeric.ts';
-import { objectsLayout, sequencesLayout } from '../../log/events/system.ts';
-import type { Log } from '../../log/log.ts';
+import type { SegmentedLog } from '../../log/segment/log.ts';
 import type { ReadView, RowReader } from '../../materializers/rows/contract.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
-import { primaryKeyTextOf } from '../../materializers/rows/key.ts';
 import type { CatalogSnapshot } from '../catalog/definition.ts';
-import { toRow } from '../catalog/snapshot.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
 import { type PlacedCommit, PlacedCommits } from './placed-commits.ts';
 import { recordingReader } from './recording-reader.ts';
@@ -44,7 +40,7 @@ const ended = Promise.resolve();
  */
 export class Transactions {
   readonly #rows: Rows;
-  readonly #log: Log;
+  readonly #log: SegmentedLog;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
   readonly #spill: Spill;
@@ -69,7 +65,7 @@ export class Transactions {
 
   constructor(options: {
     readonly rows: Rows;
-    readonly log: Log;
+    readonly log: SegmentedLog;
     readonly clock: Clock;
     readonly catalog: CatalogSnapshot;
     readonly limits?: Partial<CommitLimits>;
@@ -226,20 +222,6 @@ export class Transactions {
     for (const producer of this.#rows.undecidedProducers) this.#spill.abort(producer);
   }
 
-  /** A sequence's bound, in the log before any commit that uses its numbers. Resolves when it is durable. */
-  writeSequence(id: number, last: bigint, isCalled: boolean): Promise<void> {
-    const transaction = this.begin('read committed', false);
-    const row = [id, narrow(last), isCalled];
-    transaction.pending.put(
-      sequencesLayout,
-      primaryKeyTextOf(sequencesLayout, row),
-      row,
-      null,
-      transaction.command,
-    );
-    return this.commit(transaction);
-  }
-
   // ---- catalog changes
 
   /** Before the first change: one transaction at a time changes the catalog. Then the catalog is current. */
@@ -247,22 +229,6 @@ export class Transactions {
     const waited = this.locks.lock(transaction, 'catalog', 'access exclusive', nowait);
     if (waited !== null) await waited;
     transaction.catalog ??= this.#catalog;
-  }
-
-  /** The first commit of a database: the catalog that it begins with. One batch: a log has it, or is empty. */
-  writeCatalog(): Promise<void> {
-    const transaction = this.begin('read committed', false);
-    for (const object of this.#catalog.all()) {
-      const row = toRow(object);
-      transaction.pending.put(
-        objectsLayout,
-        primaryKeyTextOf(objectsLayout, row),
-        row,
-        null,
-        transaction.command,
-      );
-    }
-    return this.#append(transaction);
   }
 
   // ---- the end
@@ -320,6 +286,7 @@ export class Transactions {
   /** One batch: validated, placed, applied, all in this turn of the loop. */
   #append(transaction: Transaction): Promise<void> {
     this.#validate(transaction);
+    this.#spill.requireRoom();
     const wallMs = this.#clock.wallMs();
     const commit = this.#timestampOf(transaction, wallMs);
     const catalog = this.catalogOf(transaction);
