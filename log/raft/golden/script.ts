@@ -7,6 +7,7 @@ import type {
   Membership,
   MembershipChange,
   Message,
+  RaftLimits,
   Ready,
 } from '../contract.ts';
 import { defaultRaftLimits } from '../contract.ts';
@@ -27,15 +28,19 @@ type ScriptNode = {
   shown: string;
 };
 
+const deliveriesMax = 1000;
+const batchBytes = 100;
+
 /**
  * Runs a script line by line and says what happens: which messages arrive, and what each node is afterwards. Messages wait
- * until `deliver` or `run`; time stands but for `wait` and `run`; the election timeout of node n is 500 + 10n ms.
+ * until `deliver` (all, or so many) or `run`; `small` makes them hold one batch; time stands but for `wait` and `run`; the election timeout of node n is 500 + 10n ms.
  */
 export class Script {
   readonly #nodes = new Map<NodeId, ScriptNode>();
   readonly #cut = new Set<string>();
   #queue: Queued[] = [];
   #nowMs = 0;
+  #limits: Partial<RaftLimits> = {};
   #lines: string[] = [];
 
   /** What the command does, line by line. */
@@ -54,6 +59,9 @@ export class Script {
         for (const member of words.map(memberOf))
           this.#add(member.id, { members: words.map(memberOf), outgoing: [] });
         return;
+      case 'small':
+        this.#limits = { messageBytesMax: batchBytes };
+        return;
       case 'spare':
         this.#add(idOf(first), noMembership);
         return;
@@ -64,7 +72,7 @@ export class Script {
         this.#runFor(Number(first));
         return;
       case 'deliver':
-        this.#deliver(true);
+        this.#deliver(true, first === '' ? deliveriesMax : Number(first));
         return;
       case 'cut':
         for (const other of rest) this.#cut.add(`${first}>${other}`).add(`${other}>${first}`);
@@ -160,6 +168,7 @@ export class Script {
       ],
       random: () => ((node.id * 10) / defaultRaftLimits.electionMs) * 2 ** 32,
       nowMs: this.#nowMs,
+      limits: this.#limits,
     });
   }
 
@@ -168,9 +177,10 @@ export class Script {
     const ready = node.group.step(input, this.#nowMs);
     this.#store(node, ready);
     for (const { to, message } of ready.messages) this.#queue.push({ from: node.id, to, message });
-    for (const { to, from } of ready.reads) {
+    for (const { to, from, bytesMax } of ready.reads) {
       const isTrimmed = from < node.base.offset;
-      const entries = isTrimmed ? 'trimmed' : node.entries.filter(({ baseOffset }) => baseOffset >= from);
+      const wanted = node.entries.filter(({ baseOffset }) => baseOffset >= from);
+      const entries = isTrimmed ? 'trimmed' : wanted.slice(0, Math.ceil(bytesMax / batchBytes));
       this.#step(node, { kind: 'read', to, from, entries });
     }
     if (ready.restore !== null) this.#say(`${node.id} needs a snapshot from ${ready.restore.from}`);
@@ -202,7 +212,7 @@ export class Script {
       baseOffset: base,
       endOffset: offset(base + records),
       epoch: node.group!.status.epoch,
-      sizeBytes: 100,
+      sizeBytes: batchBytes,
       membership,
       bytes: new Uint8Array(0),
     };
@@ -242,7 +252,7 @@ export class Script {
   #runFor(durationMs: number): void {
     const endMs = this.#nowMs + durationMs;
     for (;;) {
-      this.#deliver(false);
+      this.#deliver(false, deliveriesMax);
       const due = [...this.#nodes.values()]
         .map((node) => ({ node, atMs: node.group?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY }))
         .sort((a, b) => a.atMs - b.atMs || a.node.id - b.node.id)[0]!;
@@ -253,8 +263,8 @@ export class Script {
     this.#nowMs = endMs;
   }
 
-  #deliver(isShown: boolean): void {
-    for (let count = 0; count < 1000 && this.#queue.length > 0; count++) {
+  #deliver(isShown: boolean, countMax: number): void {
+    for (let count = 0; count < countMax && this.#queue.length > 0; count++) {
       const { from, to, message } = this.#queue.shift()!;
       const node = this.#nodes.get(to);
       if (node?.group == null || this.#cut.has(`${from}>${to}`)) continue;
