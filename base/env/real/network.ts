@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { AlopexError, type Condition } from '../../errors.ts';
-import type { Connection, Network, NetworkAddress } from '../env.ts';
+import type { Connection, Listener, Network, NetworkAddress } from '../env.ts';
 
 const listenConditions: Readonly<Record<string, Condition>> = {
   EADDRINUSE: 'object_in_use',
@@ -13,24 +13,10 @@ const net = (): Promise<typeof import('node:net')> => import('node:net');
 export const realNetwork: Network = {
   listen: async (address, accept) => {
     const { createServer } = await net();
-    return new Promise((resolve, reject) => {
-      const server = createServer({ noDelay: true }, (socket) => accept(connectionOf(socket)));
-      server.once('error', (error: NodeJS.ErrnoException) => {
-        const condition = listenConditions[error.code ?? ''] ?? 'connection_exception';
-        reject(networkError(condition, 'listen on', address, error));
-      });
-      server.listen({ host: address.host, port: address.port }, () => {
-        const bound = server.address();
-        const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
-        resolve({
-          address: { host: address.host, port },
-          // Ends the listening alone: connections belong to whoever accepted them.
-          close: async () => {
-            server.close();
-          },
-        });
-      });
-    });
+    return listenOn(
+      createServer({ noDelay: true }, (socket) => accept(connectionOf(socket))),
+      address,
+    );
   },
 
   connect: async (address) => {
@@ -49,13 +35,33 @@ export const realNetwork: Network = {
   },
 };
 
-function networkError(condition: Condition, action: string, address: NetworkAddress, cause: Error) {
+/** `close` ends the listening alone: connections belong to whoever accepted them. */
+export function listenOn(server: Server, address: NetworkAddress): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const condition = listenConditions[error.code ?? ''] ?? 'connection_exception';
+      reject(networkError(condition, 'listen on', address, error));
+    });
+    server.listen({ host: address.host, port: address.port }, () => {
+      const bound = server.address();
+      const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+      resolve({
+        address: { host: address.host, port },
+        close: async () => {
+          server.close();
+        },
+      });
+    });
+  });
+}
+
+export function networkError(condition: Condition, action: string, address: NetworkAddress, cause: Error) {
   const place = `${address.host}:${address.port}`;
   return new AlopexError(condition, `could not ${action} ${place}: ${cause.message}`, { cause });
 }
 
 /** Paused until `handle`; an end that comes before it is told then. */
-function connectionOf(socket: Socket): Connection {
+export function connectionOf(socket: Socket): Connection {
   let failure: Error | null = null;
   let closed = false;
   let onClose: ((error: Error | null) => void) | null = null;
