@@ -20,7 +20,7 @@ export const mutations: readonly Mutation[] = [
     '&& this.epochs.epochAt(entry.endOffset) === entry.epoch',
     '',
   ),
-  mutation('matches_by_place_alone', 'following', '&& log.epochs.epochAt(place) === epoch', ''),
+  mutation('matches_by_place_alone', 'log-view', '&& this.epochs.epochAt(place) === epoch', ''),
   mutation('cuts_the_group_and_not_the_log', 'following', 'outbox.truncate(entry.baseOffset);', ''),
   mutation(
     'acknowledges_what_is_not_flushed',

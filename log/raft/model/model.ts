@@ -77,6 +77,8 @@ export class Model implements World {
   readonly #faults = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   readonly #enabled: readonly FaultKind[];
   readonly #clientPauseMsMax: number;
+  /** Elections follow each other before what they began is everywhere (figure 3.7). */
+  readonly #crashesNewLeaders: boolean;
   readonly #faultPauseMsMax: number;
   readonly #trace: ((line: string) => void) | null;
   /** By id: what was committed when it was asked for. */
@@ -104,6 +106,7 @@ export class Model implements World {
     const limits = drawLimits(random);
     const flushMsMax = random.pick([1, 10, 100]);
     this.#clientPauseMsMax = random.pick([30, 30, 1000]);
+    this.#crashesNewLeaders = random.chance(0.3);
     this.#faultPauseMsMax = random.pick([60, 300, 1000]);
     this.#machines = Array.from({ length: machineCount }, (_, index) => {
       const held = index < memberCount ? first : noMembership;
@@ -164,7 +167,9 @@ export class Model implements World {
 
   stepped(machine: Machine): void {
     this.#steps++;
+    const leaders = this.#checks.leaderCount;
     this.#checks.afterStep(machine);
+    if (this.#checks.leaderCount > leaders && this.#crashesNewLeaders && this.#isFaulty) this.#doom(machine);
     if (this.#steps % logCheckSteps === 0) this.#checks.logs();
     if (this.#trace !== null) this.#traceStatus(machine);
   }
@@ -274,6 +279,12 @@ export class Model implements World {
     machine.crash();
     this.#agenda.plan(this.#random.between(0, downMsMax), () => {
       if (!machine.isUp) machine.start();
+    });
+  }
+
+  #doom(machine: Machine): void {
+    this.#agenda.plan(this.#random.between(0, this.#network.weather.delayMsMax * 8), () => {
+      if (this.#isFaulty) this.#crash(machine, this.#random.pick([20, 300]));
     });
   }
 
