@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { Engine } from '../../api/database/engine.ts';
+import type { Engine } from '../../api/database/engine.ts';
 import { PgServer } from '../../api/pgwire/server.ts';
 import type { TlsOptions } from '../../api/pgwire/tls.ts';
 import type { NetworkAddress } from '../../base/env/env.ts';
@@ -9,14 +9,15 @@ import { realEnv } from '../../base/env/real/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { ServerOptions } from './options.ts';
 import { setPassword } from './password.ts';
+import { ServerNode } from './server-node.ts';
 
 /** A server that runs: the database of one directory behind its listeners. */
 export class Server {
-  readonly #engine: Engine;
+  readonly #node: ServerNode;
   readonly #postgres: PgServer;
 
-  private constructor(engine: Engine, postgres: PgServer) {
-    this.#engine = engine;
+  private constructor(node: ServerNode, postgres: PgServer) {
+    this.#node = node;
     this.#postgres = postgres;
   }
 
@@ -26,7 +27,7 @@ export class Server {
     const onProblem = (problem: AlopexError): void => {
       log.error({ code: problem.code, detail: problem.detail }, problem.message);
     };
-    const engine = await Engine.open({
+    const opened = await ServerNode.open(options, {
       env,
       path: resolve(options.data),
       cacheBytes: options.cacheBytes,
@@ -39,24 +40,26 @@ export class Server {
       },
       onProblem,
     });
+    const { node } = opened;
     try {
-      if (options.password !== null) await setPassword(engine, options.password);
-      if (options.auth === 'scram' && !hasPassword(engine)) {
+      const { engine } = node;
+      if (options.password !== null && node.isPrimary) await setPassword(engine, options.password);
+      if (node.isPrimary && options.auth === 'scram' && !hasPassword(engine)) {
         log.warn(
           'no role has a password, so nobody can log in: start with ALOPEX_PASSWORD once, or use ALTER ROLE … PASSWORD on loopback with trust',
         );
       }
       const postgres = await PgServer.listen({
         env,
-        host: engine,
+        host: node,
         addresses: options.listen.map((host) => ({ host, port: options.port })),
         authentication: options.auth,
         tls,
         onProblem,
       });
-      return new Server(engine, postgres);
+      return new Server(opened, postgres);
     } catch (error) {
-      await engine.close();
+      await opened.close();
       throw error;
     }
   }
@@ -67,8 +70,9 @@ export class Server {
 
   /** Ends the connections, and leaves the directory as a clean stop does. */
   async stop(): Promise<void> {
+    await this.#node.handOver();
     await this.#postgres.close();
-    await this.#engine.close();
+    await this.#node.close();
   }
 }
 
