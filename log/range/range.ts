@@ -340,7 +340,7 @@ export class Range implements LogReplication, Ticking {
     const { status } = this.#group;
     this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset)));
     if (status.role === 'leader') this.#inSync.reach(status.inSyncOffset);
-    else this.#inSync.fail(unknownOutcome());
+    else if (!this.#inSync.isEmpty) this.#inSync.fail(unknownOutcome());
     const told = this.#told;
     if (
       told !== null &&

@@ -10,6 +10,10 @@ export class Waits {
     this.#max = max;
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
   /** Resolves at `reach(offset)` with `until` or more. */
   add(until: Offset): Promise<void> {
     if (this.#waiting.length >= this.#max) {

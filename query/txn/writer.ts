@@ -362,11 +362,11 @@ export class TableWriter implements StatementWriter {
     nowait: boolean,
   ): CurrentOutcome | Promise<CurrentOutcome> {
     const { layout } = table;
-    const before = this.#transactions.visible;
+    const before = this.#transactions.answered;
     const locked = this.#rows.lockRow(layout, key, mode, nowait);
     const resume = (): CurrentOutcome | Promise<CurrentOutcome> => {
       const mayHaveChanged =
-        locked !== null || before !== this.#snapshot || this.#transactions.visible !== this.#snapshot;
+        locked !== null || before !== this.#snapshot || this.#transactions.answered !== this.#snapshot;
       return after(mayHaveChanged || this.#rows.isTouched(layout, key), (isToBeRead) => {
         if (!isToBeRead) return 'unchanged';
         return after(this.#rows.newest(layout, key), (current) => this.#judge(table, key, version, current));

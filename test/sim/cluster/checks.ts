@@ -53,15 +53,18 @@ export function checkHistory(
   return [...acknowledged, ...others, ...lists, ...checkRegisters(history.registers)];
 }
 
+/** What is there has left its mark. Of what left none, those stay that may not have seen anything that is lost. */
 function withoutLost(
   transactions: readonly ListTransaction[],
-  { lists }: Outcome,
+  { lists, marks }: Outcome,
 ): readonly ListTransaction[] {
   const there = new Set([...lists.values()].flat());
-  return transactions.filter(({ actions }) =>
-    actions.every((action) =>
-      action.kind === 'append' ? there.has(action.element) : action.elements.every((each) => there.has(each)),
-    ),
+  return transactions.filter(
+    ({ id, actions }) =>
+      marks.has(id) ||
+      actions.every(
+        (action) => action.kind === 'read' && action.elements.every((element) => there.has(element)),
+      ),
   );
 }
 
