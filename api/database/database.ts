@@ -83,6 +83,12 @@ export type Database = Queryable & {
     work: (transaction: Queryable) => Promise<Result>,
     options?: TransactionOptions,
   ): Promise<Result>;
+  /**
+   * As `query` of one statement, executed once for its id, however often it is asked for within a day, and on whatever
+   * server: of what ran before, the count comes again and no rows. 22023 where the id was another statement's. By url,
+   * it is sent again by itself where an answer is lost.
+   */
+  once<R = Row>(requestId: string, sql: string, parameters?: readonly Value[]): Promise<QueryResult<R>>;
   /** Committed changes, in the order of the log. */
   tail(options?: TailOptions): AsyncIterable<Change>;
   close(): Promise<void>;

@@ -63,6 +63,18 @@ export class EmbeddedDatabase implements Database {
     return (await this.query(sql, parameters)).rowCount;
   }
 
+  once<R = Row>(requestId: string, sql: string, parameters: readonly Value[] = []): Promise<QueryResult<R>> {
+    return this.#withSession(async (session) => {
+      oneStatement(session, sql);
+      session.settings.set('alopex.request_id', requestId);
+      try {
+        return await runScript<R>(session, sql, parameters);
+      } finally {
+        session.settings.reset('alopex.request_id');
+      }
+    });
+  }
+
   async prepare<R = Row>(sql: string): Promise<Statement<R>> {
     const prepared = await this.#withSession((session) => session.prepare(oneStatement(session, sql), []));
     return new EmbeddedStatement<R>(prepared, this);

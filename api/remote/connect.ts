@@ -1,29 +1,65 @@
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { ServerConnection } from './connection.ts';
+import { type SessionAttributes, unwanted } from './session-attributes.ts';
 import { openSocket } from './socket.ts';
 import { startUp } from './startup.ts';
 import type { Host, ServerAddress } from './url.ts';
 import { Wire } from './wire.ts';
 
-/**
- * A connection to the first host that takes it and is what `target_session_attrs` asks for. A host that cannot be
- * reached, or does not take connections now, is passed over; one that refuses the user is not: the next would too.
- */
-export async function connect(address: ServerAddress): Promise<ServerConnection> {
-  const problems: AlopexError[] = [];
-  for (const host of address.hosts) {
+/** A host that could not be reached is tried after the others for so long: one whose machine is gone takes its time. */
+const avoidedMs = 30_000;
+
+/** Connects to the hosts of one address, and remembers which of them were not there. */
+export class Connector {
+  readonly #address: ServerAddress;
+  readonly #failedMs = new Map<Host, number>();
+
+  constructor(address: ServerAddress) {
+    this.#address = address;
+  }
+
+  /**
+   * A connection to the first host that takes it and is what `target_session_attrs` asks for. A host that cannot be
+   * reached, or does not take connections now, is passed over; one that refuses the user is not: the next would too.
+   */
+  async connect(): Promise<ServerConnection> {
+    const problems: AlopexError[] = [];
+    for (const wanted of this.#wishes()) {
+      for (const host of this.#inOrder()) {
+        const found = await this.#tryHost(host, wanted);
+        if (found instanceof ServerConnection) return found;
+        problems.push(found);
+      }
+    }
+    if (problems.length === 1) throw problems[0]!;
+    throw new AlopexError('connection_failure', problems.map(({ message }) => message).join('\n'), {
+      cause: problems,
+    });
+  }
+
+  #wishes(): readonly SessionAttributes[] {
+    const { sessionAttributes } = this.#address;
+    return sessionAttributes === 'prefer-standby' ? ['standby', 'any'] : [sessionAttributes];
+  }
+
+  #inOrder(): readonly Host[] {
+    const sinceMs = performance.now() - avoidedMs;
+    const isAvoided = (host: Host): boolean => (this.#failedMs.get(host) ?? -avoidedMs) > sinceMs;
+    return this.#address.hosts.toSorted((a, b) => Number(isAvoided(a)) - Number(isAvoided(b)));
+  }
+
+  async #tryHost(host: Host, wanted: SessionAttributes): Promise<ServerConnection | AlopexError> {
     try {
-      return await connectTo(host, address);
+      const found = await connectTo(host, wanted, this.#address);
+      this.#failedMs.delete(host);
+      return found;
     } catch (thrown) {
       const problem = asAlopexError(thrown);
       if (!passesOver.has(problem.condition)) throw problem;
-      problems.push(problem);
+      this.#failedMs.set(host, performance.now());
+      return problem;
     }
   }
-  if (problems.length === 1) throw problems[0]!;
-  throw new AlopexError('connection_failure', problems.map(({ message }) => message).join('\n'), {
-    cause: problems,
-  });
 }
 
 const passesOver: ReadonlySet<AlopexError['condition']> = new Set([
@@ -33,37 +69,27 @@ const passesOver: ReadonlySet<AlopexError['condition']> = new Set([
   'admin_shutdown',
 ]);
 
-async function connectTo(host: Host, address: ServerAddress): Promise<ServerConnection> {
+/** The problem of one that is there, and not what is looked for. */
+async function connectTo(
+  host: Host,
+  wanted: SessionAttributes,
+  address: ServerAddress,
+): Promise<ServerConnection | AlopexError> {
   const wire = new Wire(await openSocket(host, address));
   const timer = setTimeout(() => wire.destroy(failedConnection(host, 'timed out')), address.connectMsMax);
   try {
     await startUp(wire, address);
     const connection = new ServerConnection(wire);
-    if (address.sessionAttributes === 'read-write') await requireWritable(wire, connection, host);
-    return connection;
+    const problem = await unwanted(wanted, connection);
+    if (problem === null) return connection;
+    connection.end();
+    return failedConnection(host, `failed: ${problem}`);
   } catch (error) {
     wire.destroy(asAlopexError(error));
     throw error;
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** As libpq finds out: from what the server reports, or by asking one that does not report it. */
-async function requireWritable(wire: Wire, connection: ServerConnection, host: Host): Promise<void> {
-  const reported = ['default_transaction_read_only', 'in_hot_standby'].map((name) =>
-    wire.parameters.get(name),
-  );
-  const isReadOnly = reported.includes(undefined) ? await showsReadOnly(connection) : reported.includes('on');
-  if (isReadOnly) throw failedConnection(host, 'failed: session is read-only');
-}
-
-async function showsReadOnly(connection: ServerConnection): Promise<boolean> {
-  const { rows } = await connection.query<{ transaction_read_only: string }>(
-    'SHOW transaction_read_only',
-    [],
-  );
-  return rows[0]?.transaction_read_only !== 'off';
 }
 
 function failedConnection({ host, port }: Host, problem: string): AlopexError {

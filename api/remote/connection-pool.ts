@@ -17,6 +17,7 @@ const waitersMax = 10_000;
  */
 export class ConnectionPool {
   readonly #open: () => Promise<ServerConnection>;
+  readonly #isOfUse: (connection: ServerConnection) => boolean;
   readonly #connectionsMax: number;
   readonly #idle: ServerConnection[] = [];
   readonly #borrowed = new Set<ServerConnection>();
@@ -24,15 +25,23 @@ export class ConnectionPool {
   #opening = 0;
   #isClosed = false;
 
-  constructor(open: () => Promise<ServerConnection>, connectionsMax: number) {
+  /** `isOfUse`: its server is still what was looked for. */
+  constructor(
+    open: () => Promise<ServerConnection>,
+    isOfUse: (connection: ServerConnection) => boolean,
+    connectionsMax: number,
+  ) {
     this.#open = open;
+    this.#isOfUse = isOfUse;
     this.#connectionsMax = connectionsMax;
   }
 
   async borrow(): Promise<ServerConnection> {
     if (this.#isClosed) throw closed();
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return this.#handOut(idle);
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (this.#isOfUse(idle)) return this.#handOut(idle);
+      idle.end();
+    }
     if (this.#count() < this.#connectionsMax) return this.#openOne();
     if (this.#waiters.length >= waitersMax) {
       throw new AlopexError('too_many_connections', `more than ${waitersMax} callers wait for a connection`);
@@ -76,7 +85,7 @@ export class ConnectionPool {
   /** Of no use to the next one, in a transaction or lost, it ends. */
   giveBack(connection: ServerConnection): void {
     this.#borrowed.delete(connection);
-    if (this.#isClosed || !connection.isIdle) {
+    if (this.#isClosed || !connection.isIdle || !this.#isOfUse(connection)) {
       connection.end();
       this.#serveWaiter();
       return;

@@ -34,12 +34,18 @@ export class ServerConnection {
   readonly #statements = new Map<string, ServerStatement>();
   #last: Promise<unknown> = Promise.resolve();
   #names = 0;
+  /** What was called last has been sent to be executed: without an answer, it may have been. */
+  hasBegun = false;
 
   constructor(wire: Wire) {
     this.#wire = wire;
     this.#context = clientContext(wire.parameters);
   }
 
+  /** What the server reports (ParameterStatus), as of now. */
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#wire.parameters;
+  }
   get isOpen(): boolean {
     return this.#wire.isOpen;
   }
@@ -65,7 +71,10 @@ export class ServerConnection {
   }
 
   #exclusive<Result>(work: () => Promise<Result>): Promise<Result> {
-    const run = this.#last.then(work);
+    const run = this.#last.then(() => {
+      this.hasBegun = false;
+      return work();
+    });
     this.#last = run.catch(() => {});
     return run;
   }
@@ -110,6 +119,36 @@ export class ServerConnection {
     );
   }
 
+  /** A statement by itself, under `alopex.request_id`: set for its transaction, in the same round trip. */
+  once<R>(requestId: string, source: string, values: readonly Value[]): Promise<QueryResult<R>> {
+    return this.#exclusive(async () => {
+      requireFewParameters(values);
+      const text = oneStatement(source);
+      const statement = await this.#prepare(source, text);
+      const reader = new ResultReader<R>(this.#context);
+      let isNamed = false;
+      this.hasBegun = true;
+      await this.#wire.exchange({
+        bytes: Buffer.concat([
+          serialize.parse({ text: "SELECT set_config('alopex.request_id', $1, true)" }),
+          serialize.bind({ values: [requestId] }),
+          serialize.execute({}),
+          serialize.bind({ statement: statement.name, values: parameterTexts(statement, values) }),
+          serialize.describe({ type: 'P' }),
+          serialize.execute({}),
+          serialize.sync(),
+        ]),
+        placeOf: text.placeOf,
+        onMessage: (message) => {
+          if (message.name === 'copyInResponse') this.#wire.reply(refuseCopyThenSync());
+          if (isNamed) reader.onMessage(message);
+          if (message.name === 'commandComplete') isNamed = true;
+        },
+      });
+      return reader.result;
+    });
+  }
+
   async #prepared<R>(source: string, text: StatementText, values: readonly Value[]): Promise<QueryResult<R>> {
     const statement = await this.#prepare(source, text);
     return this.#read<R>(
@@ -147,6 +186,7 @@ export class ServerConnection {
   async #executeStep({ text }: ServerStatement, executions: readonly Uint8Array[]): Promise<number> {
     let answers = 0;
     let count = 0;
+    this.hasBegun = true;
     await this.#wire.exchange({
       bytes: Buffer.concat([...executions, serialize.flush()]),
       placeOf: text.placeOf,
@@ -170,6 +210,7 @@ export class ServerConnection {
 
   async #read<R>(bytes: Uint8Array, text: StatementText, copyRefusal: Uint8Array): Promise<QueryResult<R>> {
     const reader = new ResultReader<R>(this.#context);
+    this.hasBegun = true;
     await this.#wire.exchange({
       bytes,
       placeOf: text.placeOf,

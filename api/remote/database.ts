@@ -10,10 +10,12 @@ import type {
   TransactionOptions,
 } from '../database/database.ts';
 import type { Value } from '../database/values.ts';
-import { connect } from './connect.ts';
+import { Connector } from './connect.ts';
 import type { ServerConnection } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { commitUnknown } from './problem.ts';
+import { type Repeats, Retry } from './retry.ts';
+import { hasChanged } from './session-attributes.ts';
 import { parseServerUrl } from './url.ts';
 
 export type RemoteOptions = { readonly url: string; readonly connectionsMax: number };
@@ -24,9 +26,11 @@ export type RemoteOptions = { readonly url: string; readonly connectionsMax: num
  */
 export class RemoteDatabase implements Database {
   readonly #pool: ConnectionPool;
+  readonly #retry: Retry;
 
-  private constructor(pool: ConnectionPool) {
+  private constructor(pool: ConnectionPool, retry: Retry) {
     this.#pool = pool;
+    this.#retry = retry;
   }
 
   /** Connects once, so that a wrong address or password is told here. */
@@ -35,18 +39,21 @@ export class RemoteDatabase implements Database {
       throw new AlopexError('invalid_parameter_value', 'connectionsMax must be a whole number above zero');
     }
     const address = parseServerUrl(url);
-    const pool = new ConnectionPool(() => connect(address), connectionsMax);
+    const connector = new Connector(address);
+    const pool = new ConnectionPool(
+      () => connector.connect(),
+      (connection) => !hasChanged(address.sessionAttributes, connection),
+      connectionsMax,
+    );
     pool.giveBack(await pool.borrow());
-    return new RemoteDatabase(pool);
+    return new RemoteDatabase(pool, new Retry(pool, address));
   }
 
-  async #withConnection<Result>(work: (connection: ServerConnection) => Promise<Result>): Promise<Result> {
-    const connection = await this.#pool.borrow();
-    try {
-      return await work(connection);
-    } finally {
-      this.#pool.giveBack(connection);
-    }
+  #withConnection<Result>(
+    work: (connection: ServerConnection) => Promise<Result>,
+    repeats: Repeats = 'refused',
+  ): Promise<Result> {
+    return this.#retry.run(work, repeats);
   }
 
   query<R = Row>(sql: string, parameters: readonly Value[] = []): Promise<QueryResult<R>> {
@@ -57,9 +64,13 @@ export class RemoteDatabase implements Database {
     return (await this.query(sql, parameters)).rowCount;
   }
 
+  once<R = Row>(requestId: string, sql: string, parameters: readonly Value[] = []): Promise<QueryResult<R>> {
+    return this.#withConnection((connection) => connection.once<R>(requestId, sql, parameters), 'always');
+  }
+
   async prepare<R = Row>(sql: string): Promise<Statement<R>> {
     const parameterTypes = await this.#withConnection((connection) => connection.describe(sql));
-    return preparedStatement(sql, parameterTypes, (work) => this.#withConnection(work));
+    return preparedStatement(sql, parameterTypes, (work, repeats) => this.#withConnection(work, repeats));
   }
 
   async *stream<R = Row>(sql: string, parameters: readonly Value[] = []): AsyncIterable<R> {
@@ -71,26 +82,17 @@ export class RemoteDatabase implements Database {
     }
   }
 
-  transaction<Result>(
+  async transaction<Result>(
     work: (transaction: Queryable) => Promise<Result>,
     options: TransactionOptions = {},
   ): Promise<Result> {
-    return this.#withConnection(async (connection) => {
+    // Only BEGIN is done again elsewhere: what comes after it is returned, whatever it is.
+    const ended = await this.#withConnection(async (connection) => {
       await connection.query(beginText(options), []);
-      const scope = new TransactionScope(connection);
-      try {
-        const result = await work(scope);
-        scope.end();
-        await commit(connection);
-        return result;
-      } catch (error) {
-        scope.end();
-        // A connection that cannot say ROLLBACK ends, and its transaction with it.
-        if (connection.isOpen && connection.isInTransaction)
-          await connection.query('ROLLBACK', []).catch(() => {});
-        throw error;
-      }
+      return outcome(() => worked(connection, work));
     });
+    if (ended.isDone) return ended.result;
+    throw ended.error;
   }
 
   /** It has a connection of its own, of the `connectionsMax`, for as long as it goes on. */
@@ -109,6 +111,38 @@ export class RemoteDatabase implements Database {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+type Outcome<Result> =
+  | { readonly isDone: true; readonly result: Result }
+  | { readonly isDone: false; readonly error: unknown };
+
+async function outcome<Result>(work: () => Promise<Result>): Promise<Outcome<Result>> {
+  try {
+    return { isDone: true, result: await work() };
+  } catch (error) {
+    return { isDone: false, error };
+  }
+}
+
+/** Runs and commits what has begun, or rolls it back. */
+async function worked<Result>(
+  connection: ServerConnection,
+  work: (transaction: Queryable) => Promise<Result>,
+): Promise<Result> {
+  const scope = new TransactionScope(connection);
+  try {
+    const result = await work(scope);
+    scope.end();
+    await commit(connection);
+    return result;
+  } catch (error) {
+    scope.end();
+    // A connection that cannot say ROLLBACK ends, and its transaction with it.
+    if (connection.isOpen && connection.isInTransaction)
+      await connection.query('ROLLBACK', []).catch(() => {});
+    throw error;
   }
 }
 
@@ -169,15 +203,21 @@ class TransactionScope implements Queryable {
 function preparedStatement<R>(
   sql: string,
   parameterTypes: readonly number[],
-  withConnection: <Result>(work: (connection: ServerConnection) => Promise<Result>) => Promise<Result>,
+  withConnection: <Result>(
+    work: (connection: ServerConnection) => Promise<Result>,
+    repeats: Repeats,
+  ) => Promise<Result>,
 ): Statement<R> {
   let isClosed = false;
-  const run = async <Result>(work: (connection: ServerConnection) => Promise<Result>): Promise<Result> => {
+  const run = async <Result>(
+    work: (connection: ServerConnection) => Promise<Result>,
+    repeats: Repeats,
+  ): Promise<Result> => {
     if (isClosed) throw new AlopexError('invalid_sql_statement_name', 'the prepared statement is closed');
-    return withConnection(work);
+    return withConnection(work, repeats);
   };
   const query = (parameters: readonly Value[] = []): Promise<QueryResult<R>> =>
-    run((connection) => connection.query<R>(sql, parameters));
+    run((connection) => connection.query<R>(sql, parameters), 'refused');
   const close = async (): Promise<void> => {
     isClosed = true;
   };
@@ -185,7 +225,8 @@ function preparedStatement<R>(
     parameterTypes,
     query,
     execute: async (parameters) => (await query(parameters)).rowCount,
-    executeMany: (rows) => run((connection) => connection.executeMany(sql, rows)),
+    // The caller's rows may be there once.
+    executeMany: (rows) => run((connection) => connection.executeMany(sql, rows), 'never'),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -44,7 +44,7 @@ describe('parseServerUrl', () => {
     ['postgresql://h:x', 'invalid host'],
     ['postgresql://h:70000', 'invalid host'],
     ['postgresql://h?sslmode=no', 'invalid sslmode value: "no"'],
-    ['postgresql://h?target_session_attrs=primary', 'invalid target_session_attrs value'],
+    ['postgresql://h?target_session_attrs=replica', 'invalid target_session_attrs value'],
     ['postgresql://h?connect_timeout=-1', 'invalid connect_timeout value'],
     ['postgresql://h?frobnicate=1', 'invalid URI query parameter: "frobnicate"'],
     ['postgresql://%zz@h', 'invalid percent-encoding'],

@@ -1,7 +1,7 @@
 import { AlopexError, type Condition } from '../../base/errors.ts';
+import { type SessionAttributes, sessionAttributes } from './session-attributes.ts';
 
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
-export type SessionAttributes = 'any' | 'read-write';
 export type Host = { readonly host: string; readonly port: number };
 
 /** What a postgresql:// address says; libpq's names and defaults, but for user and database. */
@@ -54,10 +54,11 @@ export function parseServerUrl(url: string): ServerAddress {
     database: decoded(database) || nameDefault,
     sslMode: oneOf('sslmode', parameters.get('sslmode') ?? 'prefer', sslModes),
     sslRootCertificate: parameters.get('sslrootcert') ?? null,
-    sessionAttributes: oneOf('target_session_attrs', parameters.get('target_session_attrs') ?? 'any', [
-      'any',
-      'read-write',
-    ]),
+    sessionAttributes: oneOf(
+      'target_session_attrs',
+      parameters.get('target_session_attrs') ?? 'any',
+      sessionAttributes,
+    ),
     connectMsMax: connectMs(parameters.get('connect_timeout')),
     settings: Object.fromEntries(
       ['application_name', 'options'].flatMap((name) =>

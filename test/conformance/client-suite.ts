@@ -128,6 +128,17 @@ export function databaseSuite(name: string, open: () => Promise<Database>): void
         expect(await db.query(' ; -- nothing')).to.deep.equal(nothing);
       });
 
+      it('run once what has an id, and give its count again', async () => {
+        const sql = 'INSERT INTO account VALUES ($1, $2, $3)';
+        const once = async (owner: string) => db.once('order-1', sql, [1, owner, 5]);
+        expect(await once('ann')).to.include({ command: 'INSERT', rowCount: 1 });
+        expect(await once('ann')).to.include({ command: 'INSERT', rowCount: 1 });
+        await rejects(once('bob'), '22023');
+        expect((await db.query('SELECT owner FROM account')).rows).to.deep.equal([{ owner: 'ann' }]);
+        await db.execute(sql, [2, 'cid', 5]);
+        await rejects(db.once('order-2', 'SELECT 1; SELECT 2'), '42601');
+      });
+
       it('run scripts without parameters as one: the last result, all or nothing', async () => {
         const script = "INSERT INTO account VALUES (1, 'a;b', 1); SELECT owner FROM account; -- end";
         expect((await db.query(script)).rows).to.deep.equal([{ owner: 'a;b' }]);
