@@ -169,6 +169,8 @@ export class Range implements LogReplication, Ticking {
 
   onUnreachable(peer: NodeId): void {
     this.step({ kind: 'unreachable', peer });
+    // A group that is quiet hears of its leader's end by this alone.
+    if (this.#group.status.leader === peer) this.step({ kind: 'wake' });
   }
 
   // ---- what the log says

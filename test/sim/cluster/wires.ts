@@ -7,6 +7,9 @@ import type { Mesh, MeshHandlers } from '../../../log/mesh/contract.ts';
 const requestTimeoutMs = 5000;
 /** A fetch asks so often for what comes next. */
 const fetchTriesMax = 4;
+/** Nodes tell each other that they are there; a link on which nothing was heard for a while is down. */
+const presentEveryMs = 400;
+const silenceMsMax = 1300;
 
 /**
  * Meshes without streams: each message takes the simulated network's way by itself, so that thousands of runs are
@@ -45,6 +48,7 @@ class WiredMesh implements Mesh {
   readonly #wires: Wires;
   readonly #clock: Clock;
   readonly #peers = new Map<NodeId, SimulatedMachine>();
+  readonly #heardMs = new Map<NodeId, number>();
   readonly #unlinked = new Set<NodeId>();
 
   constructor(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers, wires: Wires) {
@@ -53,6 +57,23 @@ class WiredMesh implements Mesh {
     this.handlers = handlers;
     this.#wires = wires;
     this.#clock = machine.env.clock;
+    this.#bePresent();
+  }
+
+  #bePresent(): void {
+    if (this.isClosed) return;
+    const nowMs = this.#clock.monotonicMs();
+    for (const [id, peer] of this.#peers) {
+      this.machine.tell(peer, () => this.#wires.meshOf(id, peer)?.hear(this.self));
+      const isSilent = nowMs - (this.#heardMs.get(id) ?? nowMs) > silenceMsMax;
+      if (isSilent && !this.#unlinked.has(id)) this.#setLinked(id, false);
+    }
+    this.#clock.setTimer(presentEveryMs, () => this.#bePresent());
+  }
+
+  hear(from: NodeId): void {
+    this.#heardMs.set(from, this.#clock.monotonicMs());
+    if (this.#unlinked.has(from)) this.#setLinked(from, true);
   }
 
   get address() {
@@ -60,8 +81,13 @@ class WiredMesh implements Mesh {
   }
 
   setPeer(id: NodeId, address: { readonly host: string } | null): void {
-    if (address === null) this.#peers.delete(id);
-    else this.#peers.set(id, this.#wires.machine(address.host));
+    if (address === null) {
+      this.#peers.delete(id);
+      this.#unlinked.delete(id);
+    } else {
+      this.#peers.set(id, this.#wires.machine(address.host));
+      if (!this.#heardMs.has(id)) this.#heardMs.set(id, this.#clock.monotonicMs());
+    }
   }
 
   isLinked(peer: NodeId): boolean {
@@ -79,7 +105,7 @@ class WiredMesh implements Mesh {
   }
 
   receive(from: NodeId, group: RangeId, bytes: Uint8Array): void {
-    if (this.#unlinked.has(from)) this.#setLinked(from, true);
+    this.hear(from);
     this.handlers.onMessage(from, group, bytes);
   }
 
