@@ -47,10 +47,10 @@ export class Fetches {
   }
 
   /** A frame of a fetch that has been left meanwhile says nothing any more. */
-  onFrame(link: Link, frame: MeshFrame): void {
+  onFrame(frame: MeshFrame): void {
     if (frame.kind !== 'chunk' && frame.kind !== 'end' && frame.kind !== 'failure')
       throw damaged(`"${frame.kind}" answers no fetch`);
-    this.#active.get(frame.id)?.onFrame(link, frame);
+    this.#active.get(frame.id)?.onFrame(frame);
   }
 
   onEnd(link: Link): void {
@@ -120,8 +120,8 @@ class Fetch {
     }
   }
 
-  onFrame(link: Link, frame: Extract<MeshFrame, { kind: 'chunk' | 'end' | 'failure' }>): void {
-    if (link !== this.#link || this.#isEnded) return;
+  onFrame(frame: Extract<MeshFrame, { kind: 'chunk' | 'end' | 'failure' }>): void {
+    if (this.#isEnded) return;
     switch (frame.kind) {
       case 'chunk':
         this.#receive(frame);

@@ -167,20 +167,27 @@ describe('requests between nodes', () => {
       { frameBytesMax: 4096 },
     ));
 
-  it('wait for an answerer whose answers are not read, which reads no more of them', () =>
+  it('are read no more while answers to those before wait for a slow link', () =>
     between(
       10,
-      async ({ a, b }) => {
+      async ({ a, b, simulation }) => {
         let asked = 0;
         b.handlers.onRequest = async () => {
           asked += 1;
           return new Uint8Array(50_000);
         };
-        const answers = await Promise.all(
-          Array.from({ length: 100 }, () => a.mesh.request(two, 'x', text(''), 60_000)),
-        );
+        const ask = (count: number) =>
+          Array.from({ length: count }, () => a.mesh.request(two, 'x', new Uint8Array(0), 60_000));
+        await Promise.all(ask(1));
+        simulation.network.worsen('n2', 'n1', { delayMs: { min: 200, max: 200 }, lossProbability: 0 });
+        const first = ask(10);
+        await simulation.sleep(20);
+        const more = ask(50);
+        await simulation.sleep(20);
+        expect(asked).to.equal(11);
+        const answers = await Promise.all([...first, ...more]);
         expect(answers.every(({ length }) => length === 50_000)).to.equal(true);
-        expect(asked).to.equal(100);
+        expect(asked).to.equal(61);
       },
       { controlQueueBytesMax: 100_000 },
     ));
@@ -283,6 +290,36 @@ describe('messages of Raft between nodes', () => {
       },
       { messageQueueBytesMax: 100_000, frameBytesMax: 1_000_000 },
     ));
+
+  it('that waited for a link are lost with it, for newer ones come on the next', () =>
+    between(27, async ({ a, b, simulation }) => {
+      send(a, 2, 0);
+      await simulation.sleep(10);
+      simulation.network.worsen('n1', 'n2', { delayMs: { min: 500, max: 500 }, lossProbability: 0 });
+      for (let count = 0; count < 3; count++) {
+        a.mesh.send(two, group, new Uint8Array(100_000).fill(1));
+        await simulation.sleep(10);
+      }
+      simulation.network.breakConnections('n1', 'n2');
+      simulation.network.heal();
+      await simulation.sleep(1000);
+      send(a, 2, 2);
+      await simulation.sleep(10);
+      expect(b.messages).to.deep.equal([[1, 0, 2]]);
+    }));
+
+  it('of a node that starts again come on its new link, and the old one is over', () =>
+    between(28, async ({ a, b, simulation, restart }) => {
+      send(a, 2, 0);
+      await simulation.sleep(10);
+      await restart(a);
+      send(a, 2, 0);
+      await simulation.sleep(10);
+      send(a, 2, 1);
+      await simulation.sleep(10);
+      expect(b.links.map(([, isUp]) => isUp)).to.deep.equal([true, false, true]);
+      expect([b.messages, b.mesh.isLinked(one)]).to.deep.equal([[[1, 0, 1]], true]);
+    }));
 
   it('that a handler cannot take are lost, and the link stays', () =>
     between(26, async ({ a, b, simulation }) => {

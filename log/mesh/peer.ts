@@ -8,7 +8,6 @@ import { damaged } from './frame.ts';
 import type { MeshLimits } from './limits.ts';
 import type { Link, LinkHandlers } from './link.ts';
 import { MessageQueue } from './message-queue.ts';
-import type { MeshFrame } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
 import { Requests } from './requests.ts';
 
@@ -58,7 +57,7 @@ export class Peer {
     });
     this.#bulk = this.#outgoing('bulk', {
       onUp: () => {},
-      onFrame: (link: Link, frame: MeshFrame) => this.#fetches.onFrame(link, frame),
+      onFrame: (_, frame) => this.#fetches.onFrame(frame),
       onDrain: () => {},
       onEnd: (link) => this.#fetches.onEnd(link),
     });
