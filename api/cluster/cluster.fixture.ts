@@ -8,6 +8,7 @@ import type { RetentionLimits } from '../database/log-retention.ts';
 import { NodeAdmin } from './admin.ts';
 import { Hub } from './hub.fixture.ts';
 import { DatabaseNode } from './node.ts';
+import { WitnessNode } from './witness.ts';
 
 export type TestNode = {
   readonly node: DatabaseNode;
@@ -26,6 +27,7 @@ export class TestCluster {
   readonly simulation: Simulation;
   readonly hub: Hub;
   readonly nodes = new Map<number, TestNode>();
+  readonly witnesses = new Map<number, WitnessNode>();
   readonly problems: string[] = [];
   readonly #options: TestOptions;
 
@@ -115,9 +117,23 @@ export class TestCluster {
     });
   }
 
-  join(number: number): Promise<unknown> {
+  async startWitness(number: number): Promise<void> {
+    const self = nodeId(number);
+    await this.machine(number).run(async (env) => {
+      const witness = await WitnessNode.open({
+        env,
+        path: '/db',
+        cluster: { self, name: 'test', openMesh: async (handlers) => this.hub.open(self, handlers) },
+        limits: this.#options.limits?.log === undefined ? {} : { log: this.#options.limits.log },
+        onProblem: (problem) => this.problems.push(`${number}: ${problem.message}`),
+      });
+      this.witnesses.set(number, witness);
+    });
+  }
+
+  join(number: number, role: 'replica' | 'witness' = 'replica'): Promise<unknown> {
     return this.nodes.get(1)!.admin.join({
-      role: 'replica',
+      role,
       certificateRequest: '',
       mesh: `n${number}:1`,
       client: `n${number}:5432`,

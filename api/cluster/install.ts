@@ -3,12 +3,15 @@ import type { Disk } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
+import { firstState, type GroupStates } from '../../log/range/states.ts';
 import { makeLogAt } from '../../log/segment/recover.ts';
 import { writeManifest } from '../../materializers/manifest/manifest.ts';
 import { sstablePath } from '../../materializers/worker/sstable-file.ts';
+import { rangeOfAll } from '../database/engine.ts';
 import {
   encodeFileRequest,
   type SnapshotOffer,
+  type SnapshotPlace,
   snapshotFile,
   snapshotReleased,
   snapshotRequest,
@@ -49,8 +52,34 @@ export async function fetchSnapshot(
   }
 }
 
-/** From now on it counts, whatever happens: `finishInstall` goes on where a crash interrupts it. */
-export async function install(disk: Disk, path: string): Promise<void> {
+/** As a snapshot without files: the log begins at a place that others know. */
+export async function installLog(
+  disk: Disk,
+  path: string,
+  states: GroupStates,
+  place: SnapshotPlace,
+): Promise<void> {
+  await removeTree(disk, installPath(path));
+  await makeLogAt(disk, `${installPath(path)}/log`, { base: place.offset, epoch: place.epoch });
+  await install(disk, path, states, place);
+}
+
+/**
+ * From now on it counts, whatever happens: `finishInstall` goes on where a crash interrupts it. The votes say it first: of
+ * places that the log does not have they are ignored.
+ */
+export async function install(
+  disk: Disk,
+  path: string,
+  states: GroupStates,
+  { offset, epoch, membership }: SnapshotPlace,
+): Promise<void> {
+  const state = states.get(rangeOfAll) ?? firstState;
+  await states.save(rangeOfAll, {
+    ...state,
+    memberships: [...state.memberships, { endOffset: offset, epoch, membership }],
+    starts: [...state.starts, { offset, epoch }],
+  });
   const marker = await disk.open(`${installPath(path)}/complete`, 'create');
   await marker.close();
   await disk.syncDirectory(installPath(path));

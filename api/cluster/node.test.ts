@@ -131,4 +131,41 @@ describe('nodes of a cluster', () => {
     const primary = await cluster.primary();
     expect(await count(cluster, primary, 'id = 2000')).to.equal(0);
   });
+
+  it('a witness has no rows, and lets the one replica that is left lead', async () => {
+    const cluster = new TestCluster(12, {
+      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
+      retention: { retentionMs: 0, retentionBytes: 0 },
+    });
+    await cluster.startAll(2, script);
+    await cluster.on(1, ({ node }) => node.engine.checkpoint());
+    await cluster.on(1, () => cluster.join(3, 'witness'));
+    await cluster.startWitness(3);
+    await cluster.sleep(3000);
+    expect(cluster.witnesses.get(3)!.status?.membership.members.map(({ role }) => role)).to.deep.equal([
+      'voter',
+      'voter',
+      'witness',
+    ]);
+    expect(cluster.witnesses.get(3)!.log!.startOffset).to.be.greaterThan(0);
+    cluster.crash(1);
+    expect(await cluster.primary()).to.equal(2);
+    await insert(cluster, 2, 2000);
+    expect(await count(cluster, 2)).to.equal(1001);
+    expect(cluster.problems).to.deep.equal([]);
+  });
+
+  it('a witness that alone has the newest commits hands them over, and the lead with them', async () => {
+    const cluster = new TestCluster(13);
+    await cluster.startAll(2, script);
+    await cluster.on(1, () => cluster.join(3, 'witness'));
+    await cluster.startWitness(3);
+    await cluster.sleep(3000);
+    cluster.hub.cutOff.add(nodeId(2));
+    await insert(cluster, 1, 2000);
+    cluster.crash(1);
+    cluster.hub.cutOff.clear();
+    expect(await cluster.primary()).to.equal(2);
+    expect(await count(cluster, 2, 'id = 2000')).to.equal(1);
+  });
 });

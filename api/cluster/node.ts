@@ -2,37 +2,24 @@ import { utf8ToString } from '../../base/bytes/utf8.ts';
 import type { DirectoryLock } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { NodeId, RangeId } from '../../base/ids.ts';
-import type { Mesh, MeshHandlers } from '../../log/mesh/contract.ts';
-import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
-import { firstState, GroupStates } from '../../log/range/states.ts';
-import { Ticker } from '../../log/range/ticker.ts';
+import type { Mesh } from '../../log/mesh/contract.ts';
+import type { Membership, RaftStatus } from '../../log/raft/contract.ts';
 import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
 import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
 import type { ReplicaOptions } from '../database/replica.ts';
 import { sqlRequest } from '../database/replication.ts';
 import { RemoteSessions } from '../database/routing/remote-sessions.ts';
-import { parseAddress } from './address.ts';
+import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
 import { fetchSnapshot, finishInstall, install } from './install.ts';
 import { NodeReplication } from './node-replication.ts';
 import {
   decodeFileRequest,
   Snapshots,
   snapshotFile,
+  snapshotPlaceRequest,
   snapshotReleased,
   snapshotRequest,
 } from './snapshots.ts';
-
-/** What a node of a cluster has that a database alone does not. */
-export type ClusterOptions = {
-  readonly self: NodeId;
-  /** The cluster's id. */
-  readonly name: string;
-  /** Opens the mesh, where the node's key and the cluster's authority are known. */
-  readonly openMesh: (handlers: MeshHandlers) => Promise<Mesh>;
-  readonly limits?: Partial<RaftLimits>;
-  /** Nodes that are known before the log says it: those that answered when this one joined. */
-  readonly peers?: Membership | null;
-};
 
 export type NodeOptions = Omit<EngineOptions, 'replica' | 'isHeld'> & {
   /** Null: the database is not replicated, until `found`. */
@@ -42,13 +29,6 @@ export type NodeOptions = Omit<EngineOptions, 'replica' | 'isHeld'> & {
 /** Answers a request of another node. */
 export type RequestHandler = (from: NodeId, body: Uint8Array) => Promise<Uint8Array>;
 
-type Cluster = {
-  readonly options: ClusterOptions;
-  readonly states: GroupStates;
-  readonly ticker: Ticker;
-  readonly mesh: Mesh;
-};
-
 /**
  * One node: a database in a directory, alone or as a replica among others. It holds the directory while the database within
  * is replaced by a snapshot of another node's; then sessions end, and new ones wait for nothing but that.
@@ -57,7 +37,7 @@ export class DatabaseNode implements SessionHost {
   readonly #options: NodeOptions;
   readonly #lock: DirectoryLock;
   readonly #handlers = new Map<string, RequestHandler>();
-  #cluster: Cluster | null = null;
+  #cluster: ClusterLink | null = null;
   #engine: Engine | null = null;
   #snapshots: Snapshots | null = null;
   #installing: Promise<void> | null = null;
@@ -72,7 +52,8 @@ export class DatabaseNode implements SessionHost {
   private constructor(options: NodeOptions, lock: DirectoryLock) {
     this.#options = options;
     this.#lock = lock;
-    this.handle(snapshotRequest, () => this.#offerSnapshot());
+    this.handle(snapshotRequest, () => this.#requireSnapshots().offer());
+    this.handle(snapshotPlaceRequest, () => this.#requireSnapshots().place());
     this.handle(snapshotReleased, async (_, body) => {
       this.#snapshots?.release(Number(utf8ToString(body)));
       return new Uint8Array(0);
@@ -149,10 +130,8 @@ export class DatabaseNode implements SessionHost {
 
   // ---- the mesh
 
-  async #join(options: ClusterOptions): Promise<Cluster> {
-    const { env, path } = this.#options;
-    const states = await GroupStates.open(env.disk, `${path}/cluster`);
-    const mesh = await options.openMesh({
+  #join(options: ClusterOptions): Promise<ClusterLink> {
+    return ClusterLink.open(this.#options.env, this.#options.path, options, {
       onMessage: (from, range, message) => this.#onMessage(from, range, message),
       onRequest: (from, name, body) => this.#onRequest(from, name, body),
       onFetch: (_, name, body, position) => this.#onFetch(name, body, position),
@@ -160,9 +139,6 @@ export class DatabaseNode implements SessionHost {
         if (!isUp) this.#engine?.replica?.range.onUnreachable(peer);
       },
     });
-    const cluster = { options, states, mesh, ticker: new Ticker(env.clock) };
-    if (options.peers != null) this.#meet(cluster, options.peers);
-    return cluster;
   }
 
   #onMessage(from: NodeId, range: RangeId, message: Uint8Array): void {
@@ -188,20 +164,9 @@ export class DatabaseNode implements SessionHost {
     return this.#snapshots.file(...decodeFileRequest(body), position);
   }
 
-  async #offerSnapshot(): Promise<Uint8Array> {
-    if (this.#snapshots === null) throw new AlopexError('cannot_connect_now', 'this node is starting up');
-    return this.#snapshots.offer();
-  }
-
-  /** Knows where the members are to be found. */
-  #meet({ mesh, options }: Cluster, { members, outgoing }: Membership): void {
-    for (const member of [...outgoing, ...members])
-      if (member.id !== options.self) mesh.setPeer(member.id, parseAddress(member.mesh));
-  }
-
-  #leave({ mesh }: Cluster, before: Membership, after: Membership): void {
-    const stay = new Set([...after.members, ...after.outgoing].map(({ id }) => id));
-    for (const { id } of [...before.members, ...before.outgoing]) if (!stay.has(id)) mesh.setPeer(id, null);
+  #requireSnapshots(): Snapshots {
+    if (this.#snapshots !== null) return this.#snapshots;
+    throw new AlopexError('cannot_connect_now', 'this node is starting up');
   }
 
   // ---- the database
@@ -229,7 +194,7 @@ export class DatabaseNode implements SessionHost {
     engine.replication = new NodeReplication(this, engine, replica, self);
   }
 
-  #replicaOptions(cluster: Cluster): ReplicaOptions {
+  #replicaOptions(cluster: ClusterLink): ReplicaOptions {
     const { options, states, ticker, mesh } = cluster;
     return {
       self: options.self,
@@ -246,20 +211,16 @@ export class DatabaseNode implements SessionHost {
     };
   }
 
-  #onStatus(cluster: Cluster, status: RaftStatus, isPrimary: boolean): void {
-    const before = this.#status?.membership;
+  #onStatus(cluster: ClusterLink, status: RaftStatus, isPrimary: boolean): void {
+    if (this.#status?.membership !== status.membership) cluster.meet(status.membership);
     this.#status = status;
-    if (before !== status.membership) {
-      this.#meet(cluster, status.membership);
-      if (before !== undefined) this.#leave(cluster, before, status.membership);
-    }
     this.onStatus(status, isPrimary);
   }
 
   // ---- snapshots
 
   /** What the leader has left of its log begins too late for this node. */
-  #install(cluster: Cluster, leader: NodeId): void {
+  #install(cluster: ClusterLink, leader: NodeId): void {
     if (this.#installing !== null || this.#isClosed) return;
     this.#installing = this.#installNow(cluster, leader)
       .catch((thrown: unknown) => {
@@ -270,7 +231,7 @@ export class DatabaseNode implements SessionHost {
       });
   }
 
-  async #installNow({ mesh, states }: Cluster, leader: NodeId): Promise<void> {
+  async #installNow({ mesh, states }: ClusterLink, leader: NodeId): Promise<void> {
     const { env, path } = this.#options;
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
     const engine = this.#engine;
@@ -279,14 +240,7 @@ export class DatabaseNode implements SessionHost {
     this.#snapshots?.close();
     await engine.close();
     try {
-      const { offset, epoch, membership } = offer;
-      const state = states.get(rangeOfAll) ?? firstState;
-      await states.save(rangeOfAll, {
-        ...state,
-        memberships: [...state.memberships, { endOffset: offset, epoch, membership }],
-        starts: [...state.starts, { offset, epoch }],
-      });
-      await install(env.disk, path);
+      await install(env.disk, path, states, offer);
     } finally {
       if (!this.#isClosed) await this.#openEngine();
     }
@@ -302,8 +256,7 @@ export class DatabaseNode implements SessionHost {
     this.#engine = null;
     this.#snapshots?.close();
     await engine?.close();
-    cluster?.ticker.close();
-    await cluster?.mesh.close();
+    await cluster?.close();
     await this.#options.env.workers.close();
     await this.#lock.release();
   }

@@ -8,18 +8,19 @@ import type { HeldSnapshot } from '../../materializers/rows/options.ts';
 import { sstablePath } from '../../materializers/worker/sstable-file.ts';
 import type { Engine } from '../database/engine.ts';
 
-/** What a node is sent that is further behind than the log reaches: files, and where the log goes on from them. */
-export type SnapshotOffer = {
-  readonly id: number;
-  readonly manifest: Manifest;
-  /** Where its log begins, the epoch of the batch before, and the membership there. */
+/** Where a log begins that goes on from a snapshot, the epoch of the batch before, and the membership there. */
+export type SnapshotPlace = {
   readonly offset: Offset;
   readonly epoch: Epoch;
   readonly membership: Membership;
 };
 
+/** What a node is sent that is further behind than the log reaches: files, and where the log goes on from them. */
+export type SnapshotOffer = SnapshotPlace & { readonly id: number; readonly manifest: Manifest };
+
 /** Of the nodes' requests to each other. */
 export const snapshotRequest = 'snapshot';
+export const snapshotPlaceRequest = 'snapshot-place';
 export const snapshotReleased = 'snapshot-released';
 export const snapshotFile = 'snapshot-file';
 
@@ -47,18 +48,35 @@ export class Snapshots {
 
   /** A flush first, so that little of the log is left to be folded again. */
   async offer(): Promise<Uint8Array> {
-    const { rows, replica } = this.#engine;
-    if (replica === null || !replica.isPrimary)
-      throw new AlopexError('cannot_connect_now', 'this node is not the primary');
+    const { rows } = this.#engine;
+    this.#requirePrimary();
     await rows.flush();
     const held = rows.holdSnapshot();
     const { manifest } = held;
     const id = this.#nextId++;
     this.#offered.set(id, { held, timer: this.#idle(id) });
     this.#engine.retention.keepFrom(this.#oldest);
-    const start = replica.range.placeAt(manifest.replayFrom);
-    const offer: SnapshotOffer = { id, manifest, offset: manifest.replayFrom, ...start };
+    const offer: SnapshotOffer = { id, manifest, ...this.#placeOf(manifest) };
     return stringToUtf8(JSON.stringify(offer));
+  }
+
+  /** For a node that has no rows: all that it lacks is in a snapshot here. */
+  async place(): Promise<Uint8Array> {
+    const { rows } = this.#engine;
+    this.#requirePrimary();
+    await rows.flush();
+    const held = rows.holdSnapshot();
+    held.release();
+    return stringToUtf8(JSON.stringify(this.#placeOf(held.manifest)));
+  }
+
+  #requirePrimary(): void {
+    if (this.#engine.replica?.isPrimary === true) return;
+    throw new AlopexError('cannot_connect_now', 'this node is not the primary');
+  }
+
+  #placeOf({ replayFrom }: Manifest): SnapshotPlace {
+    return { offset: replayFrom, ...this.#engine.replica!.range.placeAt(replayFrom) };
   }
 
   release(id: number): void {

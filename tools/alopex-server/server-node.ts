@@ -1,6 +1,7 @@
 import { formatAddress, parseAddress } from '../../api/cluster/address.ts';
 import { NodeAdmin } from '../../api/cluster/admin.ts';
-import { type ClusterOptions, DatabaseNode, type NodeOptions } from '../../api/cluster/node.ts';
+import type { ClusterOptions } from '../../api/cluster/cluster-link.ts';
+import { DatabaseNode, type NodeOptions } from '../../api/cluster/node.ts';
 import type { Env, NetworkAddress } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';

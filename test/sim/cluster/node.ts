@@ -1,5 +1,6 @@
 import { NodeAdmin } from '../../../api/cluster/admin.ts';
-import { type ClusterOptions, DatabaseNode } from '../../../api/cluster/node.ts';
+import type { ClusterOptions } from '../../../api/cluster/cluster-link.ts';
+import { DatabaseNode } from '../../../api/cluster/node.ts';
 import { NodeReplication } from '../../../api/cluster/node-replication.ts';
 import { EmbeddedDatabase } from '../../../api/database/embedded.ts';
 import type { Engine } from '../../../api/database/engine.ts';
