@@ -235,7 +235,7 @@ export class DatabaseNode implements SessionHost {
     const { env, path } = this.#options;
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
     const engine = this.#engine;
-    if (this.#isClosed || engine === null) return;
+    if (this.#isClosed || engine === null || engine.replica?.range.giveWay(offer) !== true) return;
     this.#engine = null;
     this.#snapshots?.close();
     await engine.close();

@@ -9,7 +9,7 @@ import type { LogLimits } from '../../log/segment/options.ts';
 import { rangeOfAll } from '../database/engine.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
 import { finishInstall, installLog } from './install.ts';
-import { type SnapshotOffer, snapshotPlaceRequest } from './snapshots.ts';
+import { type SnapshotPlace, snapshotPlaceRequest } from './snapshots.ts';
 
 export type WitnessOptions = {
   readonly env: Env;
@@ -156,9 +156,9 @@ export class WitnessNode {
     const { env, path } = this.#options;
     const { mesh, states } = this.#link!;
     const body = await mesh.request(leader, snapshotPlaceRequest, new Uint8Array(0), placeTimeoutMs);
-    const place = JSON.parse(utf8ToString(body)) as Omit<SnapshotOffer, 'id' | 'manifest'>;
+    const place = JSON.parse(utf8ToString(body)) as SnapshotPlace;
+    if (this.#isClosed || this.#range?.giveWay(place) !== true) return;
     await this.#closeRange();
-    if (this.#isClosed) return;
     await installLog(env.disk, path, states, place);
     await this.#openRange();
   }

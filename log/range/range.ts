@@ -447,6 +447,16 @@ export class Range implements LogReplication, Ticking {
     this.step({ kind: 'trimmed', startOffset: log.startOffset });
   }
 
+  /**
+   * Before the log is replaced by a snapshot that ends at a place: from then on this node answers for nothing that it has. False:
+   * the log reaches there meanwhile, and what it has beyond may be what a quorum needs.
+   */
+  giveWay({ offset: place, epoch }: { readonly offset: Offset; readonly epoch: Epoch }): boolean {
+    if (this.#isClosed || !this.#group.needsSnapshot(place, epoch)) return false;
+    this.close();
+    return true;
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -4,7 +4,7 @@ import pino from 'pino';
 import { AlopexError } from '../../base/errors.ts';
 import { packageVersion } from '../version.ts';
 import { optionInfos, type ServerOptions, serverOptions } from './options.ts';
-import { Server } from './server.ts';
+import { Server, startWitness } from './server.ts';
 
 /** A second signal does not wait for the clean stop. */
 const exitCodeOfSignal = 128;
@@ -42,14 +42,27 @@ try {
 }
 const log = pino({ level: options.logLevel });
 try {
-  const server = await Server.start(options, log);
-  announce(server, options);
-  const stop = stopping(server);
+  const stop = stopping(await start(options));
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   stopWithNpm(stop);
 } catch (error) {
   refuse(error);
+}
+
+async function start(options: ServerOptions): Promise<{ stop(): Promise<void> }> {
+  if (options.cluster.mode !== 'witness') {
+    const server = await Server.start(options, log);
+    announce(server, options);
+    return server;
+  }
+  const witness = await startWitness(options, log);
+  log.info({ data: options.data, mesh: witness.mesh }, 'ready');
+  console.log(
+    `\nAlopex DB ${packageVersion()} is a witness at ${witness.mesh}, with its data in ${options.data}.`,
+  );
+  console.log('Stop with:     Ctrl-C\n');
+  return witness;
 }
 
 function announce(server: Server, { data }: ServerOptions): void {
@@ -69,7 +82,7 @@ function announce(server: Server, { data }: ServerOptions): void {
 
 type Stop = (reason: 'SIGTERM' | 'SIGINT') => Promise<void>;
 
-function stopping(server: Server): Stop {
+function stopping(server: { stop(): Promise<void> }): Stop {
   let isStopping = false;
   return async (signal) => {
     if (isStopping) process.exit(exitCodeOfSignal + constants.signals[signal]);

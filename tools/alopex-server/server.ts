@@ -10,6 +10,7 @@ import { AlopexError } from '../../base/errors.ts';
 import type { ServerOptions } from './options.ts';
 import { setPassword } from './password.ts';
 import { ServerNode } from './server-node.ts';
+import { WitnessServer } from './witness-server.ts';
 
 /** A server that runs: the database of one directory behind its listeners. */
 export class Server {
@@ -24,9 +25,7 @@ export class Server {
   static async start(options: ServerOptions, log: Logger): Promise<Server> {
     const tls = tlsOptions(options);
     const env = realEnv();
-    const onProblem = (problem: AlopexError): void => {
-      log.error({ code: problem.code, detail: problem.detail }, problem.message);
-    };
+    const onProblem = problemsTo(log);
     const opened = await ServerNode.open(options, {
       env,
       path: resolve(options.data),
@@ -74,6 +73,16 @@ export class Server {
     await this.#postgres.close();
     await this.#node.close();
   }
+}
+
+/** A server that votes, and has no rows. */
+export function startWitness(options: ServerOptions, log: Logger): Promise<WitnessServer> {
+  const path = resolve(options.data);
+  return WitnessServer.start(options, { env: realEnv(), path, onProblem: problemsTo(log) });
+}
+
+function problemsTo(log: Logger): (problem: AlopexError) => void {
+  return (problem) => log.error({ code: problem.code, detail: problem.detail }, problem.message);
 }
 
 function tlsOptions(options: ServerOptions): TlsOptions | null {
