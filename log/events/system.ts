@@ -11,7 +11,7 @@ import type { EventSchema, TableLayout } from './layout.ts';
  */
 export const objectsTable = tableId(1);
 export const sequencesTable = tableId(2);
-export const requestsTable = tableId(4);
+export const requestsTable = tableId(13);
 
 const int8 = { kind: 'int8' } as const;
 const text = { kind: 'text' } as const;
@@ -50,7 +50,7 @@ export const sequencesSchema: EventSchema = {
 export const requestsSchema: EventSchema = {
   id: schemaId(3),
   table: requestsTable,
-  storage: storageId(4),
+  storage: storageId(13),
   name: 'alopex.requests',
   fields: [
     { column: columnId(1), name: 'id', type: text, required: true, sqlType: 'text' },

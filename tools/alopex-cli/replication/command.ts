@@ -59,11 +59,16 @@ export const status: Command = async (ask, out) => {
     `cluster ${name}, mode ${mode}, epoch ${epoch}, committed up to offset ${highWatermark}\nfailover: ${failover}\n\n`,
   );
   const nodes = await ask(
-    `SELECT node, role, client, mesh, position, lag, CASE WHEN is_in_sync THEN 'yes' ELSE 'no' END AS "in sync",
+    `SELECT node, role, client, mesh, position, lag,
+       CASE WHEN position IS NULL AND NOT is_in_sync THEN '' WHEN is_in_sync THEN 'yes' ELSE 'no' END AS "in sync",
        CASE WHEN is_self THEN 'this node' WHEN silent_ms IS NULL THEN '' ELSE round(silent_ms) || ' ms ago' END AS "heard of"
      FROM alopex.replication ORDER BY node`,
   );
   await out.write(tableOf(nodes));
+  const [primary] = (
+    await ask("SELECT client FROM alopex.replication WHERE role = 'primary' AND NOT is_self")
+  ).rows;
+  if (primary !== undefined) await out.write(`The primary, ${primary[0]}, knows how far the others are.\n`);
   return 0;
 };
 
