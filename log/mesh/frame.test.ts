@@ -7,6 +7,7 @@ import { nodeId, rangeId } from '../../base/ids.ts';
 import { beginFrame, endFrame, FrameReader } from './frame.ts';
 import { decodeHello, encodeHello } from './hello.ts';
 import { decodeMeshFrame, encodeMeshFrame, type MeshFrame } from './messages.ts';
+import { decodeSwimMessage, encodeSwimMessage } from './swim-messages.ts';
 import { readCut, sampleFrames, sendMutations } from './test-kit/mutations.ts';
 
 /** The blocks of bytes in docs/formats/mesh.md, in their order. */
@@ -27,9 +28,15 @@ function frameOf(kind: number, payload: Uint8Array, sequence = 0): Uint8Array {
 describe('frames of the mesh', () => {
   it('are what docs/formats/mesh.md shows', () => {
     const text = (value: string) => new TextEncoder().encode(value);
-    const [hello, messages, request, failure, chunk, ...rest] = workedExamples();
+    const [hello, messages, request, failure, chunk, ping, ...rest] = workedExamples();
     expect(encodeHello({ node: nodeId(3), class: 'control' })).to.deep.equal(hello);
     expect(decodeHello(hello!)).to.deep.equal({ node: 3, class: 'control' });
+    const addresses = { mesh: 'a:1', client: 'a:2' };
+    const sender = { node: nodeId(1), incarnation: 5, state: 'alive', addresses } as const;
+    const update = { ...sender, node: nodeId(2), state: 'suspect' } as const;
+    const message = { kind: 'ping', sequence: 9, sender, updates: [update] } as const;
+    expect(encodeSwimMessage(message)).to.deep.equal(ping);
+    expect(decodeSwimMessage(ping!)).to.deep.equal(message);
     const written: readonly (readonly [Uint8Array | undefined, number, MeshFrame])[] = [
       [
         messages,

@@ -137,6 +137,16 @@ describe('requests between nodes', () => {
       await simulation.sleep(10);
     }));
 
+  it('go to the new address of a node at once, although the old one has not answered', () =>
+    between(12, async ({ a, b, simulation }) => {
+      b.handlers.onRequest = async () => text('two');
+      a.mesh.setPeer(two, { host: 'nowhere', port: 1 });
+      const answer = a.mesh.request(two, 'x', text(''));
+      await simulation.sleep(2900);
+      a.mesh.setPeer(two, { host: machineOf(2), port: meshPort });
+      expect(utf8ToString(await answer)).to.equal('two');
+    }));
+
   it('are refused beyond what may wait', () =>
     between(
       8,

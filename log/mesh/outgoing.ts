@@ -112,14 +112,17 @@ export class Outgoing {
     const address = this.#address;
     this.#dial(address).then(
       (channel) => {
-        if (this.#state !== state) channel.connection.destroy();
-        else if (this.#address !== address) {
-          channel.connection.destroy();
-          this.#connect();
-        } else this.#use(channel);
+        if (this.#state === state && this.#address === address) {
+          this.#use(channel);
+          return;
+        }
+        channel.connection.destroy();
+        if (this.#state === state) this.#connect();
       },
       (thrown: unknown) => {
-        if (this.#state === state) this.#fail(asAlopexError(thrown));
+        if (this.#state !== state) return;
+        if (this.#address === address) this.#fail(asAlopexError(thrown));
+        else this.#connect();
       },
     );
   }

@@ -4,6 +4,7 @@ import { nodeId, rangeId } from '../../../base/ids.ts';
 import { FrameReader } from '../frame.ts';
 import { decodeHello, encodeHello } from '../hello.ts';
 import { decodeMeshFrame, encodeMeshFrame, type MeshFrame } from '../messages.ts';
+import { decodeSwimMessage, encodeSwimMessage } from '../swim-messages.ts';
 
 const payloadBytesMax = 1 << 20;
 
@@ -57,14 +58,14 @@ export function readCut(
 }
 
 /**
- * Damages streams of frames, frames whose checksum is right, and hellos. Whatever they are, a frame comes out, or a clear
+ * Damages streams of frames, frames whose checksum is right, hellos, and messages of SWIM. Whatever they are, a frame comes out, or a clear
  * error; from a damaged stream nothing but what was written before the damage.
  */
 export function sendMutations(seed: number, count: number): { readonly refused: number } {
   const random = new SeededRandom(seed);
   let refused = 0;
   for (let sent = 0; sent < count; sent++) {
-    const kinds = [mutateStream, mutatePayload, mutateHello] as const;
+    const kinds = [mutateStream, mutatePayload, mutateHello, mutateMembership] as const;
     refused += random.pick(kinds)(random) ? 1 : 0;
   }
   return { refused };
@@ -96,6 +97,20 @@ function mutateHello(random: SeededRandom): boolean {
   const { damaged } = mutated(hello, random);
   if (damaged.length < hello.length) return true;
   return isRefused(() => decodeHello(damaged.subarray(0, hello.length)));
+}
+
+function mutateMembership(random: SeededRandom): boolean {
+  const record = {
+    node: nodeId(1 + random.below(9)),
+    incarnation: random.uint32() * 1000,
+    state: 'suspect',
+    addresses: { mesh: 'a:1', client: 'ö:2' },
+  } as const;
+  const updates = Array.from({ length: random.below(3) }, () => record);
+  const sequence = random.uint32();
+  const bytes = encodeSwimMessage({ kind: 'probe', sequence, target: nodeId(7), sender: record, updates });
+  const { damaged } = mutated(bytes, random);
+  return isRefused(() => decodeSwimMessage(damaged));
 }
 
 function isRefused(decode: () => unknown): boolean {
