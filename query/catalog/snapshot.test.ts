@@ -107,6 +107,15 @@ describe('catalog snapshot', () => {
     expect(catalog.indexesOf(20000)).to.have.length(2);
   });
 
+  it('well_known_ids_are_each_of_one_object', () => {
+    const ids = [
+      ...Object.values(wellKnown),
+      ...systemTables.flatMap(({ primaryKey }) => [primaryKey!.id, primaryKey!.constraint]),
+    ];
+    expect(ids.toSorted()).to.deep.equal([...new Set(ids)].toSorted());
+    for (const table of systemTables) expect(emptyCatalog().byId(table.id)).to.equal(table);
+  });
+
   it('rows_give_the_same_catalog_in_any_order', () => {
     const objects: CatalogObject[] = [
       ...bootstrapObjects,
