@@ -37,8 +37,10 @@ export class Chaos {
   async strike(fault: Fault, endMs: number): Promise<void> {
     const { simulation } = this.#cluster;
     await simulation.sleep(fault.atMs);
-    const undo = await this.#begin(fault);
-    if (undo === null) return;
+    const begun = await this.#begin(fault);
+    if (begun === null) return;
+    // Each has one of its own.
+    const undo = () => begun();
     this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
     this.#undo.add(undo);
     await simulation.sleep(Math.max(0, Math.min(fault.forMs, endMs - simulation.scheduler.nowMs)));

@@ -82,7 +82,8 @@ export const machineFaults = {
   'leadership transfer': async ({ cluster, target }) => {
     const node = cluster.nodeOn(target.name);
     if (node === null) return null;
-    await node.transfer();
+    // It may be refused, or the machine may not live to see it.
+    await target.start(() => node.transfer()).catch(() => {});
     return nothingToUndo;
   },
 

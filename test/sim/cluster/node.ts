@@ -35,6 +35,7 @@ const path = '/db';
 const identityPath = '/node/identity';
 /** Longer than a run: the log is kept by its size. */
 const retentionMs = 3_600_000;
+const transferMs = 1000;
 const clusterName = 'simulated';
 const firstNode = nodeId(1);
 
@@ -120,6 +121,7 @@ class SimulatedNode implements RunningNode {
       retention: { retentionMs, retentionBytes: limits.retainedBytes },
       limits: {
         memtableBytesMax: limits.memtableBytesMax,
+        commit: { largeCommitBytes: limits.largeCommitBytes, spillBytes: limits.largeCommitBytes },
         log: { segmentBytesMax: limits.segmentBytesMax, markBytes: 1024, markDelayMs: 10 },
       },
       onProblem: (problem) => this.#onProblem(problem),
@@ -240,7 +242,7 @@ class SimulatedNode implements RunningNode {
   }
 
   async transfer(): Promise<void> {
-    await this.#admin.demote(1000).catch(() => {});
+    await this.#admin.demote(transferMs);
   }
 
   async changeMembership(): Promise<boolean> {

@@ -13,6 +13,8 @@ export type ClientPlan = {
 export type ClusterLimits = {
   readonly memtableBytesMax: number;
   readonly segmentBytesMax: number;
+  /** Transactions above it are several batches and a marker. */
+  readonly largeCommitBytes: number;
   /** Of the log that is kept behind what the snapshot covers: with little of it, replicas that were away need a snapshot. */
   readonly retainedBytes: number;
   readonly messageBytesMax: number;
@@ -64,6 +66,7 @@ export function planOf(seed: number): ClusterPlan {
     isolation: random.pick(['read committed', 'snapshot isolation', 'serializable', 'serializable']),
     limits: {
       memtableBytesMax: random.pick([24 * 1024, 64 * 1024, 64 * 1024 * 1024]),
+      largeCommitBytes: random.pick([64, 4 * 1024 * 1024, 4 * 1024 * 1024]),
       segmentBytesMax: random.pick([8 * 1024, 32 * 1024, 32 * 1024 * 1024]),
       retainedBytes: random.pick([0, 16 * 1024, 1024 * 1024 * 1024]),
       messageBytesMax: random.pick([512, 8 * 1024, 1024 * 1024]),

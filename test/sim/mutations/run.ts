@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Mutation } from './mutations.ts';
+
+export const root = join(import.meta.dirname, '../../..');
+const copied = ['base', 'log', 'materializers', 'query', 'api', 'test/sim', 'package.json'];
+
+export type Found = {
+  readonly name: string;
+  readonly seed: number | null;
+  readonly how: string;
+  readonly seconds: number;
+};
+
+/** The source with the bug in it; throws where its place is not there, or is there twice. */
+export function mutated(source: string, { name, file, find, replace }: Mutation): string {
+  const places = source.split(find).length - 1;
+  if (places !== 1) throw new Error(`"${name}": its place is ${places} times in ${file}`);
+  return source.replace(find, () => replace);
+}
+
+/** A copy of the source tree, in which bugs are put one after another. */
+export class MutatedTree {
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async create(): Promise<MutatedTree> {
+    const directory = await mkdtemp(join(tmpdir(), 'alopex-mutations-'));
+    for (const name of copied) await cp(join(root, name), join(directory, name), { recursive: true });
+    await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
+    return new MutatedTree(directory);
+  }
+
+  /** Runs the cluster simulator with the bug until a seed shows it, or all have passed. */
+  async hunt(mutation: Mutation, seeds: number): Promise<Found> {
+    const path = join(this.#directory, mutation.file);
+    const source = await readFile(path, 'utf8');
+    const startMs = performance.now();
+    await writeFile(path, mutated(source, mutation));
+    try {
+      const output = await this.#simulate(seeds);
+      const failure = /^seed (\d+): (.*)$/m.exec(output);
+      const seconds = (performance.now() - startMs) / 1000;
+      const seed = failure === null ? null : Number(failure[1]);
+      return { name: mutation.name, seed, how: failure?.[2] ?? lastError(output), seconds };
+    } finally {
+      await writeFile(path, source);
+    }
+  }
+
+  #simulate(seeds: number): Promise<string> {
+    const flags = ['--seeds', `${seeds}`, '--whole', '--stop', '--timeline', '0'];
+    const simulator = spawn(process.execPath, ['test/sim/cluster/main.ts', ...flags], {
+      cwd: this.#directory,
+    });
+    let output = '';
+    const hear = (chunk: Buffer) => {
+      output += chunk.toString();
+    };
+    simulator.stdout.on('data', hear);
+    simulator.stderr.on('data', hear);
+    return new Promise((resolve, reject) => {
+      simulator.on('error', reject);
+      simulator.on('close', () => resolve(output));
+    });
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#directory, { recursive: true });
+  }
+}
+
+/** A bug may end the simulator itself. */
+function lastError(output: string): string {
+  return /^\w*Error: .*$/m.exec(output)?.[0] ?? 'not found';
+}
