@@ -44,6 +44,11 @@ export class ClusterLink {
     return new ClusterLink(options, states, new Ticker(clock), await options.openMesh(handlers));
   }
 
+  /** The others, as far as is known. */
+  get members(): readonly Member[] {
+    return this.#known;
+  }
+
   /** Those are to be found there, and nobody else. */
   meet({ members, outgoing }: Membership): void {
     if (members.length === 0) return;

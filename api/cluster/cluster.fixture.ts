@@ -1,7 +1,7 @@
 import type { Env } from '../../base/env/env.ts';
 import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
-import type { Member, MemberRole } from '../../log/raft/contract.ts';
+import type { Member, MemberRole, Membership } from '../../log/raft/contract.ts';
 import { EmbeddedDatabase } from '../database/embedded.ts';
 import type { EngineLimits } from '../database/engine.ts';
 import type { RetentionLimits } from '../database/log-retention.ts';
@@ -83,12 +83,19 @@ export class TestCluster {
     this.machine(number).restart();
   }
 
+  /** As a server remembers them. */
+  get #peers(): Membership | null {
+    const members = [...this.nodes.keys()].map((number) => member(nodeId(number), 'voter'));
+    return members.length === 0 ? null : { members, outgoing: [] };
+  }
+
   async #open(env: Env, number: number): Promise<void> {
     const self = nodeId(number);
     const isFirst = number === 1 && !(await env.disk.exists('/db/cluster'));
     const cluster = {
       self,
       name: 'test',
+      peers: this.#peers,
       openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
     };
     const node = await DatabaseNode.open({

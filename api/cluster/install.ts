@@ -32,6 +32,18 @@ export async function fetchSnapshot(
   leader: NodeId,
   path: string,
 ): Promise<SnapshotOffer> {
+  const offer = await fetchRows(disk, mesh, leader, path);
+  await makeLogAt(disk, `${installPath(path)}/log`, { base: offer.offset, epoch: offer.epoch });
+  return offer;
+}
+
+/** The same for a node whose log is as it should be, and whose rows are not. */
+export async function fetchRows(
+  disk: Disk,
+  mesh: Mesh,
+  leader: NodeId,
+  path: string,
+): Promise<SnapshotOffer> {
   const answer = await mesh.request(leader, snapshotRequest, new Uint8Array(0), offerTimeoutMs);
   const offer = JSON.parse(utf8ToString(answer)) as SnapshotOffer;
   try {
@@ -44,7 +56,6 @@ export async function fetchSnapshot(
     }
     await disk.syncDirectory(rows);
     await writeManifest(disk, rows, offer.manifest);
-    await makeLogAt(disk, `${installPath(path)}/log`, { base: offer.offset, epoch: offer.epoch });
     return offer;
   } finally {
     // Where the word does not come through, the leader lets it go by itself.
@@ -80,6 +91,11 @@ export async function install(
     memberships: [...state.memberships, { endOffset: offset, epoch, membership }],
     starts: [...state.starts, { offset, epoch }],
   });
+  await installRows(disk, path);
+}
+
+/** The log stays. */
+export async function installRows(disk: Disk, path: string): Promise<void> {
   const marker = await disk.open(`${installPath(path)}/complete`, 'create');
   await marker.close();
   await disk.syncDirectory(installPath(path));

@@ -168,4 +168,31 @@ describe('nodes of a cluster', () => {
     expect(await cluster.primary()).to.equal(2);
     expect(await count(cluster, 2, 'id = 2000')).to.equal(1);
   });
+
+  it('damaged rows are fetched from another node, at the start and when a read finds them', async () => {
+    const cluster = new TestCluster(14, { limits: { memtableBytesMax: 20_000 } });
+    await cluster.startAll(3, script);
+    await cluster.on(2, ({ node }) => node.engine.checkpoint());
+    const damage = (number: number, from: (size: number) => number): void => {
+      const { tree } = cluster.machine(number).disk;
+      for (const { path, node } of tree.files())
+        if (path.endsWith('.sst') && node.size > 2000)
+          node.damage(from(node.size), new Uint8Array(16).fill(0xa5));
+    };
+    cluster.crash(2);
+    damage(2, (size) => size - 16);
+    await cluster.start(2);
+    await cluster.sleep(1000);
+    expect(await count(cluster, 2)).to.equal(1000);
+    expect(cluster.problems.join()).to.match(/data_corrupted: .*sst is corrupt/);
+    cluster.crash(2);
+    damage(2, (size) => Math.floor(size * 0.3));
+    await cluster.start(2);
+    expect(await refusal(count(cluster, 2, `v || '' > 'a'`))).to.equal('XX001');
+    await cluster.sleep(3000);
+    expect(await count(cluster, 2)).to.equal(1000);
+    await insert(cluster, 1, 2000);
+    await cluster.sleep(500);
+    expect(await count(cluster, 2)).to.equal(1001);
+  });
 });

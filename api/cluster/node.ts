@@ -10,7 +10,7 @@ import type { ReplicaOptions } from '../database/replica.ts';
 import { sqlRequest } from '../database/replication.ts';
 import { RemoteSessions } from '../database/routing/remote-sessions.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
-import { fetchSnapshot, finishInstall, install } from './install.ts';
+import { fetchRows, fetchSnapshot, finishInstall, install, installRows } from './install.ts';
 import { NodeReplication } from './node-replication.ts';
 import {
   decodeFileRequest,
@@ -25,6 +25,10 @@ export type NodeOptions = Omit<EngineOptions, 'replica' | 'isHeld'> & {
   /** Null: the database is not replicated, until `found`. */
   readonly cluster: ClusterOptions | null;
 };
+
+/** How often all other nodes are asked for rows, and how long between. */
+const repairAttemptsMax = 120;
+const repairPauseMs = 500;
 
 /** Answers a request of another node. */
 export type RequestHandler = (from: NodeId, body: Uint8Array) => Promise<Uint8Array>;
@@ -67,7 +71,7 @@ export class DatabaseNode implements SessionHost {
     try {
       await finishInstall(env.disk, path);
       if (options.cluster !== null) node.#cluster = await node.#join(options.cluster);
-      await node.#openEngine();
+      await node.#openOrRepair();
       return node;
     } catch (error) {
       await node.close();
@@ -171,6 +175,23 @@ export class DatabaseNode implements SessionHost {
 
   // ---- the database
 
+  /** Damaged rows come from another node: the log says where they go on. */
+  async #openOrRepair(): Promise<void> {
+    try {
+      await this.#openEngine();
+    } catch (thrown) {
+      const error = asAlopexError(thrown);
+      if (this.#cluster === null || !this.#isOfRows(error)) throw error;
+      this.#options.onProblem(error);
+      await this.#repairNow(this.#cluster);
+      await this.#openEngine();
+    }
+  }
+
+  #isOfRows({ condition, message }: AlopexError): boolean {
+    return condition === 'data_corrupted' && message.startsWith(`${this.#options.path}/rows/`);
+  }
+
   async #openEngine(): Promise<void> {
     const cluster = this.#cluster;
     const { cluster: _, ...options } = this.#options;
@@ -192,6 +213,7 @@ export class DatabaseNode implements SessionHost {
     const sessions = new RemoteSessions(engine);
     this.handle(sqlRequest, (from, body) => sessions.answer(from, body));
     engine.replication = new NodeReplication(this, engine, replica, self);
+    engine.onDamaged = (error) => this.#repair(error);
   }
 
   #replicaOptions(cluster: ClusterLink): ReplicaOptions {
@@ -221,14 +243,70 @@ export class DatabaseNode implements SessionHost {
 
   /** What the leader has left of its log begins too late for this node. */
   #install(cluster: ClusterLink, leader: NodeId): void {
+    this.#replace(() => this.#installNow(cluster, leader));
+  }
+
+  /** One at a time. */
+  #replace(work: () => Promise<void>): void {
     if (this.#installing !== null || this.#isClosed) return;
-    this.#installing = this.#installNow(cluster, leader)
+    this.#installing = work()
       .catch((thrown: unknown) => {
-        if (!this.#isClosed) this.#options.onProblem(asAlopexError(thrown));
+        if (this.#isClosed) return;
+        const error = asAlopexError(thrown);
+        this.#options.onProblem(error);
+        if (this.#engine === null) this.onFailed(error);
       })
       .finally(() => {
         this.#installing = null;
       });
+  }
+
+  /** A read found that a file of the rows is damaged. A primary lets another one lead first: that one's are sound. */
+  #repair(damage: AlopexError): void {
+    const cluster = this.#cluster;
+    if (cluster === null || !this.#isOfRows(damage)) return;
+    if (this.isPrimary) {
+      this.#handOver();
+      return;
+    }
+    this.#replace(async () => {
+      this.#options.onProblem(damage);
+      const engine = this.#engine;
+      if (engine === null) return;
+      this.#engine = null;
+      this.#snapshots?.close();
+      await engine.close();
+      await this.#repairNow(cluster);
+      await this.#openEngine();
+    });
+  }
+
+  #handOver(): void {
+    const range = this.#engine?.replica?.range;
+    if (range === undefined || range.status.transferTo !== null) return;
+    const { followers, membership } = range.status;
+    const next = followers.find(
+      ({ id, isInSync }) =>
+        isInSync && membership.members.some((each) => each.id === id && each.role === 'voter'),
+    );
+    if (next !== undefined) range.step({ kind: 'transfer', to: next.id });
+  }
+
+  async #repairNow({ mesh, members }: ClusterLink): Promise<void> {
+    const { env, path } = this.#options;
+    for (let attempt = 1; !this.#isClosed; attempt++) {
+      for (const { id } of members) {
+        try {
+          await fetchRows(env.disk, mesh, id, path);
+          await installRows(env.disk, path);
+          return;
+        } catch (thrown) {
+          // Only the primary gives its rows, and there may be none at the moment.
+          if (attempt === repairAttemptsMax) throw thrown;
+        }
+      }
+      await new Promise<void>((resolve) => void env.clock.setTimer(repairPauseMs, resolve));
+    }
   }
 
   async #installNow({ mesh, states }: ClusterLink, leader: NodeId): Promise<void> {

@@ -104,6 +104,8 @@ export class Engine implements SessionHost {
   replication: Replication | null = null;
   /** Of a server, replicated or not; null: there is no cluster to be had. */
   clusterAdmin: ClusterAdmin | null = null;
+  /** A file is not what it was; whoever has the rows elsewhere may mend it. */
+  onDamaged: (error: AlopexError) => void = () => {};
   readonly #options: EngineOptions;
   readonly #lock: DirectoryLock | null;
   #replica: Replica | null;

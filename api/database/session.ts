@@ -338,6 +338,7 @@ export class EngineSession implements Session {
 
   #failed(thrown: unknown): AlopexError {
     const error = asAlopexError(thrown);
+    if (error.condition === 'data_corrupted') this.engine.onDamaged(error);
     this.fail(error);
     return error;
   }
