@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { ByteWriter } from '../../base/bytes/writer.ts';
 import { SeededRandom } from '../../base/env/simulated/random.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { nodeId, rangeId } from '../../base/ids.ts';
 import { beginFrame, endFrame, FrameReader } from './frame.ts';
 import { decodeHello, encodeHello } from './hello.ts';
-import { decodeMeshFrame, encodeMeshFrame, type MeshFrame } from './messages.ts';
+import { decodeMeshFrame, type MeshFrame } from './messages.ts';
 import { decodeSwimMessage, encodeSwimMessage } from './swim-messages.ts';
-import { readCut, sampleFrames, sendMutations } from './test-kit/mutations.ts';
+import { encodeMeshFrame, readCut, sampleFrames, sendMutations } from './test-kit/mutations.ts';
 
 /** The blocks of bytes in docs/formats/mesh.md, in their order. */
 function workedExamples(): readonly Uint8Array[] {
@@ -20,9 +21,11 @@ function workedExamples(): readonly Uint8Array[] {
 }
 
 function frameOf(kind: number, payload: Uint8Array, sequence = 0): Uint8Array {
-  const writer = beginFrame(payload.length);
+  const writer = new ByteWriter();
+  const start = beginFrame(writer);
   writer.raw(payload);
-  return endFrame(writer, kind, sequence);
+  endFrame(writer, start, kind, sequence);
+  return writer.toBytes();
 }
 
 describe('frames of the mesh', () => {

@@ -1,6 +1,6 @@
 import { concatBytes } from '../../base/bytes/compare.ts';
 import { crc32c } from '../../base/bytes/crc32c.ts';
-import { ByteWriter } from '../../base/bytes/writer.ts';
+import type { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError } from '../../base/errors.ts';
 
 /**
@@ -14,26 +14,20 @@ export function damaged(problem: string): AlopexError {
   return new AlopexError('protocol_violation', `a frame of the mesh is damaged: ${problem}`);
 }
 
-/** Room for the header; what is written next is the payload. */
-export function beginFrame(payloadBytes: number): ByteWriter {
-  const writer = new ByteWriter(frameHeaderBytes + payloadBytes);
-  writer.reserve(frameHeaderBytes);
-  writer.length = frameHeaderBytes;
-  return writer;
+/** Room for the header of a frame; what is written next is its payload. Returns where the frame starts. */
+export function beginFrame(writer: ByteWriter): number {
+  const start = writer.reserve(frameHeaderBytes);
+  writer.length += frameHeaderBytes;
+  return start;
 }
 
-/** The whole frame; the writer is not to be used again. */
-export function endFrame(writer: ByteWriter, kind: number, sequence: number): Uint8Array {
-  writer.setUint32(0, writer.length - frameHeaderBytes);
-  writer.setUint8(4, kind);
-  const frame = writer.view();
-  const checksum = checksumOf(
-    frame.subarray(0, checkedHeaderBytes),
-    frame.subarray(frameHeaderBytes),
-    sequence,
-  );
-  writer.setUint32(checkedHeaderBytes, checksum);
-  return frame;
+export function endFrame(writer: ByteWriter, start: number, kind: number, sequence: number): void {
+  const payloadStart = start + frameHeaderBytes;
+  writer.setUint32(start, writer.length - payloadStart);
+  writer.setUint8(start + 4, kind);
+  const header = writer.bytes.subarray(start, start + checkedHeaderBytes);
+  const payload = writer.bytes.subarray(payloadStart, writer.length);
+  writer.setUint32(start + checkedHeaderBytes, checksumOf(header, payload, sequence));
 }
 
 function checksumOf(header: Uint8Array, payload: Uint8Array, sequence: number): number {

@@ -1,11 +1,11 @@
-import { concatBytes } from '../../base/bytes/compare.ts';
+import { ByteWriter } from '../../base/bytes/writer.ts';
 import type { Clock, Connection, Timer } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Channel, MessageClass } from './contract.ts';
 import { FrameReader, nextSequence } from './frame.ts';
 import type { MeshLimits } from './limits.ts';
-import { decodeMeshFrame, encodeMeshFrame, type MeshFrame } from './messages.ts';
+import { decodeMeshFrame, frameBytes, type MeshFrame, writeMeshFrame } from './messages.ts';
 
 export type LinkHandlers = {
   /** Throws an AlopexError where the other node may not say that: the link ends with it. */
@@ -16,8 +16,8 @@ export type LinkHandlers = {
   readonly onEnd: (link: Link, error: AlopexError | null) => void;
 };
 
-/** Frames of less are joined, up to so many bytes a write: a copy is cheaper than a call of the system. */
-const joinedBytesMax = 64 * 1024;
+/** A write takes no further frame above it. Frames are put down side by side: a call of the system costs more than they. */
+const writeBytesGood = 64 * 1024;
 
 /**
  * One channel in use: frames in and out. What is posted within one turn leaves in one write. Whoever opened the channel
@@ -34,7 +34,7 @@ export class Link {
   readonly #isOpener: boolean;
   readonly #handlers: LinkHandlers;
   readonly #reader: FrameReader;
-  #outbox: Uint8Array[] = [];
+  #outbox: MeshFrame[] = [];
   #outboxBytes = 0;
   #sequence = 0;
   #isWritable = true;
@@ -88,12 +88,11 @@ export class Link {
     return !this.#isWritable;
   }
 
+  /** The bytes in it are the link's from then on. */
   post(frame: MeshFrame): void {
     if (this.#isEnded) return;
-    const bytes = encodeMeshFrame(frame, this.#sequence);
-    this.#sequence = nextSequence(this.#sequence);
-    this.#outbox.push(bytes);
-    this.#outboxBytes += bytes.length;
+    this.#outbox.push(frame);
+    this.#outboxBytes += frameBytes(frame);
     this.#hasPosted = true;
     this.#limitReading();
     if (this.#isFlushing || !this.#isWritable) return;
@@ -120,7 +119,7 @@ export class Link {
     if (this.#isEnded) return Promise.resolve();
     this.#isEnded = true;
     this.#timer.cancel();
-    for (const frame of this.#outbox) this.#connection.write(frame);
+    for (let sent = 0; sent < this.#outbox.length; ) sent = this.#writeFrom(sent);
     this.#connection.end();
     this.#handlers.onEnd(this, null);
     return new Promise((resolve) => {
@@ -172,18 +171,29 @@ export class Link {
   #flush(): void {
     if (this.#isEnded) return;
     let sent = 0;
-    while (this.#isWritable && sent < this.#outbox.length) {
-      const start = sent;
-      let bytes = this.#outbox[sent++]!.length;
-      while (sent < this.#outbox.length && bytes + this.#outbox[sent]!.length <= joinedBytesMax)
-        bytes += this.#outbox[sent++]!.length;
-      this.#outboxBytes -= bytes;
-      const frames = this.#outbox.slice(start, sent);
-      this.#isWritable = this.#connection.write(frames.length === 1 ? frames[0]! : concatBytes(frames));
-    }
+    while (this.#isWritable && sent < this.#outbox.length) sent = this.#writeFrom(sent);
     this.#outbox.splice(0, sent);
     this.#limitReading();
     if (this.#isWritable) this.#handlers.onDrain();
+  }
+
+  /** As many frames as one write shall have, from one of the outbox on; returns the first that it left. */
+  #writeFrom(first: number): number {
+    let [end, bytes] = [first, 0];
+    while (end < this.#outbox.length) {
+      const more = frameBytes(this.#outbox[end]!);
+      if (end > first && bytes + more > writeBytesGood) break;
+      bytes += more;
+      end += 1;
+    }
+    this.#outboxBytes -= bytes;
+    const writer = new ByteWriter(bytes);
+    for (let index = first; index < end; index++) {
+      writeMeshFrame(writer, this.#outbox[index]!, this.#sequence);
+      this.#sequence = nextSequence(this.#sequence);
+    }
+    this.#isWritable = this.#connection.write(writer.view());
+    return end;
   }
 
   /** Who does not read the answers to its questions is asked for no more of them. The opener reads always. */

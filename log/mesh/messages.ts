@@ -3,7 +3,7 @@ import { stringToUtf8, utf8Length } from '../../base/bytes/utf8.ts';
 import type { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError, type Condition, sqlStates } from '../../base/errors.ts';
 import { type RangeId, rangeId } from '../../base/ids.ts';
-import { beginFrame, damaged, endFrame } from './frame.ts';
+import { beginFrame, damaged, endFrame, frameHeaderBytes } from './frame.ts';
 
 export type RaftMessage = { readonly group: RangeId; readonly bytes: Uint8Array };
 
@@ -169,11 +169,11 @@ const kindsByNumber = new Map(
 );
 
 /** `sequence`: of the frame, among those of this direction of the channel. */
-export function encodeMeshFrame(frame: MeshFrame, sequence: number): Uint8Array {
-  const writer = beginFrame(payloadBytes(frame));
+export function writeMeshFrame(writer: ByteWriter, frame: MeshFrame, sequence: number): void {
+  const start = beginFrame(writer);
   const encode = encoders[frame.kind] as (writer: ByteWriter, frame: MeshFrame) => void;
   encode(writer, frame);
-  return endFrame(writer, kindNumbers[frame.kind], sequence);
+  endFrame(writer, start, kindNumbers[frame.kind], sequence);
 }
 
 /** Throws protocol_violation for what no node of this version writes. */
@@ -191,20 +191,21 @@ export function decodeMeshFrame(number: number, payload: Uint8Array): MeshFrame 
   return frame;
 }
 
-/** What to reserve, so that large bodies are copied once. */
-function payloadBytes(frame: MeshFrame): number {
+/** What a frame takes, or a little more: as much room for a name as a writer asks for. */
+export function frameBytes(frame: MeshFrame): number {
+  const around = frameHeaderBytes + 32;
   switch (frame.kind) {
     case 'messages':
-      return frame.messages.reduce((sum, { bytes }) => sum + messageOverheadBytes + bytes.length, 0);
+      return frame.messages.reduce((sum, { bytes }) => sum + messageOverheadBytes + bytes.length, around);
     case 'request':
     case 'fetch':
-      return frame.body.length + utf8Length(frame.name) + 32;
+      return around + frame.body.length + 3 * frame.name.length;
     case 'answer':
-      return frame.body.length + 4;
+      return around + frame.body.length;
     case 'chunk':
-      return frame.bytes.length + 17;
+      return around + frame.bytes.length;
     default:
-      return 16;
+      return around;
   }
 }
 

@@ -1,12 +1,19 @@
+import { ByteWriter } from '../../../base/bytes/writer.ts';
 import { SeededRandom } from '../../../base/env/simulated/random.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { nodeId, rangeId } from '../../../base/ids.ts';
 import { FrameReader } from '../frame.ts';
 import { decodeHello, encodeHello } from '../hello.ts';
-import { decodeMeshFrame, encodeMeshFrame, type MeshFrame } from '../messages.ts';
+import { decodeMeshFrame, type MeshFrame, writeMeshFrame } from '../messages.ts';
 import { decodeSwimMessage, encodeSwimMessage } from '../swim-messages.ts';
 
 const payloadBytesMax = 1 << 20;
+
+export function encodeMeshFrame(frame: MeshFrame, sequence: number): Uint8Array {
+  const writer = new ByteWriter();
+  writeMeshFrame(writer, frame, sequence);
+  return writer.toBytes();
+}
 
 /** One of each kind. */
 export function sampleFrames(random: SeededRandom): readonly MeshFrame[] {
