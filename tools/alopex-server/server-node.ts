@@ -26,10 +26,18 @@ export class ServerNode {
     const keys = await Keys.open(env, path, options, onProblem);
     await keys.joinWhereAsked();
     const node = await DatabaseNode.open({ ...database, cluster: keys.clusterOptions });
-    const found = async (): Promise<void> => {
-      if (node.self !== null) return;
+    const makeCluster = async (): Promise<void> => {
       await keys.create();
       await node.found(keys.clusterOptions!, { members: [keys.asFirstMember], outgoing: [] });
+    };
+    let founding: Promise<void> | null = null;
+    // Several replicas may come to a server that was alone at once: one cluster is made for them.
+    const found = async (): Promise<void> => {
+      if (node.self !== null && founding === null) return;
+      founding ??= makeCluster().finally(() => {
+        founding = null;
+      });
+      await founding;
     };
     const admin = new NodeAdmin(
       node,
