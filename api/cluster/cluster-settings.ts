@@ -25,10 +25,19 @@ export type ClusterSettings = {
 
 const name = 'alopex.cluster';
 
+/** Each transaction asks for the mode: its row is read once. */
+const known = new WeakMap<object, ClusterSettings>();
+
 /** Null: the database was never replicated. */
 export function clusterSettings(catalog: CatalogSnapshot): ClusterSettings | null {
   const object = catalog.byId(wellKnown.clusterSetting);
-  return object?.kind === 'setting' ? (JSON.parse(object.value) as ClusterSettings) : null;
+  if (object?.kind !== 'setting') return null;
+  let settings = known.get(object);
+  if (settings === undefined) {
+    settings = JSON.parse(object.value) as ClusterSettings;
+    known.set(object, settings);
+  }
+  return settings;
 }
 
 /** One change at a time, with the catalog's lock. Resolves when it is committed. `change` may throw. */

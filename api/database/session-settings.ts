@@ -96,6 +96,7 @@ export class SessionSettings {
   #lookUps: LookUpSettings | null = null;
   #begins: BeginSettings | null = null;
   #routes: RouteSettings | null = null;
+  #given: Readonly<Record<string, string>> | null = null;
   #workMemoryBytes: number | null = null;
   #temporaryBytesMax: number | null = null;
   #user: string | null = null;
@@ -188,7 +189,8 @@ export class SessionSettings {
 
   /** What differs from the server's own, for the session's counterpart on another node. */
   get given(): Readonly<Record<string, string>> {
-    return Object.fromEntries(this.#values);
+    this.#given ??= Object.fromEntries(this.#values);
+    return this.#given;
   }
 
   /** Of a session of another node: all that it has been given, in place of what was. */
@@ -270,6 +272,7 @@ export class SessionSettings {
     this.#user = null;
     this.#begins = null;
     this.#routes = null;
+    this.#given = null;
     this.#workMemoryBytes = null;
     this.#temporaryBytesMax = null;
     if (value === undefined) this.#values.delete(key);

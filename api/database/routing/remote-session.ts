@@ -23,7 +23,7 @@ export class RemoteSession {
   readonly #replication: Replication;
   readonly #id: string;
   #isOpen = false;
-  #settings = '';
+  #settings: Readonly<Record<string, string>> | null = null;
   #last: Promise<unknown> = Promise.resolve();
   isBroken = false;
 
@@ -53,16 +53,15 @@ export class RemoteSession {
     if (this.isBroken) throw forgotten();
     const { user, database, clientAddress } = this.#session;
     const settings = this.#session.settings.given;
-    const text = JSON.stringify(settings);
     const request = {
       session: this.#id,
       ...call,
       ...(this.#isOpen ? {} : { opens: { user, database, clientAddress } }),
-      ...(this.#settings === text ? {} : { settings }),
+      ...(this.#settings === settings ? {} : { settings }),
       ...(after === null ? {} : { after }),
     };
     this.#isOpen = true;
-    this.#settings = text;
+    this.#settings = settings;
     try {
       const body = encodeMessage(request, writeRest);
       const { head, rest } = decodeMessage<RemoteAnswer>(
