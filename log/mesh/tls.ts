@@ -1,25 +1,14 @@
 import { constants, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { connect as connectTls, createServer, type TLSSocket } from 'node:tls';
-import type { Clock, Connection, Listener, NetworkAddress } from '../../base/env/env.ts';
+import type { Connection, Listener, NetworkAddress } from '../../base/env/env.ts';
 import { connectionOf, listenOn, networkError } from '../../base/env/real/network.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { refused } from './certificate.ts';
 import type { Channel, MessageClass, Transport } from './contract.ts';
-import type { NodeIdentity } from './identity.ts';
+import type { Credentials, SecureOptions } from './secure.ts';
 import { encodeWelcome, readWelcome } from './welcome.ts';
-
-export type SecureOptions = {
-  readonly identity: NodeIdentity;
-  readonly clock: Clock;
-  /** Whoever could not come in, and why: for the log. */
-  readonly onRefused?: (error: AlopexError, remote: NetworkAddress) => void;
-  /** From the first packet to the channel. */
-  readonly handshakeMsMax?: number;
-  /** Connections whose handshake is not over; further ones are hung up on. */
-  readonly handshakesMax?: number;
-};
 
 const defaultHandshakeMsMax = 3_000;
 const defaultHandshakesMax = 256;
@@ -41,7 +30,7 @@ export function tlsTransport(options: SecureOptions): Transport {
 class TlsTransport implements Transport {
   readonly name = 'tls';
   readonly #options: SecureOptions;
-  readonly #identity: NodeIdentity;
+  readonly #identity: Credentials;
   readonly #handshakeMsMax: number;
   readonly #handshakesMax: number;
   readonly #listeners = new Set<Listener>();
@@ -128,7 +117,7 @@ class TlsTransport implements Transport {
       await secured(socket);
       const node = this.#verify(socket);
       if (node !== peer) throw refused(`node ${node} answers there, where node ${peer} was expected`);
-      await readWelcome(socket);
+      await readWelcome((count) => take(socket, count));
       return this.#channel(socket, peer, messageClass);
     } catch (thrown) {
       socket.destroy();
@@ -233,6 +222,29 @@ function secured(socket: TLSSocket): Promise<void> {
       socket.off('close', ended);
       resolve();
     });
+  });
+}
+
+/** The next bytes of a socket that nobody reads yet, so many and no more. */
+function take(socket: TLSSocket, count: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const settle = (outcome: () => void) => {
+      socket.off('readable', read);
+      socket.off('error', fail);
+      socket.off('close', ended);
+      outcome();
+    };
+    const fail = (error: Error) => settle(() => reject(error));
+    const ended = () => fail(new AlopexError('connection_failure', 'the other node hung up'));
+    const read = () => {
+      const bytes = socket.read(count) as Buffer | null;
+      if (bytes?.length === count) settle(() => resolve(bytes));
+      else if (bytes !== null) ended();
+    };
+    socket.on('readable', read);
+    socket.once('error', fail);
+    socket.once('close', ended);
+    read();
   });
 }
 
