@@ -44,6 +44,7 @@ export class DatabaseNode implements SessionHost {
   #cluster: ClusterLink | null = null;
   #engine: Engine | null = null;
   #snapshots: Snapshots | null = null;
+  #remoteSessions: RemoteSessions | null = null;
   #installing: Promise<void> | null = null;
   #isClosed = false;
   #status: RaftStatus | null = null;
@@ -140,7 +141,10 @@ export class DatabaseNode implements SessionHost {
       onRequest: (from, name, body) => this.#onRequest(from, name, body),
       onFetch: (_, name, body, position) => this.#onFetch(name, body, position),
       onLink: (peer, isUp) => {
-        if (!isUp) this.#engine?.replica?.range.onUnreachable(peer);
+        if (isUp) return;
+        this.#engine?.replica?.range.onUnreachable(peer);
+        // What its sessions have open here holds locks.
+        void this.#remoteSessions?.forget(peer);
       },
     });
   }
@@ -211,6 +215,7 @@ export class DatabaseNode implements SessionHost {
     if (replica === null || self === null) return;
     this.#snapshots = new Snapshots(engine, this.#options.path);
     const sessions = new RemoteSessions(engine);
+    this.#remoteSessions = sessions;
     this.handle(sqlRequest, (from, body) => sessions.answer(from, body));
     engine.replication = new NodeReplication(this, engine, replica, self);
     engine.onDamaged = (error) => this.#repair(error);

@@ -26,6 +26,7 @@ export class RemoteSession {
   #settings: Readonly<Record<string, string>> | null = null;
   #last: Promise<unknown> = Promise.resolve();
   isBroken = false;
+  #isEnded = false;
 
   constructor(session: EngineSession, replication: Replication, node: NodeId) {
     this.#session = session;
@@ -84,7 +85,8 @@ export class RemoteSession {
   }
 
   end(): void {
-    if (!this.#isOpen || this.isBroken) return;
+    if (!this.#isOpen || this.#isEnded) return;
+    this.#isEnded = true;
     this.isBroken = true;
     this.#tell({ kind: 'end' });
   }

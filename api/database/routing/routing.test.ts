@@ -294,6 +294,26 @@ describe('Routing: failover', () => {
       expect(await codeOf(session, 'UPDATE t SET node = 7')).to.equal('40001');
     }));
 
+  it('ends what it left on a node whose link broke, with its next statement or its own end', () =>
+    withCluster(async (cluster) => {
+      const [first, second] = [cluster.node(2).session(), cluster.node(3).session()];
+      const [node, other] = [cluster.node(1), cluster.node(1).session({ lock_timeout: '50ms' })];
+      for (const [session, end] of [
+        [first, () => run(first, 'DELETE FROM t WHERE id = 99')],
+        [second, () => second.close()],
+      ] as const) {
+        await run(session, 'BEGIN');
+        await run(session, 'UPDATE t SET node = 9');
+        node.isUp = false;
+        expect(await codeOf(session, 'SELECT 1 FROM t')).to.equal('40001');
+        await run(session, 'ROLLBACK');
+        node.isUp = true;
+        expect(await codeOf(other, 'UPDATE t SET node = 8')).to.equal('55P03');
+        await end();
+        expect(await run(other, 'UPDATE t SET node = 8')).to.equal('UPDATE 1');
+      }
+    }));
+
   it('gives up once no primary is found, and when it is cancelled', () =>
     withCluster(async (cluster, env) => {
       const session = cluster.node(2).session();
