@@ -12,6 +12,9 @@ import type { LogShape } from '../checkers/elections.ts';
 export type RunningNode = {
   readonly env: Env;
   readonly admin: ClusterAdmin;
+  readonly id: number;
+  /** Those that it knows, by their ids. */
+  readonly members: readonly number[];
   /** Null: a witness. */
   readonly database: EmbeddedDatabase | null;
   readonly log: SegmentedLog;
@@ -29,8 +32,6 @@ export type RunningNode = {
   readonly failed: Promise<AlopexError>;
   /** Gives the lead to another one, if it has it. */
   transfer(): Promise<void>;
-  /** Of a leader: takes a member out, or in; false where it cannot now. */
-  changeMembership(random: SeededRandom): Promise<boolean>;
   checkpoint(): Promise<void>;
   close(): Promise<void>;
 };
@@ -59,6 +60,8 @@ const [restartMsMin, restartMsMax] = [20, 800];
 export class Cluster {
   /** The machine whose disk was damaged in this run. */
   damaged: string | null = null;
+  /** Nodes that were asked to be taken out. */
+  readonly removed = new Set<number>();
   /** Its first node has founded it. */
   isFounded = false;
   readonly simulation: Simulation;
@@ -120,11 +123,20 @@ export class Cluster {
     this.#members.get(name)!.heldUntilMs = this.simulation.scheduler.nowMs + forMs;
   }
 
-  /** False: not now. */
-  async changeMembership(random: SeededRandom): Promise<boolean> {
-    const primary = this.primary;
-    const node = primary === null ? null : this.nodeOn(primary.name);
-    return node === null ? false : await node.changeMembership(random);
+  /**
+   * A machine whose node was taken out of the cluster, and it is known that it was, gets a new disk: it may come back as
+   * another node.
+   */
+  retireRemoved(): void {
+    const primary = this.running.find(
+      ({ node }) => node.isPrimary && node.highWatermark === node.log.endOffset,
+    );
+    if (primary === undefined) return;
+    for (const { node, name } of this.running) {
+      if (!this.removed.has(node.id) || primary.node.members.includes(node.id)) continue;
+      this.#note(`${name} was removed`);
+      this.reportCorruption(name);
+    }
   }
 
   /** A clean stop; it is started again. */

@@ -1,3 +1,4 @@
+import { nodeId } from '../../../base/ids.ts';
 import type { Strike } from './chaos.ts';
 import { kill } from './cluster.ts';
 
@@ -87,6 +88,15 @@ export const machineFaults = {
     return nothingToUndo;
   },
 
-  'membership change': async ({ cluster, random }) =>
-    (await cluster.changeMembership(random)) ? nothingToUndo : null,
+  /** One is taken out while all are there; its machine comes back as a new node, which joins. */
+  'membership change': async ({ cluster, target, others }) => {
+    const { primary } = cluster;
+    const removed = cluster.nodeOn(target.name);
+    const leader = primary === null ? null : cluster.nodeOn(primary.name);
+    if (primary === null || leader === null || removed === null || primary === target) return null;
+    if (others.some(({ name, paused }) => paused || cluster.nodeOn(name) === null)) return null;
+    cluster.removed.add(removed.id);
+    await primary.start(() => leader.admin.remove(nodeId(removed.id))).catch(() => {});
+    return nothingToUndo;
+  },
 } as const satisfies Readonly<Record<string, Strike>>;

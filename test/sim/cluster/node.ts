@@ -14,6 +14,8 @@ import { readWhole, replaceWhole } from '../../../base/env/whole_file.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { type NodeId, nodeId } from '../../../base/ids.ts';
 import type { Mesh, MeshHandlers } from '../../../log/mesh/contract.ts';
+import { openMesh } from '../../../log/mesh/mesh.ts';
+import { plainTransport } from '../../../log/mesh/plain.ts';
 import type { Membership } from '../../../log/raft/contract.ts';
 import { epochStarts } from '../../../log/range/history.ts';
 import type { Cluster, RunningNode } from './cluster.ts';
@@ -36,6 +38,7 @@ const identityPath = '/node/identity';
 /** Longer than a run: the log is kept by its size. */
 const retentionMs = 3_600_000;
 const transferMs = 1000;
+const meshPort = 1;
 const clusterName = 'simulated';
 const firstNode = nodeId(1);
 
@@ -79,7 +82,7 @@ async function join(
     return node.admin.join({
       role: plan.hasWitness && machine.name === `n${plan.voters + 1}` ? 'witness' : 'replica',
       certificateRequest: '',
-      mesh: `${machine.name}:1`,
+      mesh: `${machine.name}:${meshPort}`,
       client: `${machine.name}:2`,
       token: null,
       isLoopback: true,
@@ -162,7 +165,7 @@ class SimulatedNode implements RunningNode {
     const member = {
       id: firstNode,
       role: 'voter',
-      mesh: `${this.#machine.name}:1`,
+      mesh: `${this.#machine.name}:${meshPort}`,
       client: `${this.#machine.name}:2`,
     } as const;
     const peers: Membership = { members: [member], outgoing: [] };
@@ -178,7 +181,7 @@ class SimulatedNode implements RunningNode {
       self: node,
       name: clusterName,
       peers,
-      openMesh: async (handlers) => this.#mesh(node, handlers),
+      openMesh: (handlers) => this.#mesh(node, handlers),
       limits: {
         messageBytesMax: limits.messageBytesMax,
         inflightMessagesMax: limits.inflightMessagesMax,
@@ -188,12 +191,26 @@ class SimulatedNode implements RunningNode {
     };
   }
 
-  #mesh(self: NodeId, handlers: MeshHandlers): Mesh {
+  async #mesh(self: NodeId, handlers: MeshHandlers): Promise<Mesh> {
     const { wires, plan } = this.#surroundings;
-    const mesh = wires.open(self, this.#machine, handlers);
+    const mesh = plan.hasStreams
+      ? await this.#streams(self, handlers)
+      : wires.open(self, this.#machine, handlers);
     const { messageTroubleProbability: probability } = plan;
     if (probability === 0) return mesh;
     return unreliableMesh(mesh, probability, new SeededRandom(this.env.random.uint32()), this.env.clock);
+  }
+
+  #streams(self: NodeId, handlers: MeshHandlers): Promise<Mesh> {
+    const { env } = this;
+    return openMesh({
+      self,
+      env,
+      transport: plainTransport(env, self),
+      listen: { host: '0.0.0.0', port: meshPort },
+      handlers,
+      onProblem: (problem) => this.#onProblem(problem),
+    });
   }
 
   #onProblem(problem: AlopexError): void {
@@ -231,6 +248,12 @@ class SimulatedNode implements RunningNode {
   get log() {
     return this.#database!.engine.log;
   }
+  get id(): number {
+    return this.#node.self ?? firstNode;
+  }
+  get members(): readonly number[] {
+    return (this.#node.status?.membership.members ?? []).map(({ id }) => id);
+  }
   get highWatermark(): number {
     return this.log.highWatermark;
   }
@@ -243,10 +266,6 @@ class SimulatedNode implements RunningNode {
 
   async transfer(): Promise<void> {
     await this.#admin.demote(transferMs);
-  }
-
-  async changeMembership(): Promise<boolean> {
-    return false;
   }
 
   async checkpoint(): Promise<void> {

@@ -33,6 +33,8 @@ export type ClusterPlan = {
   readonly forwardsWrites: boolean;
   readonly isolation: Isolation;
   readonly limits: ClusterLimits;
+  /** Messages go over the mesh's streams, as between servers; else each takes its own way, which is faster. */
+  readonly hasStreams: boolean;
   /** That a raft message is lost, delivered twice, or late, each. */
   readonly messageTroubleProbability: number;
   readonly rareBranchProbability: number;
@@ -74,6 +76,7 @@ export function planOf(seed: number): ClusterPlan {
       quietAfterMs: random.pick([500, 3000, 3000]),
       inSyncMs: random.pick([2000, 10_000]),
     },
+    hasStreams: random.chance(0.2),
     messageTroubleProbability: random.pick([0, 0, 0.01, 0.1]),
     rareBranchProbability: random.pick([0, 0.05, 0.25]),
     clients: Array.from({ length: clients }, (_, index) => ({

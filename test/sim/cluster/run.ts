@@ -193,6 +193,7 @@ class ClusterRun {
         if (!led.has(`${name} ${epoch}`)) this.#note(`${name} leads epoch ${epoch}, from ${shape.endOffset}`);
         led.add(`${name} ${epoch}`);
       }
+      this.#cluster.retireRemoved();
       await this.#simulation.sleep(sampleMs);
     }
   }
@@ -253,7 +254,7 @@ class ClusterRun {
     return running
       .map(
         ({ name, node }) =>
-          `${name} ${node.role} ends ${node.log.endOffset}, committed ${node.highWatermark}, applied ${node.applied}, ${node.voters} voters`,
+          `${name} (node ${node.id} of ${node.members}) ${node.role} ends ${node.log.endOffset}, committed ${node.highWatermark}, applied ${node.applied}, ${node.voters} voters`,
       )
       .join('; ');
   }
