@@ -164,12 +164,12 @@ export class Client {
   #told(what: string, node: SimulatedMachine, error: unknown): Told<never> {
     if (!(error instanceof AlopexError)) throw error;
     const { condition, message } = error;
-    if (condition === 'data_corrupted') this.#options.cluster.reportCorruption(node.name);
+    const isExplained = condition !== 'data_corrupted' || this.#options.cluster.reportCorruption();
     const isConflict = condition === 'serialization_failure' || condition === 'deadlock_detected';
     if (!isConflict) this.#primary = this.#anyNode();
     if (!elsewhere.has(condition)) this.#options.note(`${what} on ${node.name}: ${condition}: ${message}`);
     if (refusals.has(condition)) return { kind: 'refused', condition };
-    if (uncertainties.has(condition)) return { kind: 'unknown' };
+    if (uncertainties.has(condition) && isExplained) return { kind: 'unknown' };
     throw new Violation(`${what} on ${node.name} fails with ${condition}: ${error.stack}`);
   }
 

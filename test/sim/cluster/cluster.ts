@@ -135,7 +135,7 @@ export class Cluster {
     for (const { node, name } of this.running) {
       if (!this.removed.has(node.id) || primary.node.members.includes(node.id)) continue;
       this.#note(`${name} was removed`);
-      this.reportCorruption(name);
+      this.#replaceSoon(name);
     }
   }
 
@@ -157,10 +157,7 @@ export class Cluster {
       try {
         await machine.start((env) => this.#live(member, env));
       } catch (error) {
-        const isAlopexError = error instanceof AlopexError && error.condition !== 'internal_error';
-        if (!(error instanceof SimulatedCrash) && !isAlopexError) throw error;
-        this.#note(`${machine.name} ends: ${error.message}`);
-        member.isCorrupt ||= error instanceof AlopexError && error.condition === 'data_corrupted';
+        this.#noteEnd(member, error);
       }
       member.node = null;
       member.stop = null;
@@ -181,8 +178,26 @@ export class Cluster {
     member.machine.disk.replace();
   }
 
-  /** Somebody came across a damaged block of it. */
-  reportCorruption(name: string): void {
+  /** Throws what no fault explains. */
+  #noteEnd(member: Member, error: unknown): void {
+    const { name } = member.machine;
+    if (!(error instanceof SimulatedCrash)) {
+      if (!(error instanceof AlopexError) || error.condition === 'internal_error') throw error;
+      if (error.condition === 'data_corrupted') {
+        if (name !== this.damaged) throw error;
+        member.isCorrupt = true;
+      }
+    }
+    this.#note(`${name} ends: ${error.message}`);
+  }
+
+  /** Somebody came across a damaged block. Only one machine has any: false, where none has. */
+  reportCorruption(): boolean {
+    if (this.damaged !== null) this.#replaceSoon(this.damaged);
+    return this.damaged !== null;
+  }
+
+  #replaceSoon(name: string): void {
     const member = this.#members.get(name)!;
     member.isCorrupt = true;
     member.stop?.();

@@ -64,10 +64,19 @@ export function runClusterSeed(seed: number): Promise<ClusterReport> {
 
 export async function runClusterPlan(plan: ClusterPlan): Promise<ClusterReport> {
   const run = new ClusterRun(plan);
+  // A promise that nobody looks after would end a server.
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', note);
   try {
-    return await run.run();
+    const report = await run.run();
+    await new Promise(setImmediate);
+    if (unhandled.length > 0) throw unhandled[0];
+    return report;
   } catch (error) {
     throw new ClusterFailure(plan, error, run.timeline);
+  } finally {
+    process.off('unhandledRejection', note);
   }
 }
 

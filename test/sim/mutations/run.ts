@@ -36,25 +36,36 @@ export class MutatedTree {
     return new MutatedTree(directory);
   }
 
-  /** Runs the cluster simulator with the bug until a seed shows it, or all have passed. */
+  /** Runs the cluster simulator with the bug until a seed shows it that passes without it, or all have passed. */
   async hunt(mutation: Mutation, seeds: number): Promise<Found> {
+    const startMs = performance.now();
+    const found = (seed: number | null, how: string): Found => {
+      return { name: mutation.name, seed, how, seconds: (performance.now() - startMs) / 1000 };
+    };
+    for (let first = 1; first <= seeds; ) {
+      const failure = await this.#firstFailure(mutation, first, seeds);
+      if (failure === null) break;
+      const { seed, how } = failure;
+      if (failureIn(await this.#simulate(seed, seed)) === null) return found(seed, how);
+      first = seed + 1;
+    }
+    return found(null, 'not found');
+  }
+
+  async #firstFailure(mutation: Mutation, first: number, last: number): Promise<Failure | null> {
     const path = join(this.#directory, mutation.file);
     const source = await readFile(path, 'utf8');
-    const startMs = performance.now();
     await writeFile(path, mutated(source, mutation));
     try {
-      const output = await this.#simulate(seeds);
-      const failure = /^seed (\d+): (.*)$/m.exec(output);
-      const seconds = (performance.now() - startMs) / 1000;
-      const seed = failure === null ? null : Number(failure[1]);
-      return { name: mutation.name, seed, how: failure?.[2] ?? lastError(output), seconds };
+      return failureIn(await this.#simulate(first, last));
     } finally {
       await writeFile(path, source);
     }
   }
 
-  #simulate(seeds: number): Promise<string> {
-    const flags = ['--seeds', `${seeds}`, '--whole', '--stop', '--timeline', '0'];
+  #simulate(first: number, last: number): Promise<string> {
+    const seeds = ['--seed', `${first}`, '--seeds', `${last - first + 1}`];
+    const flags = [...seeds, '--whole', '--stop', '--timeline', '0'];
     const simulator = spawn(process.execPath, ['test/sim/cluster/main.ts', ...flags], {
       cwd: this.#directory,
     });
@@ -75,7 +86,9 @@ export class MutatedTree {
   }
 }
 
-/** A bug may end the simulator itself. */
-function lastError(output: string): string {
-  return /^\w*Error: .*$/m.exec(output)?.[0] ?? 'not found';
+type Failure = { readonly seed: number; readonly how: string };
+
+function failureIn(output: string): Failure | null {
+  const failure = /^seed (\d+): (.*)$/m.exec(output);
+  return failure === null ? null : { seed: Number(failure[1]), how: failure[2] ?? '' };
 }
