@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Env } from '../../base/env/env.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { loadParser } from '../../query/sql/parse.ts';
+import { Outcomes } from '../../query/txn/outcomes.ts';
 import { openEngine } from './engine.fixture.ts';
 import type { Engine } from './engine.ts';
 import { codeOf, run } from './routing/cluster.fixture.ts';
@@ -46,6 +47,31 @@ describe('txid_status', () => {
       const again = await openEngine(env);
       expect(await asked(sessionOf(again))).to.deep.equal(['committed', 'aborted']);
       await again.close();
+    }));
+
+  it('says null for what is older than it looks, by count and by bytes', () =>
+    withEngine(async (engine, env) => {
+      await engine.close();
+      const small = await openEngine(env, { limits: { log: { segmentBytesMax: 4096 } } });
+      const session = sessionOf(small);
+      await run(session, 'CREATE TABLE t (a text)');
+      const ids: number[] = [];
+      for (let count = 0; count < 20; count++) {
+        await run(session, 'BEGIN');
+        await run(session, `INSERT INTO t VALUES ('${'x'.repeat(1000)}')`);
+        ids.push(session.transaction!.id);
+        await run(session, 'COMMIT');
+      }
+      const { epoch } = small.log;
+      const known = async (outcomes: Outcomes) =>
+        Promise.all([ids[0]!, ids.at(-1)!, ids.at(-1)! + 1].map((id) => outcomes.isCommitted(epoch, id)));
+      const all = { bytesMax: 2 ** 30, outcomesMax: 1000 };
+      expect(await known(new Outcomes(small.log, all))).to.deep.equal([true, true, false]);
+      for (const less of [{ outcomesMax: 3 }, { bytesMax: 5000 }]) {
+        const outcomes = new Outcomes(small.log, { ...all, ...less });
+        expect(await known(outcomes), JSON.stringify(less)).to.deep.equal([null, true, false]);
+      }
+      await small.close();
     }));
 
   it('knows large transactions, and refuses ids to come', () =>

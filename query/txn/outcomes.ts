@@ -5,10 +5,16 @@ import { decodeControl } from '../../log/record/control.ts';
 import { verifyBatch } from '../../log/record/header.ts';
 import { RecordReader } from '../../log/record/record-reader.ts';
 
-/** What is read of the log, from its end, for the first question. */
-export const outcomeBytesMax = 64 * 1024 * 1024;
-/** Transactions that are remembered. */
-const outcomesMax = 262_144;
+export type OutcomeLimits = {
+  /** What is read of the log, from its end, for the first question. */
+  readonly bytesMax: number;
+  /** Transactions that are remembered. */
+  readonly outcomesMax: number;
+};
+
+const limitsDefault: OutcomeLimits = { bytesMax: 64 * 1024 * 1024, outcomesMax: 262_144 };
+/** Nothing is known until a commit is read. */
+const allTime = timestamp(Number.MAX_SAFE_INTEGER);
 const bytesPerRead = 1024 * 1024;
 
 export type OutcomeLog = Pick<Log, 'read' | 'highWatermark'> & {
@@ -25,14 +31,16 @@ type Committed = { readonly epoch: Epoch; readonly id: number; readonly timestam
  */
 export class Outcomes {
   readonly #log: OutcomeLog;
+  readonly #limits: OutcomeLimits;
   readonly #known = new Map<string, Timestamp>();
   #next: Offset | null = null;
   #folding: Promise<void> = Promise.resolve();
   /** Commits up to then may be forgotten. */
   #forgottenAt: Timestamp = timestamp(0);
 
-  constructor(log: OutcomeLog) {
+  constructor(log: OutcomeLog, limits: OutcomeLimits = limitsDefault) {
     this.#log = log;
+    this.#limits = limits;
   }
 
   /** Null: it began so early that its commit may be forgotten. Asked at the same time, all wait for one fold. */
@@ -47,10 +55,9 @@ export class Outcomes {
     const { highWatermark, startOffset } = this.#log;
     if (this.#next === null || this.#next < startOffset) {
       this.#known.clear();
-      this.#next = this.#log.startOfLast(outcomeBytesMax);
+      this.#next = this.#log.startOfLast(this.#limits.bytesMax);
+      if (this.#next > 0) this.#forgottenAt = allTime;
     }
-    const isWhole = this.#next === 0;
-    let isFirst = this.#known.size === 0 && !isWhole;
     while (this.#next < highWatermark) {
       const batches = await this.#log.read(this.#next, bytesPerRead);
       if (batches.length === 0) return;
@@ -58,18 +65,17 @@ export class Outcomes {
         const { lastOffset } = verifyBatch(batch);
         if (lastOffset >= highWatermark) return;
         const committed = committedBy(batch);
-        if (committed !== null) this.#note(committed, isFirst);
-        if (committed !== null) isFirst = false;
+        if (committed !== null) this.#note(committed);
         this.#next = offset(lastOffset + 1);
       }
     }
   }
 
   /** What came before the first that is read is as if it had been forgotten. */
-  #note({ epoch, id, timestamp: at }: Committed, isFirst: boolean): void {
-    if (isFirst) this.#forgottenAt = at;
+  #note({ epoch, id, timestamp: at }: Committed): void {
+    if (this.#forgottenAt === allTime) this.#forgottenAt = at;
     this.#known.set(`${epoch}/${id}`, at);
-    if (this.#known.size <= outcomesMax) return;
+    if (this.#known.size <= this.#limits.outcomesMax) return;
     const [oldest] = this.#known;
     this.#known.delete(oldest![0]);
     this.#forgottenAt = oldest![1];
