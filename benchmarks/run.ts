@@ -17,6 +17,7 @@ const workloads: Readonly<Record<string, () => Promise<{ run(): Promise<Row[]> }
   pgwire: () => import('./pgwire.ts'),
   open: () => import('./open.ts'),
   package: () => import('./package.ts'),
+  mesh: () => import('./mesh.ts'),
   'event-loop': () => import('./event-loop.ts'),
 };
 
