@@ -4,6 +4,7 @@ import type { Mesh, MeshHandlers } from '../../log/mesh/contract.ts';
 import type { Member, Membership, RaftLimits } from '../../log/raft/contract.ts';
 import { GroupStates } from '../../log/range/states.ts';
 import { Ticker } from '../../log/range/ticker.ts';
+import { rangeOfAll } from '../database/engine.ts';
 import { parseAddress } from './address.ts';
 
 /** What a node of a cluster has that a database alone does not. */
@@ -32,6 +33,9 @@ export class ClusterLink {
     this.ticker = ticker;
     this.mesh = mesh;
     if (options.peers != null) this.meet(options.peers);
+    // A node that cannot open its database has to find the others all the same.
+    const last = states.get(rangeOfAll)?.memberships.at(-1);
+    if (last !== undefined) this.meet(last.membership);
   }
 
   static async open(
