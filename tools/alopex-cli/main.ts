@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { AlopexError } from '../../base/errors.ts';
 import { packageVersion } from '../version.ts';
+import { certProgram } from './cert/program.ts';
 import { runDump } from './dump/command.ts';
 import { replicationProgram } from './replication/program.ts';
 import { runSql, type SqlOptions } from './sql/command.ts';
@@ -45,6 +46,7 @@ program
   );
 
 program.addCommand(replicationProgram(finish));
+program.addCommand(certProgram(finish));
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

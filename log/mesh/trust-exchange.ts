@@ -1,0 +1,110 @@
+import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
+import type { Clock, Timer } from '../../base/env/env.ts';
+import { type AlopexError, asAlopexError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import type { NodeIdentity } from './identity.ts';
+
+/** Names of requests: see `answerTrust` and `answerRenewal`. */
+export const trustRequest = 'keys.trust';
+export const renewalRequest = 'keys.renew';
+
+const exchangeMs = 5_000;
+
+export type TrustExchangeOptions = {
+  readonly identity: NodeIdentity;
+  readonly clock: Clock;
+  readonly ask: (to: NodeId, name: string, body: Uint8Array) => Promise<Uint8Array>;
+  /** The other nodes of the cluster. */
+  readonly peers: () => readonly NodeId[];
+  /** Who signs, where this node cannot. */
+  readonly leader: () => NodeId | null;
+  readonly onProblem: (problem: AlopexError) => void;
+};
+
+/**
+ * Brings what one node has revoked or rotated to all of them: every few seconds each tells each other one whom it believes,
+ * and the newer one is taken over. Once all nodes that answer have heard of a new authority, each gets its certificate from
+ * that. Changes that another process makes to the files (`alopex-cli cert`) are noticed too.
+ */
+export class TrustExchange {
+  readonly #options: TrustExchangeOptions;
+  #timer: Timer | null = null;
+  #lastProblem = '';
+  #isClosed = false;
+
+  constructor(options: TrustExchangeOptions) {
+    this.#options = options;
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  /** Takes over what another node believes, where it is newer; answers with what this one believes then. */
+  async answerTrust(body: Uint8Array): Promise<Uint8Array> {
+    await this.#options.identity.adoptTrust(utf8ToString(body));
+    return stringToUtf8(this.#options.identity.trustDocument);
+  }
+
+  /** Signs the key of a node anew. */
+  async answerRenewal(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { certificate } = await this.#options.identity.signJoin(utf8ToString(body), from);
+    return stringToUtf8(certificate);
+  }
+
+  /** One round of it; never rejects. */
+  async exchange(): Promise<void> {
+    const { identity, peers } = this.#options;
+    try {
+      await identity.reload();
+      await Promise.all(peers().map((peer) => this.#exchangeWith(peer)));
+      if (!identity.isCurrent) await this.#renew();
+      this.#lastProblem = '';
+    } catch (thrown) {
+      this.#report(asAlopexError(thrown));
+    }
+  }
+
+  async #exchangeWith(peer: NodeId): Promise<void> {
+    const { identity, ask } = this.#options;
+    let answer: Uint8Array;
+    try {
+      answer = await ask(peer, trustRequest, stringToUtf8(identity.trustDocument));
+    } catch (thrown) {
+      // A node that is down hears of it when it is back.
+      const error = asAlopexError(thrown);
+      if (error.condition !== 'connection_failure') throw error;
+      return;
+    }
+    await identity.adoptTrust(utf8ToString(answer));
+  }
+
+  async #renew(): Promise<void> {
+    const { identity, ask, leader } = this.#options;
+    const request = await identity.makeRequest();
+    if (identity.canSign) {
+      await identity.renew((await identity.signJoin(request, identity.self)).certificate);
+      return;
+    }
+    const signer = leader();
+    if (signer === null || signer === identity.self) return;
+    await identity.renew(utf8ToString(await ask(signer, renewalRequest, stringToUtf8(request))));
+  }
+
+  /** The same problem again and again is told once. */
+  #report(problem: AlopexError): void {
+    if (problem.message === this.#lastProblem) return;
+    this.#lastProblem = problem.message;
+    this.#options.onProblem(problem);
+  }
+
+  #schedule(): void {
+    this.#timer = this.#options.clock.setTimer(exchangeMs, () => {
+      void this.exchange().then(() => {
+        if (!this.#isClosed) this.#schedule();
+      });
+    });
+  }
+}
