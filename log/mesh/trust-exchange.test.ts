@@ -34,7 +34,6 @@ describe('what nodes tell each other of whom they believe', () => {
             return asked.answerRenewal(identity.self, body);
           },
           peers: () => identities.filter((each) => each !== identity).map(({ self }) => self),
-          leader: () => nodeId(1),
           onProblem: ({ message }) => problems.push(message),
         }),
       );
@@ -75,7 +74,6 @@ describe('what nodes tell each other of whom they believe', () => {
       clock: ring.env.clock,
       ask: async () => new Uint8Array(0),
       peers: () => [],
-      leader: () => null,
       onProblem: () => {},
     });
     exchanges.set(nodeId(2), stranger);
@@ -84,7 +82,6 @@ describe('what nodes tell each other of whom they believe', () => {
       clock: ring.env.clock,
       ask: (_, __, body) => stranger.answerTrust(body),
       peers: () => [nodeId(2)],
-      leader: () => null,
       onProblem: ({ message }) => problems.push(message),
     });
     exchanges.set(nodeId(1), exchange);

@@ -14,10 +14,8 @@ export type TrustExchangeOptions = {
   readonly identity: NodeIdentity;
   readonly clock: Clock;
   readonly ask: (to: NodeId, name: string, body: Uint8Array) => Promise<Uint8Array>;
-  /** The other nodes of the cluster. */
+  /** Other nodes of the cluster that can be asked. */
   readonly peers: () => readonly NodeId[];
-  /** Who signs, where this node cannot. */
-  readonly leader: () => NodeId | null;
   readonly onProblem: (problem: AlopexError) => void;
 };
 
@@ -82,15 +80,18 @@ export class TrustExchange {
   }
 
   async #renew(): Promise<void> {
-    const { identity, ask, leader } = this.#options;
+    const { identity, ask, peers } = this.#options;
     const request = await identity.makeRequest();
     if (identity.canSign) {
       await identity.renew((await identity.signJoin(request, identity.self)).certificate);
       return;
     }
-    const signer = leader();
-    if (signer === null || signer === identity.self) return;
-    await identity.renew(utf8ToString(await ask(signer, renewalRequest, stringToUtf8(request))));
+    for (const peer of peers()) {
+      const answer = await ask(peer, renewalRequest, stringToUtf8(request)).catch(() => null);
+      if (answer === null) continue;
+      await identity.renew(utf8ToString(answer));
+      return;
+    }
   }
 
   /** The same problem again and again is told once. */

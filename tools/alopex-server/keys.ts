@@ -12,8 +12,7 @@ import {
   requestIdentity,
   storeJoined,
 } from '../../log/mesh/identity.ts';
-import { openMesh } from '../../log/mesh/mesh.ts';
-import { tlsTransport } from '../../log/mesh/tls.ts';
+import { openSecureMesh } from '../../log/mesh/secure-mesh.ts';
 import type { Member } from '../../log/raft/contract.ts';
 import { requestJoin } from './join.ts';
 import { type NodeRecord, readNodeRecord, writeNodeRecord } from './node-record.ts';
@@ -69,10 +68,10 @@ export class Keys {
       name: identity.cluster,
       peers: record.members.length === 0 ? null : { members: record.members, outgoing: [] },
       openMesh: (handlers) =>
-        openMesh({
-          self: identity.self,
+        openSecureMesh({
+          identity,
           env,
-          transport: tlsTransport({ identity, clock: env.clock, onRefused: onProblem }),
+          transport: 'tls',
           listen,
           handlers,
           compression: zstdCompression,

@@ -1,0 +1,71 @@
+import { AlopexError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import type { Mesh } from './contract.ts';
+import type { NodeIdentity } from './identity.ts';
+import { type MeshOptions, openMesh } from './mesh.ts';
+import { quicTransport } from './quic.ts';
+import { tlsTransport } from './tls.ts';
+import { renewalRequest, TrustExchange, trustRequest } from './trust-exchange.ts';
+
+export type SecureMeshOptions = Omit<MeshOptions, 'self' | 'transport'> & {
+  readonly identity: NodeIdentity;
+  /** The same on all nodes of a cluster. */
+  readonly transport: 'tls' | 'quic';
+};
+
+const transports = { tls: tlsTransport, quic: quicTransport };
+
+/** A mesh among the nodes that the authority's key has signed, which also keeps them of one mind about whom they believe. */
+export async function openSecureMesh(options: SecureMeshOptions): Promise<Mesh> {
+  const { identity, handlers, onProblem, env } = options;
+  const linked = new Set<NodeId>();
+  const exchange = new TrustExchange({
+    identity,
+    clock: env.clock,
+    ask: (to, name, body) => mesh.request(to, name, body),
+    peers: () => [...linked],
+    onProblem,
+  });
+  const opening = openMesh({
+    ...options,
+    self: identity.self,
+    transport: transports[options.transport]({
+      identity,
+      clock: env.clock,
+      onRefused: (error, { host, port }) =>
+        onProblem(new AlopexError(error.condition, `${host}:${port} was not let in: ${error.message}`)),
+    }),
+    handlers: {
+      ...handlers,
+      onRequest: (from, name, body) => {
+        if (name === trustRequest) return exchange.answerTrust(body);
+        if (name === renewalRequest) return exchange.answerRenewal(from, body);
+        return handlers.onRequest(from, name, body);
+      },
+      onLink: (peer, isUp) => {
+        if (isUp) linked.add(peer);
+        else linked.delete(peer);
+        handlers.onLink(peer, isUp);
+      },
+    },
+  });
+  opening.catch(() => exchange.close());
+  const mesh = await opening;
+  return closingToo(mesh, () => exchange.close());
+}
+
+function closingToo(mesh: Mesh, close: () => void): Mesh {
+  return {
+    self: mesh.self,
+    address: mesh.address,
+    setPeer: (id, address) => mesh.setPeer(id, address),
+    send: (to, group, bytes) => mesh.send(to, group, bytes),
+    request: (to, name, body, timeoutMs) => mesh.request(to, name, body, timeoutMs),
+    fetch: (to, name, body) => mesh.fetch(to, name, body),
+    isLinked: (peer) => mesh.isLinked(peer),
+    close: () => {
+      close();
+      return mesh.close();
+    },
+  };
+}
