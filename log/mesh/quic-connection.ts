@@ -33,6 +33,7 @@ export class QuicConnection implements Connection {
   /** This end ended it, before the other did. */
   #endsFirst = false;
   #isEnding = false;
+  #isLastSaid = false;
   #isFinished = false;
   #hasPeerEnded = false;
   #closed: { readonly error: Error | null } | null = null;
@@ -83,7 +84,7 @@ export class QuicConnection implements Connection {
   /** At once; `error` is what its handler is told. */
   close(error: Error | null): void {
     if (this.#closed !== null) return;
-    this.#closed = { error: this.#isFinished && this.#hasPeerEnded ? null : error };
+    this.#closed = { error: this.#isLastSaid && this.#hasPeerEnded ? null : error };
     this.#queue = [];
     this.#link.abort();
     this.resume();
@@ -102,6 +103,8 @@ export class QuicConnection implements Connection {
         this.#handlers?.onDrain();
       }
       if (this.#isEnding && this.#closed === null) {
+        // Before it is answered, the other end may have heard of it, and closed.
+        this.#isLastSaid = true;
         await this.#stream.finishWrite();
         this.#isFinished = true;
         this.#finish();
