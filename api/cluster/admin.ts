@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
@@ -36,7 +37,9 @@ export type Signer = {
   ): Promise<{ readonly certificate: string; readonly authority: string }>;
 };
 
-/** Of the nodes' requests to each other: give me the lead. */
+/** Of the nodes' requests to each other: a member's log is lost, and it joins anew, in its own place. */
+export const rejoinRequest = 'rejoin';
+/** Give me the lead. */
 const transferRequest = 'transfer';
 
 /** Between two looks at what has been waited for. */
@@ -68,6 +71,10 @@ export class NodeAdmin implements ClusterAdmin {
     node.handle(transferRequest, async (from) => {
       this.#range.step({ kind: 'transfer', to: from });
       return new Uint8Array(0);
+    });
+    node.handle(rejoinRequest, async (_, body) => {
+      const request = JSON.parse(utf8ToString(body)) as JoinRequest;
+      return stringToUtf8(JSON.stringify(await this.join({ ...request, isLoopback: true })));
     });
     node.handle(verifyRequest, async (_, body) => {
       const position = decodePosition(body);

@@ -193,7 +193,7 @@ export class DatabaseNode implements SessionHost {
   }
 
   #isOfRows({ condition, message }: AlopexError): boolean {
-    return condition === 'data_corrupted' && message.startsWith(`${this.#options.path}/rows/`);
+    return condition === 'data_corrupted' && message.startsWith(`${this.#options.path}/rows`);
   }
 
   async #openEngine(): Promise<void> {

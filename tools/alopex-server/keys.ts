@@ -1,7 +1,10 @@
 import { formatAddress, parseAddress } from '../../api/cluster/address.ts';
+import { rejoinRequest } from '../../api/cluster/admin.ts';
 import type { ClusterOptions } from '../../api/cluster/cluster-link.ts';
 import type { DatabaseNode } from '../../api/cluster/node.ts';
-import type { Env, NetworkAddress } from '../../base/env/env.ts';
+import type { JoinAnswer, JoinRequest } from '../../api/database/replication.ts';
+import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
+import type { Clock, Env, NetworkAddress } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
 import { zstdCompression } from '../../log/mesh/compression.ts';
@@ -20,6 +23,43 @@ import type { ServerOptions } from './options.ts';
 
 /** Of the nodes' requests to each other: the authority's key, for one that may lead. */
 export const authorityRequest = 'authority-key';
+
+/** How often the members are asked to take a node back, and how long between: there may be no primary at the moment. */
+const joinAttemptsMax = 120;
+const joinPauseMs = 500;
+
+async function askToJoin(
+  clock: Clock,
+  options: ClusterOptions,
+  members: readonly Member[],
+  request: JoinRequest,
+): Promise<JoinAnswer> {
+  const mesh = await options.openMesh({
+    onMessage: () => {},
+    onRequest: () => Promise.reject(new AlopexError('cannot_connect_now', 'this node is joining anew')),
+    onFetch: () => {
+      throw new AlopexError('cannot_connect_now', 'this node is joining anew');
+    },
+    onLink: () => {},
+  });
+  try {
+    const others = members.filter(({ id }) => id !== options.self);
+    for (const { id, mesh: address } of others) mesh.setPeer(id, parseAddress(address));
+    for (let attempt = 1; ; attempt++) {
+      for (const { id } of others) {
+        try {
+          const body = await mesh.request(id, rejoinRequest, stringToUtf8(JSON.stringify(request)));
+          return JSON.parse(utf8ToString(body)) as JoinAnswer;
+        } catch (thrown) {
+          if (attempt === joinAttemptsMax) throw thrown;
+        }
+      }
+      await new Promise<void>((resolve) => void clock.setTimer(joinPauseMs, resolve));
+    }
+  } finally {
+    await mesh.close();
+  }
+}
 
 /** The keys of a node, and where it is to be found. */
 export class Keys {
@@ -112,6 +152,51 @@ export class Keys {
     const answer = await requestJoin(primary, { role, certificateRequest, mesh, client, token });
     this.identity = await storeJoined(this.#env, this.#path, answer);
     await this.#remember({ mesh, client, members: answer.members });
+  }
+
+  /** The cluster's members are those now. Written where they are others than before. */
+  async noteMembers(members: readonly Member[]): Promise<void> {
+    const { record } = this;
+    if (record === null || members.length === 0) return;
+    if (JSON.stringify(record.members) !== JSON.stringify(members))
+      await this.#remember({ ...record, members });
+  }
+
+  /**
+   * A node whose log or votes are damaged may have promised what it does not know any more: as who it was, it must never vote
+   * again. It joins as a new node in its own place, by the key that it still has; what is there is kept beside.
+   */
+  async joinAnew(): Promise<void> {
+    const { clusterOptions, identity, record } = this;
+    if (clusterOptions === null || identity === null || record === null || record.members.length < 2)
+      throw new AlopexError('object_not_in_prerequisite_state', 'no other node is known to join');
+    const aside = `${this.#path}/rejoining`;
+    const certificateRequest = await requestIdentity(this.#env, aside);
+    const role =
+      record.members.find(({ id }) => id === identity.self)?.role === 'witness' ? 'witness' : 'replica';
+    const { mesh, client } = record;
+    const request = { role, certificateRequest, mesh, client, token: null, isLoopback: false } as const;
+    const answer = await askToJoin(this.#env.clock, clusterOptions, record.members, request);
+    await storeJoined(this.#env, aside, answer);
+    await writeNodeRecord(this.#env.disk, aside, { mesh, client, members: answer.members });
+    await this.#exchange(aside);
+    this.identity = await loadIdentity(this.#env, this.#path);
+    this.record = await readNodeRecord(this.#env.disk, this.#path);
+  }
+
+  /** The keys first: without them nothing that is left can be taken for a member's. */
+  async #exchange(aside: string): Promise<void> {
+    const { disk, clock } = this.#env;
+    const damaged = `${this.#path}/damaged-${Math.floor(clock.wallMs())}`;
+    await disk.makeDirectory(damaged);
+    for (const name of ['cluster', 'log', 'rows']) {
+      if (await disk.exists(`${this.#path}/${name}`))
+        await disk.rename(`${this.#path}/${name}`, `${damaged}/${name}`);
+      await disk.syncDirectory(this.#path);
+    }
+    await disk.rename(`${aside}/cluster`, `${this.#path}/cluster`);
+    await disk.remove(aside);
+    await disk.syncDirectory(this.#path);
   }
 
   async create(): Promise<void> {

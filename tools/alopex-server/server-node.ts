@@ -25,7 +25,7 @@ export class ServerNode {
     const { mode } = options.cluster;
     const keys = await Keys.open(env, path, options, onProblem);
     await keys.joinWhereAsked();
-    const node = await DatabaseNode.open({ ...database, cluster: keys.clusterOptions });
+    const node = await openNode(database, keys);
     const makeCluster = async (): Promise<void> => {
       await keys.create();
       await node.found(keys.clusterOptions!, { members: [keys.asFirstMember], outgoing: [] });
@@ -51,9 +51,11 @@ export class ServerNode {
     attach();
     node.onEngine = attach;
     node.handle(authorityRequest, (from) => keys.authorityFor(from, node));
-    node.onStatus = (_, isPrimary) => {
+    node.onStatus = (status, isPrimary) => {
       if (isPrimary) admin.promoteSoon();
-      keys.fetchAuthority(node).catch((error: unknown) => onProblem(asAlopexError(error)));
+      const tell = (error: unknown): void => onProblem(asAlopexError(error));
+      keys.noteMembers(status.membership.members).catch(tell);
+      keys.fetchAuthority(node).catch(tell);
     };
     try {
       if (mode === 'primary') await found();
@@ -79,5 +81,20 @@ export class ServerNode {
   async close(): Promise<void> {
     this.admin.close();
     await this.node.close();
+  }
+}
+
+/** Where the log is damaged, or the votes, the other nodes have what this one has lost. */
+async function openNode(database: Omit<NodeOptions, 'cluster'>, keys: Keys): Promise<DatabaseNode> {
+  try {
+    return await DatabaseNode.open({ ...database, cluster: keys.clusterOptions });
+  } catch (thrown) {
+    const error = asAlopexError(thrown);
+    const { path, onProblem } = database;
+    const isOfLog = ['log', 'cluster'].some((name) => error.message.startsWith(`${path}/${name}/`));
+    if (error.condition !== 'data_corrupted' || !isOfLog || keys.identity === null) throw error;
+    onProblem(error);
+    await keys.joinAnew();
+    return DatabaseNode.open({ ...database, cluster: keys.clusterOptions });
   }
 }

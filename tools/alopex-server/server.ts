@@ -40,6 +40,13 @@ export class Server {
       onProblem,
     });
     const { node } = opened;
+    node.onFailed = (error) => {
+      log.fatal(
+        { code: error.code, detail: error.detail },
+        `this node can take no part any more: ${error.message}`,
+      );
+      process.exit(1);
+    };
     try {
       const { engine } = node;
       if (options.password !== null && node.isPrimary) await setPassword(engine, options.password);
