@@ -185,7 +185,8 @@ export class DatabaseNode implements SessionHost {
       await this.#openEngine();
     } catch (thrown) {
       const error = asAlopexError(thrown);
-      if (this.#cluster === null || !this.#isOfRows(error)) throw error;
+      const others = this.#cluster?.members ?? [];
+      if (this.#cluster === null || others.length === 0 || !this.#isOfRows(error)) throw error;
       this.#options.onProblem(error);
       await this.#repairNow(this.#cluster);
       await this.#openEngine();

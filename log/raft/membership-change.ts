@@ -50,10 +50,14 @@ function changedMembers(
     case 'remove':
       mustBeMember(members, change.id);
       return members.filter(({ id }) => id !== change.id);
-    case 'replace':
-      mustBeMember(members, change.id);
-      mustBeNew(members, change.member.id);
-      return members.map((other) => (other.id === change.id ? change.member : other));
+    case 'replace': {
+      const { id, member } = change;
+      mustBeMember(members, id);
+      const isHere = memberOf({ members, outgoing: [] }, member.id) !== null;
+      if (isHere && member.role !== 'learner' && !isCaughtUp(member.id)) throw notCaughtUp(member.id);
+      const others = members.filter((other) => other.id !== member.id);
+      return others.map((other) => (other.id === id ? member : other));
+    }
     default:
       return unreachable(change);
   }

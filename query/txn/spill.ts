@@ -87,7 +87,12 @@ export class Spill {
   async #append(transaction: Transaction, catalogs: Catalogs, from: number, to: number): Promise<void> {
     await this.#appendRows(transaction, catalogs, from, to);
     const run = this.#rows.undecidedRun(transaction.id);
-    if (run !== null) transaction.pending.noteSpilled(run, to);
+    if (run === null) {
+      // Another leader, or this node when it led again, has ended what the log had of it.
+      transaction.isLost = true;
+      throw leaderChanged();
+    }
+    transaction.pending.noteSpilled(run, to);
   }
 
   /** Before the marker: appends what is not spilled yet. It can be placed in the turn in which this ends. */
@@ -159,12 +164,7 @@ export class Spill {
   }
 
   place(batch: Uint8Array): void {
-    if (!this.#isLeading()) {
-      throw new AlopexError(
-        'serialization_failure',
-        'could not serialize access: the leader of the range changed',
-      );
-    }
+    if (!this.#isLeading()) throw leaderChanged();
     this.#rows.check(batch);
     this.#rows.applyCommit(batch, this.#log.append(batch));
   }
@@ -221,4 +221,11 @@ function lastCommands({ savepoints, command }: Transaction, first: number): read
   last.add(command - 1);
   last.add(command);
   return [...last].filter((each) => each >= first).sort((left, right) => left - right);
+}
+
+export function leaderChanged(): AlopexError {
+  return new AlopexError(
+    'serialization_failure',
+    'could not serialize access: the leader of the range changed',
+  );
 }

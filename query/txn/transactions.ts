@@ -11,7 +11,7 @@ import { encodeCommit, writtenKeys } from './commit.ts';
 import { type PlacedCommit, PlacedCommits } from './placed-commits.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites, type WrittenKeys } from './spans.ts';
-import { type Catalogs, type CommitLimits, defaultCommitLimits, Spill } from './spill.ts';
+import { type Catalogs, type CommitLimits, defaultCommitLimits, leaderChanged, Spill } from './spill.ts';
 import {
   abortFollowers,
   type Durability,
@@ -247,7 +247,7 @@ export class Transactions {
   /** Ends a transaction that wrote nothing. False: there is something to commit. */
   commitRead(transaction: Transaction): boolean {
     invariant(transaction.state === 'active', 'a transaction ends once');
-    if (!transaction.pending.isEmpty) return false;
+    if (!transaction.pending.isEmpty || transaction.recordsLogged > 0) return false;
     this.#end(transaction, 'committed');
     return true;
   }
@@ -324,12 +324,7 @@ export class Transactions {
 
   /** 40001 where the commit cannot stand in the order of the log. */
   #validate(transaction: Transaction): void {
-    if (transaction.generation !== this.#generation) {
-      throw new AlopexError(
-        'serialization_failure',
-        'could not serialize access: the leader of the range changed',
-      );
-    }
+    if (transaction.generation !== this.#generation) throw leaderChanged();
     if (!this.#isLeading) throw new AlopexError('read_only_sql_transaction', 'this node is not the primary');
     if (transaction.spans !== null) {
       this.#recent.validate(transaction.spans, this.snapshot(transaction));
