@@ -58,7 +58,9 @@ function textOf({ plan, message, timeline }: ClusterFailure): string {
     '',
     message,
     '',
-    ...timeline.slice(-Number(values.timeline)).map((line) => line.slice(0, 220)),
+    ...timeline
+      .slice(Math.max(0, timeline.length - Number(values.timeline)))
+      .map((line) => line.slice(0, 220)),
     '',
     `${voters} nodes${hasWitness ? ' and a witness' : ''}, ${mode}, ${isolation}; ${clients.length} clients, ${clients[0]?.operations} operations each`,
     ...faults.map((fault) => `  ${fault.atMs} ms: ${textOfFault(fault)}`),

@@ -146,8 +146,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'transactions outlive the epoch in which they began',
     file: 'query/txn/transactions.ts',
-    find: 'if (transaction.generation !== this.#generation) {',
-    replace: 'if (transaction.generation > this.#generation) {',
+    find: 'if (transaction.generation !== this.#generation) throw leaderChanged();',
+    replace: 'if (transaction.generation > this.#generation) throw leaderChanged();',
   },
   {
     name: 'a commit is visible before those that stand before it',
