@@ -93,6 +93,7 @@ export class Range implements LogReplication, Ticking {
   #isWorking = false;
   /** Appended here, and not yet told to the group. */
   #appended: EntryPlace[] = [];
+  #isAnnounced = false;
   #saving: Promise<void> | null = null;
   #told: RaftStatus | null = null;
   #isClosed = false;
@@ -200,10 +201,9 @@ export class Range implements LogReplication, Ticking {
   }
 
   #announce(): void {
-    if (this.#appended.length === 0) return;
-    const entries = this.#appended;
-    this.#appended = [];
-    this.step({ kind: 'appended', entries });
+    if (this.#appended.length === 0 || this.#isClosed) return;
+    this.#isAnnounced = true;
+    if (!this.#isWorking) this.#work();
   }
 
   #keepMembership({ endOffset, epoch }: EntryPlace, membership: Membership): void {
@@ -228,7 +228,7 @@ export class Range implements LogReplication, Ticking {
   #work(): void {
     this.#isWorking = true;
     try {
-      for (let input = this.#inbox.shift(); input !== undefined; input = this.#inbox.shift()) {
+      for (let input = this.#nextInput(); input !== undefined; input = this.#nextInput()) {
         const ready = this.#group.step(input, this.#options.clock.monotonicMs());
         if (ready.save !== null || ready.truncate !== null) {
           // Whoever led knows it before the log changes under it.
@@ -246,13 +246,33 @@ export class Range implements LogReplication, Ticking {
     if (!this.#isClosed) this.#options.ticker.note(this);
   }
 
+  /** What this node has written comes before all that may end its lead: then the group knows the whole log. */
+  #nextInput(): Input | undefined {
+    const [next] = this.#inbox;
+    const isDue = this.#isAnnounced || (next !== undefined && this.#mayEndLead(next));
+    if (this.#appended.length === 0 || !isDue) return this.#inbox.shift();
+    const entries = this.#appended;
+    this.#appended = [];
+    this.#isAnnounced = false;
+    return { kind: 'appended', entries };
+  }
+
+  /** Not those that come often, and leave the lead as it is while the membership stays. */
+  #mayEndLead(input: Input): boolean {
+    if (this.#change !== null) return true;
+    if (input.kind === 'message') return input.message.epoch !== this.#group.status.epoch;
+    return input.kind !== 'flushed';
+  }
+
   /** Inputs wait until the vote is kept and the log is truncated. */
   #workLater(ready: Ready): void {
-    this.#prepare(ready).then(() => {
-      if (this.#isClosed) return;
-      this.#do(ready);
-      this.#work();
-    }, this.#fail);
+    this.#prepare(ready)
+      .then(() => {
+        if (this.#isClosed) return;
+        this.#do(ready);
+        this.#work();
+      })
+      .catch(this.#fail);
   }
 
   async #prepare({ save, truncate }: Ready): Promise<void> {
@@ -261,6 +281,7 @@ export class Range implements LogReplication, Ticking {
     const { handlers, disk, lostDirectory } = this.#options;
     handlers.onTruncate(truncate);
     this.#appended = [];
+    this.#isAnnounced = false;
     await keepLost(disk, lostDirectory, this.#log, truncate);
     this.#recent.truncate(truncate);
     await this.#log.truncate(truncate);
@@ -312,9 +333,7 @@ export class Range implements LogReplication, Ticking {
       const batch = encodeControlBatch(proposal, place);
       handlers.onProposed(batch, this.#log.append(batch));
     }
-    const entries = this.#appended;
-    this.#appended = [];
-    this.#inbox.unshift({ kind: 'appended', entries });
+    this.#isAnnounced = true;
   }
 
   #read(to: NodeId, from: Offset, bytesMax: number): void {
