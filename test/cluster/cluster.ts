@@ -159,13 +159,6 @@ export class ProcessCluster {
         last = String(error);
       }
       if (performance.now() > untilMs) {
-          console.log(
-            'HOLD',
-            last,
-            this.nodes.map((n) => n.complaints),
-          );
-          await setTimeout(3600_000);
-        }
         const complaints = this.nodes.flatMap((node) => node.complaints.map(({ text }) => text));
         throw new Error(`the cluster does not settle: ${last}\n${complaints.join('\n')}`);
       }
