@@ -322,7 +322,13 @@ export class Engine implements SessionHost {
   }
 
   passwordVerifier(user: string): string | null {
-    return this.transactions.catalog.role(user)?.passwordVerifier ?? null;
+    const verifier = this.transactions.catalog.role(user)?.passwordVerifier ?? null;
+    const { replication } = this;
+    if (verifier === null && replication?.isPrimary === false && replication.stalenessMs === null)
+      throw new AlopexError('cannot_connect_now', 'the database is starting up', {
+        detail: 'This node has not heard yet who may log in.',
+      });
+    return verifier;
   }
 
   /** The newest commit that lies wholly below an offset: the log is read backwards from there. */

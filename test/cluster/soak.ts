@@ -139,8 +139,8 @@ async function strikeOnce(
   const [load] = loadavg();
   return {
     kind,
-    gapMs: longestGap(startMs, seen.accepted),
-    clientGapMs: longestGap(startMs, looking),
+    gapMs: longestGap(startMs, startMs + settledMs, seen.accepted),
+    clientGapMs: longestGap(startMs, startMs + settledMs, looking),
     settledMs,
     load: Number(load!.toFixed(1)),
   };
@@ -153,13 +153,17 @@ async function writesAccepted(seen: Seen, afterMs: number): Promise<void> {
     await setTimeout(20);
 }
 
-function longestGap(startMs: number, accepted: readonly { readonly answeredMs: number }[]): number {
+function longestGap(
+  startMs: number,
+  endMs: number,
+  accepted: readonly { readonly answeredMs: number }[],
+): number {
   let [gapMs, lastMs] = [0, startMs];
   for (const { answeredMs } of accepted) {
     gapMs = Math.max(gapMs, answeredMs - lastMs);
     lastMs = Math.max(lastMs, answeredMs);
   }
-  return Math.round(gapMs);
+  return Math.round(Math.max(gapMs, endMs - lastMs));
 }
 
 async function judged(
