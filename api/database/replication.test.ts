@@ -71,6 +71,15 @@ describe('a replicated database, as SQL shows it', () => {
       expect(await run(standby, 'SELECT * FROM pg_stat_replication')).to.deep.equal([]);
     }));
 
+  it('refuses nobody before it has heard who may log in', () =>
+    withCluster(async (cluster) => {
+      const node = cluster.node(2);
+      node.stalenessMs = null;
+      expect(() => node.engine.passwordVerifier('ann')).to.throw('the database is starting up');
+      node.stalenessMs = 0;
+      expect(node.engine.passwordVerifier('ann')).to.equal(null);
+    }));
+
   it('promotes by pg_promote', () =>
     withCluster(async (cluster) => {
       const calls = administered(cluster.node(2));
