@@ -25,10 +25,14 @@ export function endFrame(writer: ByteWriter, start: number, kind: number, sequen
   const payloadStart = start + frameHeaderBytes;
   writer.setUint32(start, writer.length - payloadStart);
   writer.setUint8(start + 4, kind);
-  const header = writer.bytes.subarray(start, start + checkedHeaderBytes);
+  for (let index = 0; index < checkedHeaderBytes; index++)
+    checkedHeader[index] = writer.bytes[start + index]!;
   const payload = writer.bytes.subarray(payloadStart, writer.length);
-  writer.setUint32(start + checkedHeaderBytes, checksumOf(header, payload, sequence));
+  writer.setUint32(start + checkedHeaderBytes, checksumOf(checkedHeader, payload, sequence));
 }
+
+/** Of the frame that is being written: a view of the writer's bytes costs more than to copy five of them. */
+const checkedHeader = new Uint8Array(checkedHeaderBytes);
 
 function checksumOf(header: Uint8Array, payload: Uint8Array, sequence: number): number {
   return crc32c(payload, crc32c(header, sequence));
@@ -48,6 +52,7 @@ export function nextSequence(sequence: number): number {
 export class FrameReader {
   readonly #payloadBytesMax: number;
   readonly #header = new Uint8Array(frameHeaderBytes);
+  readonly #checkedHeader = this.#header.subarray(0, checkedHeaderBytes);
   readonly #view = new DataView(this.#header.buffer);
   #headerBytes = 0;
   #sequence = 0;
@@ -62,7 +67,8 @@ export class FrameReader {
   push(chunk: Uint8Array, onFrame: (kind: number, payload: Uint8Array) => void): void {
     let at = 0;
     for (;;) {
-      at += this.#takeHeader(chunk, at);
+      while (this.#headerBytes < frameHeaderBytes && at < chunk.length)
+        this.#header[this.#headerBytes++] = chunk[at++]!;
       if (this.#headerBytes < frameHeaderBytes) return;
       const length = this.#view.getUint32(0);
       if (length > this.#payloadBytesMax)
@@ -76,13 +82,6 @@ export class FrameReader {
       at += missing;
       onFrame(this.#header[4]!, payload);
     }
-  }
-
-  #takeHeader(chunk: Uint8Array, at: number): number {
-    const part = chunk.subarray(at, at + frameHeaderBytes - this.#headerBytes);
-    this.#header.set(part, this.#headerBytes);
-    this.#headerBytes += part.length;
-    return part.length;
   }
 
   #keep(part: Uint8Array): void {
@@ -99,7 +98,7 @@ export class FrameReader {
       this.#partsBytes = 0;
     }
     this.#headerBytes = 0;
-    const checksum = checksumOf(this.#header.subarray(0, checkedHeaderBytes), payload, this.#sequence);
+    const checksum = checksumOf(this.#checkedHeader, payload, this.#sequence);
     this.#sequence = nextSequence(this.#sequence);
     if (checksum !== this.#view.getUint32(checkedHeaderBytes)) throw damaged('checksum mismatch');
     return payload;

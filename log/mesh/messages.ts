@@ -1,5 +1,5 @@
 import { ByteReader } from '../../base/bytes/reader.ts';
-import { stringToUtf8, utf8Length } from '../../base/bytes/utf8.ts';
+import { stringToUtf8 } from '../../base/bytes/utf8.ts';
 import type { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError, type Condition, sqlStates } from '../../base/errors.ts';
 import { type RangeId, rangeId } from '../../base/ids.ts';
@@ -210,8 +210,9 @@ export function frameBytes(frame: MeshFrame): number {
 }
 
 function writeName(writer: ByteWriter, name: string): void {
-  writer.uint8(utf8Length(name));
-  writer.utf8(name);
+  const start = writer.length;
+  writer.uint8(0);
+  writer.setUint8(start, writer.utf8(name));
 }
 
 function readName(reader: ByteReader): string {

@@ -10,7 +10,10 @@ import type { Outgoing } from './outgoing.ts';
 type Pending = {
   readonly resolve: (body: Uint8Array) => void;
   readonly reject: (error: AlopexError) => void;
-  readonly timer: Timer;
+  readonly name: string;
+  readonly timeoutMs: number;
+  /** By the monotonic clock. */
+  readonly deadlineMs: number;
   /** Null while there is none. */
   link: Link | null;
 };
@@ -33,6 +36,8 @@ export class Requests {
   #lastId = 0;
   /** Of bodies that no link has yet. */
   #heldBytes = 0;
+  /** For the earliest deadline, or an earlier one. One for all: a timer for each took a tenth of an echo's time. */
+  #watch: { readonly atMs: number; readonly timer: Timer } | null = null;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
@@ -44,8 +49,9 @@ export class Requests {
     if (refusal !== null) return Promise.reject(refusal);
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const id = this.#nextId();
-    const timer = clock.setTimer(timeoutMs, () => this.#reject(id, this.#late(name, timeoutMs)));
-    this.#pending.set(id, { resolve, reject, timer, link: null });
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    this.#pending.set(id, { resolve, reject, name, timeoutMs, deadlineMs, link: null });
+    if (this.#watch === null || deadlineMs < this.#watch.atMs) this.#watchUntil(deadlineMs);
     if (outgoing.link !== null) {
       this.#post(outgoing.link, id, name, body);
       return promise;
@@ -87,6 +93,26 @@ export class Requests {
 
   close(error: AlopexError): void {
     for (const id of this.#pending.keys()) this.#reject(id, error);
+    this.#watch?.timer.cancel();
+    this.#watch = null;
+  }
+
+  #watchUntil(atMs: number): void {
+    const { clock } = this.#options;
+    this.#watch?.timer.cancel();
+    const delayMs = Math.max(1, Math.ceil(atMs - clock.monotonicMs()));
+    this.#watch = { atMs, timer: clock.setTimer(delayMs, () => this.#rejectLate()) };
+  }
+
+  #rejectLate(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#watch = null;
+    let earliestMs = Number.POSITIVE_INFINITY;
+    for (const [id, { name, timeoutMs, deadlineMs }] of this.#pending) {
+      if (deadlineMs <= nowMs) this.#reject(id, this.#late(name, timeoutMs));
+      else earliestMs = Math.min(earliestMs, deadlineMs);
+    }
+    if (earliestMs < Number.POSITIVE_INFINITY) this.#watchUntil(earliestMs);
   }
 
   #post(link: Link, id: number, name: string, body: Uint8Array): void {
@@ -103,7 +129,6 @@ export class Requests {
 
   #take(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
-    pending?.timer.cancel();
     this.#pending.delete(id);
     return pending;
   }
@@ -139,8 +164,8 @@ export class Requests {
 
 /** 54000 where a body does not fit into a frame; null: it does. */
 export function refusalOf(name: string, body: Uint8Array, limits: MeshLimits): AlopexError | null {
-  if (utf8Length(name) <= nameBytesMax && body.length <= limits.frameBytesMax - frameOverheadBytes)
-    return null;
+  const isNameShort = name.length * 3 <= nameBytesMax || utf8Length(name) <= nameBytesMax;
+  if (isNameShort && body.length <= limits.frameBytesMax - frameOverheadBytes) return null;
   return new AlopexError(
     'program_limit_exceeded',
     `"${name.slice(0, 32)}" of ${body.length} bytes is too long to be sent to another node`,
