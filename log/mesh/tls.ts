@@ -131,7 +131,7 @@ class TlsTransport implements Transport {
 
   async close(): Promise<void> {
     this.#unwatch();
-    for (const socket of this.#handshakes) socket.destroy();
+    for (const socket of [...this.#handshakes, ...this.#channels.keys()]) socket.destroy();
     for (const listener of this.#listeners) await listener.close();
     this.#listeners.clear();
   }
