@@ -359,6 +359,13 @@ export class Engine implements SessionHost {
     return this.#closing;
   }
 
+  /** What waits for a quorum, as a flush does where this node led, waits for ever. */
+  async #leaveReplicas(replica: Replica): Promise<void> {
+    const left = replica.close();
+    this.log.detach();
+    await left;
+  }
+
   async #close(): Promise<void> {
     for (const session of [...this.#sessions]) await session.close();
     await this.indexBuilds.close();
@@ -367,7 +374,7 @@ export class Engine implements SessionHost {
     if (this.transactions.isLeading) this.sequences.settle();
     try {
       if (this.#replica === null) await this.log.committed(this.log.endOffset);
-      else await this.#replica.close();
+      else await this.#leaveReplicas(this.#replica);
     } catch (error) {
       this.#options.onProblem(asAlopexError(error));
     }

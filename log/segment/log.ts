@@ -41,6 +41,8 @@ export type SegmentedLog = Log & {
   replicate(by: LogReplication): void;
   /** Bytes that are not committed. */
   readonly uncommittedBytes: number;
+  /** Nobody says any more what is committed: whoever waits for it is told so. */
+  detach(): void;
   /** What lies below is committed: a boundary of batches, flushed here. */
   advance(highWatermark: Offset): void;
   /** As `read`, of all that is flushed. */
@@ -114,6 +116,7 @@ class SegmentLog implements SegmentedLog {
   #undecided: Undecided;
   #flushedOffset: Offset;
   #replicated: Replicated | null;
+  #isDetached = false;
   #epoch: Epoch;
   #state: State = { kind: 'open' };
   #flushing: Promise<void> | null = null;
@@ -181,6 +184,7 @@ class SegmentLog implements SegmentedLog {
 
   committed(end: Offset): Promise<void> {
     if (end <= this.highWatermark) return flushed;
+    if (this.#isDetached) return Promise.reject(closedError());
     if (this.#replicated !== null) return this.#reached(end, this.#commits);
     const flush = this.#queue.covering(end);
     return flush === undefined ? this.#reached(end) : flush.settled.promise;
@@ -202,6 +206,11 @@ class SegmentLog implements SegmentedLog {
     invariant(this.#replicated === null, 'a log is replicated once');
     const undecided = new Undecided(this.#undecided.transactions);
     this.#replicated = { by, committed: new Committed(this.#flushedOffset, undecided) };
+  }
+
+  detach(): void {
+    this.#isDetached = true;
+    this.#commits.fail(closedError());
   }
 
   advance(highWatermark: Offset): void {
@@ -248,6 +257,8 @@ class SegmentLog implements SegmentedLog {
   }
 
   async trim(wanted: Offset): Promise<void> {
+    // It comes again with the next commits.
+    if (this.#state.kind === 'truncating') return;
     this.#assertOpen();
     const end = Math.min(wanted, this.lastStableOffset);
     const kept = this.#sealed.findIndex((segment) => segment.endOffset > end);
