@@ -25,14 +25,18 @@ export class ClusterLink {
   readonly states: GroupStates;
   readonly ticker: Ticker;
   readonly mesh: Mesh;
-  #known: readonly Member[] = [];
+  /** By id: those of the log's membership, and those that this node joined. */
+  readonly #known = new Map<NodeId, Member>();
+  /** Of the log's membership. */
+  #members: readonly Member[] = [];
 
   private constructor(options: ClusterOptions, states: GroupStates, ticker: Ticker, mesh: Mesh) {
     this.options = options;
     this.states = states;
     this.ticker = ticker;
     this.mesh = mesh;
-    if (options.peers != null) this.meet(options.peers);
+    // Until its log says who the members are: what it says at first is how it was long ago.
+    for (const member of options.peers?.members ?? []) this.#know(member);
     // A node that cannot open its database has to find the others all the same.
     const last = states.get(rangeOfAll)?.memberships.at(-1);
     if (last !== undefined) this.meet(last.membership);
@@ -50,16 +54,26 @@ export class ClusterLink {
 
   /** The others, as far as is known. */
   get members(): readonly Member[] {
-    return this.#known;
+    return [...this.#known.values()];
   }
 
-  /** Those are to be found there, and nobody else. */
+  /** The membership as the log has it. Who was in it and is not any more is not talked to. */
   meet({ members, outgoing }: Membership): void {
     if (members.length === 0) return;
-    const known = [...outgoing, ...members].filter(({ id }) => id !== this.options.self);
-    for (const { id } of this.#known) if (!known.some((each) => each.id === id)) this.mesh.setPeer(id, null);
-    for (const { id, mesh } of known) this.mesh.setPeer(id, parseAddress(mesh));
-    this.#known = known;
+    const before = this.#members;
+    this.#members = [...outgoing, ...members];
+    for (const { id } of before) {
+      if (this.#members.some((each) => each.id === id)) continue;
+      this.#known.delete(id);
+      this.mesh.setPeer(id, null);
+    }
+    for (const member of this.#members) this.#know(member);
+  }
+
+  #know(member: Member): void {
+    if (member.id === this.options.self) return;
+    this.#known.set(member.id, member);
+    this.mesh.setPeer(member.id, parseAddress(member.mesh));
   }
 
   async close(): Promise<void> {
