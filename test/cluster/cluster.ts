@@ -9,6 +9,7 @@ import { type Complaint, ServerProcess } from './server-process.ts';
 const password = 'of-the-test';
 const lookMs = 50;
 const settledMsMax = 60_000;
+const silentMsMax = 1000;
 const connectionsOfOne = 2;
 
 export type NodeState = {
@@ -17,6 +18,7 @@ export type NodeState = {
   readonly client: string;
   readonly lag: number | null;
   readonly isInSync: boolean;
+  readonly silentMs: number | null;
 };
 
 /** One node of the cluster, over all its lives. */
@@ -123,7 +125,7 @@ export class ProcessCluster {
 
   async states(): Promise<readonly NodeState[]> {
     const { rows } = await this.ask<NodeState>(
-      'SELECT node, role, client, lag, is_in_sync AS "isInSync" FROM alopex.replication ORDER BY node',
+      'SELECT node, role, client, lag, is_in_sync AS "isInSync", silent_ms AS "silentMs" FROM alopex.replication ORDER BY node',
     );
     return rows;
   }
@@ -152,9 +154,11 @@ export class ProcessCluster {
         const states = await this.states();
         last = JSON.stringify(states);
         const voting = states.filter(
-          ({ role, isInSync }) => (role === 'primary' || role === 'replica') && isInSync,
+          ({ role, isInSync, silentMs }) =>
+            (role === 'primary' || role === 'replica') && isInSync && (silentMs ?? silentMsMax) < silentMsMax,
         );
-        if (voting.length === this.nodes.length) return;
+        // One whose disk was lost is a member until its successor takes its place.
+        if (voting.length === this.nodes.length && states.length === voting.length) return;
       } catch (error) {
         last = String(error);
       }
