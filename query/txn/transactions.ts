@@ -97,6 +97,10 @@ export class Transactions {
   get catalog(): CatalogSnapshot {
     return this.#catalog;
   }
+  /** Transactions of another one have lost their locks, and cannot commit. */
+  get generation(): number {
+    return this.#generation;
+  }
   get isLeading(): boolean {
     return this.#isLeading;
   }

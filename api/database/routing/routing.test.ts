@@ -254,6 +254,25 @@ describe('Routing: failover', () => {
       expect(await run(cluster.node(3).session(), 'SELECT count(*) FROM t')).to.deep.equal([[2]]);
     }));
 
+  it('goes on with no block on the new primary that has done something on the old one', () =>
+    withCluster(async (cluster) => {
+      const { engine } = cluster.node(1);
+      for (const [first, then] of [
+        ['INSERT INTO t VALUES (70)', 'INSERT INTO t VALUES (71)'],
+        ['SELECT * FROM t FOR UPDATE', 'UPDATE t SET node = 72'],
+      ] as const) {
+        cluster.primary = nodeId(1);
+        engine.transactions.lead(engine.transactions.catalog);
+        const session = cluster.node(1).session();
+        await run(session, 'BEGIN');
+        await run(session, first);
+        cluster.primary = nodeId(2);
+        engine.transactions.stopLeading();
+        expect(await codeOf(session, then)).to.equal('40001');
+        expect(await codeOf(session, 'SELECT 1')).to.equal('25P02');
+      }
+    }));
+
   it('runs it here where this node is the new one', () =>
     withCluster(async (cluster, env) => {
       const session = cluster.node(2).session();

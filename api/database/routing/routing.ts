@@ -2,6 +2,7 @@ import { AlopexError, asAlopexError } from '../../../base/errors.ts';
 import { type NodeId, offset } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import { leaderChanged } from '../../../query/txn/spill.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
 import type { Portal } from '../contract.ts';
@@ -115,6 +116,7 @@ export class Routing {
     if (this.#bound !== null && this.#isOfBound(prepared.statement, work)) {
       return this.#runBound(this.#bound, prepared, parameters, work);
     }
+    this.#requireLead(work);
     const place = this.#session.counterpartOf === null ? placeOf(work, this.#circumstances()) : 'here';
     if (place === 'replica') {
       const portal = await this.#runAtReplica(prepared, parameters);
@@ -127,6 +129,15 @@ export class Routing {
     await this.#caughtUp();
     if (work === 'read') this.#requireFresh();
     return here(prepared);
+  }
+
+  /** What a block has done here while this node led is not there on the next primary: no part of it goes on there. */
+  #requireLead(work: Work): void {
+    const { transaction, status, engine } = this.#session;
+    if (work === 'own' || transaction === null || status === 'idle' || this.#replication.isPrimary) return;
+    const hasBegun = transaction.snapshot !== null || !transaction.pending.isEmpty;
+    if (hasBegun && !transaction.isReadOnly && transaction.generation !== engine.transactions.generation)
+      throw leaderChanged();
   }
 
   /** Cursors are where they were declared. */
