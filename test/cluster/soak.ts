@@ -66,6 +66,7 @@ export async function soak(plan: SoakPlan): Promise<SoakReport> {
   };
   try {
     await cluster.ask(schemaScript);
+    await cluster.settled();
     const clients = clientsOf(cluster, plan.seed, seen);
     const probes = probesOf(cluster, plan.seed, seen);
     const running = [...clients.map(runClient), ...probes.map(probe)];

@@ -70,6 +70,7 @@ export class Keys {
   identity: NodeIdentity | null;
   record: NodeRecord | null;
   #isFetching = false;
+  #saving: Promise<void> = Promise.resolve();
 
   private constructor(
     env: Env,
@@ -206,9 +207,14 @@ export class Keys {
     await this.#remember({ mesh, client: await this.#address(this.#options.port), members: [] });
   }
 
-  async #remember(record: NodeRecord): Promise<void> {
-    await writeNodeRecord(this.#env.disk, this.#path, record);
-    this.record = record;
+  /** One after another: the last one given is the one that stays. */
+  #remember(record: NodeRecord): Promise<void> {
+    const saved = this.#saving.then(async () => {
+      await writeNodeRecord(this.#env.disk, this.#path, record);
+      this.record = record;
+    });
+    this.#saving = saved.catch(() => {});
+    return saved;
   }
 
   get asFirstMember(): Member {

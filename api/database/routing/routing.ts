@@ -135,7 +135,7 @@ export class Routing {
   #requireLead(work: Work): void {
     const { transaction, status, engine } = this.#session;
     if (work === 'own' || transaction === null || status === 'idle' || this.#replication.isPrimary) return;
-    const hasBegun = transaction.snapshot !== null || !transaction.pending.isEmpty;
+    const hasBegun = transaction.snapshot !== null || transaction.command > 1;
     if (hasBegun && !transaction.isReadOnly && transaction.generation !== engine.transactions.generation)
       throw leaderChanged();
   }
