@@ -217,14 +217,16 @@ export class Leadership {
   }
 
   #onChange(change: MembershipChange): void {
-    const { log, nowMs, outbox } = this.#core;
+    const { log, nowMs, outbox, self } = this.#core;
     const { current } = log.memberships;
     try {
       if (this.#isChanging || current.endOffset > log.highWatermark || isJoint(current.membership))
         throw new AlopexError('object_in_use', 'another change of membership is under way');
       const isCaughtUp = (id: NodeId): boolean =>
         this.#replication.followers.get(id)?.isCaughtUp(nowMs) ?? false;
-      const membership = changedMembership(current.membership, change, isCaughtUp);
+      const isHeard = (id: NodeId): boolean =>
+        id === self || (this.#replication.followers.get(id)?.isHeard(nowMs) ?? false);
+      const membership = changedMembership(current.membership, change, { isCaughtUp, isHeard });
       this.#isChanging = true;
       outbox.propose({ kind: 'membership', membership });
     } catch (thrown) {

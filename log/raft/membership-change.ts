@@ -5,6 +5,13 @@ import { membersMax } from '../record/membership.ts';
 import type { Member, Membership, MembershipChange } from './contract.ts';
 import { memberOf } from './memberships.ts';
 
+/** What the leader knows of the others, and of itself. */
+type Followers = {
+  readonly isCaughtUp: (id: NodeId) => boolean;
+  /** Within an election timeout. */
+  readonly isHeard: (id: NodeId) => boolean;
+};
+
 /**
  * The membership that follows from a change (§4.3): joint where it changes who votes, so that at no time two majorities
  * decide without each other. Throws what the operator is to hear.
@@ -12,13 +19,23 @@ import { memberOf } from './memberships.ts';
 export function changedMembership(
   current: Membership,
   change: MembershipChange,
-  isCaughtUp: (id: NodeId) => boolean,
+  { isCaughtUp, isHeard }: Followers,
 ): Membership {
   const members = changedMembers(current.members, change, isCaughtUp);
   if (members.length > membersMax)
     throw new AlopexError('configuration_limit_exceeded', `a range has at most ${membersMax} members`);
   if (!members.some(({ role }) => role === 'voter'))
     throw new AlopexError('object_not_in_prerequisite_state', 'the last voter of a range stays');
+  const voters = members.filter(isVoting);
+  if (voters.filter(({ id }) => isHeard(id)).length <= voters.length / 2) {
+    throw new AlopexError(
+      'object_not_in_prerequisite_state',
+      'no majority of the voters that would be left is heard of',
+      {
+        hint: 'Remove, or replace, those that are gone first.',
+      },
+    );
+  }
   const isSame = votersOf(current.members).join() === votersOf(members).join();
   return { members, outgoing: isSame ? [] : current.members.filter(isVoting) };
 }

@@ -115,6 +115,10 @@ export class FollowerProgress {
   isInSync(nowMs: number): boolean {
     return this.caughtUpMs !== null && nowMs - this.caughtUpMs <= this.#limits.inSyncMs;
   }
+  isHeard(nowMs: number): boolean {
+    return this.heardMs !== null && nowMs - this.heardMs <= this.#limits.electionMs;
+  }
+
   /** §4.2.1: a new voter that is further behind than an election timeout would stop the group. */
   isCaughtUp(nowMs: number): boolean {
     return this.caughtUpMs !== null && nowMs - this.caughtUpMs <= this.#limits.electionMs;

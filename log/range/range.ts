@@ -88,6 +88,7 @@ export class Range implements LogReplication, Ticking {
   readonly #recent = new RecentEntries(recentBytesMax);
   #log!: SegmentedLog;
   #group!: RaftGroup;
+  #isStarted = false;
   #state: GroupState;
   readonly #inbox: Input[] = [];
   #isWorking = false;
@@ -141,12 +142,15 @@ export class Range implements LogReplication, Ticking {
       nowMs,
       ...(limits === undefined ? {} : { limits }),
     });
+    this.#isStarted = true;
     this.step({ kind: 'tick' });
     ticker.add(this);
   }
 
+  /** 57P03 until it has started. */
   get status(): RaftStatus {
-    return this.#group.status;
+    if (this.#isStarted) return this.#group.status;
+    throw new AlopexError('cannot_connect_now', 'this node is starting up');
   }
   get deadlineMs(): number | null {
     return this.#isWorking || this.#isClosed ? null : this.#group.nextDeadlineMs();
