@@ -1,6 +1,7 @@
 import type { Env } from '../../base/env/env.ts';
 import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
+import type { NodeAddresses } from '../../log/mesh/swim.ts';
 import type { Member, MemberRole, Membership } from '../../log/raft/contract.ts';
 import { EmbeddedDatabase } from '../database/embedded.ts';
 import type { EngineLimits } from '../database/engine.ts';
@@ -16,8 +17,12 @@ export type TestNode = {
   readonly database: EmbeddedDatabase;
 };
 
+function addressesOf(id: NodeId): NodeAddresses {
+  return { mesh: `n${id}:1`, client: `n${id}:5432` };
+}
+
 function member(id: NodeId, role: MemberRole): Member {
-  return { id, role, mesh: `n${id}:1`, client: `n${id}:5432` };
+  return { id, role, ...addressesOf(id) };
 }
 
 export type TestOptions = { readonly limits?: EngineLimits; readonly retention?: RetentionLimits };
@@ -95,6 +100,7 @@ export class TestCluster {
     const cluster = {
       self,
       name: 'test',
+      addresses: addressesOf(self),
       peers: this.#peers,
       openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
     };
@@ -130,7 +136,12 @@ export class TestCluster {
       const witness = await WitnessNode.open({
         env,
         path: '/db',
-        cluster: { self, name: 'test', openMesh: async (handlers) => this.hub.open(self, handlers) },
+        cluster: {
+          self,
+          name: 'test',
+          addresses: addressesOf(self),
+          openMesh: async (handlers) => this.hub.open(self, handlers),
+        },
         limits: this.#options.limits?.log === undefined ? {} : { log: this.#options.limits.log },
         onProblem: (problem) => this.problems.push(`${number}: ${problem.message}`),
       });

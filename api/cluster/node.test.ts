@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { nodeId } from '../../base/ids.ts';
+import { defaultRaftLimits } from '../../log/raft/contract.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { TestCluster } from './cluster.fixture.ts';
 
@@ -64,6 +65,27 @@ describe('nodes of a cluster', () => {
     expect(await count(cluster, 1)).to.equal(1001);
     await insert(cluster, 1, 2001);
     expect(await count(cluster, primary)).to.equal(1002);
+  });
+
+  it('a primary that falls silent in a cluster that is quiet is replaced as soon as in one that is not', async () => {
+    const cluster = new TestCluster(15);
+    await cluster.startAll(3, script);
+    await cluster.sleep(10_000);
+    const quiet = [...cluster.nodes.values()].map(({ node }) => node.status?.leader);
+    expect(quiet).to.deep.equal([1, 1, 1]);
+    for (const { node } of cluster.nodes.values())
+      expect(node.engine.replica?.range.status.isQuiet).to.equal(true);
+    cluster.hub.cutOff.add(nodeId(1));
+    // A silence, an election timeout more where votes are split once, and what an election itself takes.
+    await cluster.sleep(2 * (2 * defaultRaftLimits.electionMs));
+    expect(await cluster.on(2, async ({ node }) => node.status?.leader)).to.be.oneOf([2, 3]);
+    const primary = await cluster.primary();
+    await insert(cluster, primary, 2000);
+    cluster.hub.cutOff.clear();
+    await cluster.sleep(10_000);
+    expect(await cluster.primary()).to.equal(primary);
+    for (const { node } of cluster.nodes.values())
+      expect(node.engine.replica?.range.status.isQuiet).to.equal(true);
   });
 
   it('a replica that is further behind than the log reaches gets a snapshot', async () => {

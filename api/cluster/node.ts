@@ -223,11 +223,12 @@ export class DatabaseNode implements SessionHost {
   }
 
   #replicaOptions(cluster: ClusterLink): ReplicaOptions {
-    const { options, states, ticker, mesh } = cluster;
+    const { options, states, ticker, liveness, mesh } = cluster;
     return {
       self: options.self,
       states,
       ticker,
+      liveness,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       send: (to, range, message) => mesh.send(to, range, message),
       onStatus: (status, isPrimary) => this.#onStatus(cluster, status, isPrimary),

@@ -86,7 +86,7 @@ export class WitnessNode {
 
   async #openRange(): Promise<void> {
     const { env, path, onProblem, limits } = this.#options;
-    const { options, states, ticker, mesh } = this.#link!;
+    const { options, states, ticker, liveness, mesh } = this.#link!;
     const range = new Range({
       id: rangeOfAll,
       self: options.self,
@@ -95,6 +95,7 @@ export class WitnessNode {
       disk: env.disk,
       states,
       ticker,
+      liveness,
       lostDirectory: `${path}/lost`,
       send: (to, message) => mesh.send(to, rangeOfAll, message),
       ...(options.limits === undefined ? {} : { limits: options.limits }),

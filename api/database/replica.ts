@@ -2,6 +2,7 @@ import type { Clock, Disk, Random } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
 import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
+import type { Liveness } from '../../log/range/liveness.ts';
 import { Range } from '../../log/range/range.ts';
 import type { GroupStates } from '../../log/range/states.ts';
 import type { Ticker } from '../../log/range/ticker.ts';
@@ -18,6 +19,7 @@ export type ReplicaOptions = {
   readonly self: NodeId;
   readonly states: GroupStates;
   readonly ticker: Ticker;
+  readonly liveness: Liveness;
   send(to: NodeId, range: RangeId, message: Uint8Array): void;
   readonly limits?: Partial<RaftLimits>;
   /** Role, epoch, leader or membership changed; `isPrimary`: this node takes writes. */
@@ -92,6 +94,7 @@ export class Replica {
       disk,
       states: options.states,
       ticker: options.ticker,
+      liveness: options.liveness,
       lostDirectory: `${path}/lost`,
       send: (to, message) => options.send(to, id, message),
       ...(options.limits === undefined ? {} : { limits: options.limits }),

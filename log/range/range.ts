@@ -31,6 +31,7 @@ import type { BatchHeader } from '../record/record.ts';
 import type { SegmentedLog } from '../segment/log.ts';
 import { Waits } from '../segment/waits.ts';
 import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
+import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
 import { RecentEntries } from './recent-entries.ts';
 import { firstState, type GroupState, type GroupStates, type MembershipRecord } from './states.ts';
@@ -61,6 +62,7 @@ export type RangeOptions = {
   readonly disk: Disk;
   readonly states: GroupStates;
   readonly ticker: Ticker;
+  readonly liveness: Liveness;
   /** Where batches go that another leader's log does not have. */
   readonly lostDirectory: string;
   readonly handlers: RangeHandlers;
@@ -83,7 +85,7 @@ const saveRetryMs = 250;
  * - inputs are taken one after another; while a vote is saved or the log is truncated, they wait;
  * - a flush is reported once the memberships that it has are in the file of votes.
  */
-export class Range implements LogReplication, Ticking {
+export class Range implements LogReplication, Ticking, Sleeper {
   readonly #options: RangeOptions;
   readonly #recent = new RecentEntries(recentBytesMax);
   #log!: SegmentedLog;
@@ -174,8 +176,11 @@ export class Range implements LogReplication, Ticking {
 
   onUnreachable(peer: NodeId): void {
     this.step({ kind: 'unreachable', peer });
-    // A group that is quiet hears of its leader's end by this alone.
-    if (this.#group.status.leader === peer) this.step({ kind: 'wake' });
+  }
+
+  /** The leader's node is not heard of: a range that is quiet would not notice by itself. */
+  wake(): void {
+    this.step({ kind: 'wake' });
   }
 
   // ---- what the log says
@@ -363,6 +368,7 @@ export class Range implements LogReplication, Ticking {
 
   #tell(): void {
     const { status } = this.#group;
+    this.#options.liveness.note(this, status);
     this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset)));
     if (status.role === 'leader') this.#inSync.reach(status.inSyncOffset);
     else if (!this.#inSync.isEmpty) this.#inSync.fail(unknownOutcome());
@@ -485,6 +491,7 @@ export class Range implements LogReplication, Ticking {
     this.#isClosed = true;
     this.#inbox.length = 0;
     this.#options.ticker.remove(this);
+    this.#options.liveness.note(this, null);
     for (const read of this.#reads.values()) read.reject(notLeading());
     this.#reads.clear();
     this.#inSync.fail(unknownOutcome());

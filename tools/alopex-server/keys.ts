@@ -107,6 +107,7 @@ export class Keys {
     return {
       self: identity.self,
       name: identity.cluster,
+      addresses: { mesh: record.mesh, client: record.client },
       peers: record.members.length === 0 ? null : { members: record.members, outgoing: [] },
       openMesh: (handlers) =>
         openSecureMesh({

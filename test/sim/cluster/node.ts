@@ -180,6 +180,7 @@ class SimulatedNode implements RunningNode {
     return {
       self: node,
       name: clusterName,
+      addresses: { mesh: `${this.#machine.name}:${meshPort}`, client: `${this.#machine.name}:2` },
       peers,
       openMesh: (handlers) => this.#mesh(node, handlers),
       limits: {
