@@ -1,4 +1,4 @@
-import type { Env } from '../../base/env/env.ts';
+import type { Env, NetworkAddress } from '../../base/env/env.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Mesh, MeshHandlers } from '../../log/mesh/contract.ts';
 import { LiveMembership, membershipRequest } from '../../log/mesh/membership.ts';
