@@ -29,11 +29,11 @@ import { encodeControlBatch } from '../record/control.ts';
 import { decodeHeader } from '../record/header.ts';
 import type { BatchHeader } from '../record/record.ts';
 import type { SegmentedLog } from '../segment/log.ts';
-import { Waits } from '../segment/waits.ts';
 import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
 import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
 import { RecentEntries } from './recent-entries.ts';
+import { notLeading, Requests, stopping } from './requests.ts';
 import { firstState, type GroupState, type GroupStates, type MembershipRecord } from './states.ts';
 import type { Ticker, Ticking } from './ticker.ts';
 
@@ -72,8 +72,6 @@ export type RangeOptions = {
 
 /** Of the log's end, kept for followers. */
 const recentBytesMax = 16 * 1024 * 1024;
-/** Commits that wait for every replica. */
-const inSyncWaitersMax = 65_536;
 /** After which a full disk is asked again to keep a vote. */
 const saveRetryMs = 250;
 
@@ -100,10 +98,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
   #saving: Promise<void> | null = null;
   #told: RaftStatus | null = null;
   #isClosed = false;
-  #nextRead = 1;
-  readonly #reads = new Map<number, PromiseWithResolvers<Offset>>();
-  readonly #inSync = new Waits(inSyncWaitersMax);
-  #change: PromiseWithResolvers<void> | null = null;
+  readonly #requests = new Requests();
 
   constructor(options: RangeOptions) {
     this.#options = options;
@@ -268,7 +263,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** Not those that come often, and leave the lead as it is while the membership stays. */
   #mayEndLead(input: Input): boolean {
-    if (this.#change !== null) return true;
+    if (this.#requests.isChanging) return true;
     if (input.kind === 'message') return input.message.epoch !== this.#group.status.epoch;
     return input.kind !== 'flushed';
   }
@@ -324,8 +319,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
     if (ready.propose.length > 0) this.#propose(ready.propose);
     for (const { to, from, bytesMax } of ready.reads) this.#read(to, from, bytesMax);
     if (ready.restore !== null) this.#options.handlers.onSnapshotNeeded(ready.restore.from);
-    for (const { id, offset: at } of ready.readable) this.#answerRead(id, at);
-    for (const { error } of ready.changed) this.#endChange(error);
+    for (const { id, offset: at } of ready.readable) this.#requests.answerRead(id, at);
+    for (const { error } of ready.changed) this.#requests.endChange(error);
     this.#tell();
   }
 
@@ -370,8 +365,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
     const { status } = this.#group;
     this.#options.liveness.note(this, status);
     this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset)));
-    if (status.role === 'leader') this.#inSync.reach(status.inSyncOffset);
-    else if (!this.#inSync.isEmpty) this.#inSync.fail(unknownOutcome());
+    if (status.role === 'leader') this.#requests.reachInSync(status.inSyncOffset);
+    else this.#requests.endLead();
     const told = this.#told;
     if (
       told !== null &&
@@ -405,47 +400,24 @@ export class Range implements LogReplication, Ticking, Sleeper {
   }
 
   /** §6.4: resolves with an offset at or above all that was committed when it was asked; 40001 where this node does not lead. */
-  readIndex(): Promise<Offset> {
-    const read = Promise.withResolvers<Offset>();
-    if (this.#isClosed) read.reject(notLeading());
-    else {
-      const id = this.#nextRead++;
-      this.#reads.set(id, read);
-      this.step({ kind: 'read-index', id });
-    }
-    return read.promise;
-  }
-
-  #answerRead(id: number, at: Offset | null): void {
-    const read = this.#reads.get(id);
-    invariant(read !== undefined, 'a read is answered once');
-    this.#reads.delete(id);
-    if (at === null) read.reject(notLeading());
-    else read.resolve(at);
+  async readIndex(): Promise<Offset> {
+    if (this.#isClosed) throw notLeading();
+    const { id, answered } = this.#requests.addRead();
+    this.step({ kind: 'read-index', id });
+    return answered;
   }
 
   /** Of what is committed: until every replica that is in sync has it. Null: they have. 40003 where this node leads no more. */
   inSync(end: Offset): Promise<void> | null {
-    return this.#group.status.inSyncOffset >= end ? null : this.#inSync.add(end);
+    return this.#group.status.inSyncOffset >= end ? null : this.#requests.addInSync(end);
   }
 
-  /** One at a time. Resolves when its last step is committed. 55000 where it cannot be. */
-  changeMembership(change: MembershipChange): Promise<void> {
-    if (this.#change !== null || this.#isClosed) {
-      const problem = this.#isClosed ? 'the node is stopping' : 'the membership is being changed';
-      return Promise.reject(new AlopexError('object_not_in_prerequisite_state', problem));
-    }
-    const changed = Promise.withResolvers<void>();
-    this.#change = changed;
+  /** One at a time. Resolves when its last step is committed. 55000 where it cannot be, 57P01 where the node stops. */
+  async changeMembership(change: MembershipChange): Promise<void> {
+    if (this.#isClosed) throw stopping();
+    const changed = this.#requests.addChange();
     this.step({ kind: 'change-membership', change });
-    return changed.promise;
-  }
-
-  #endChange(error: Error | null): void {
-    const change = this.#change;
-    this.#change = null;
-    if (error === null) change?.resolve();
-    else change?.reject(error);
+    return changed;
   }
 
   /** Of a place in the log: the epoch of the batch before, and the membership there. */
@@ -492,20 +464,6 @@ export class Range implements LogReplication, Ticking, Sleeper {
     this.#inbox.length = 0;
     this.#options.ticker.remove(this);
     this.#options.liveness.note(this, null);
-    for (const read of this.#reads.values()) read.reject(notLeading());
-    this.#reads.clear();
-    this.#inSync.fail(unknownOutcome());
-    this.#endChange(new AlopexError('admin_shutdown', 'the node is stopping'));
+    this.#requests.close();
   }
-}
-
-function unknownOutcome(): AlopexError {
-  return new AlopexError(
-    'statement_completion_unknown',
-    'the primary changed before every replica had answered for the commit',
-  );
-}
-
-function notLeading(): AlopexError {
-  return new AlopexError('read_only_sql_transaction', 'this node is not the primary');
 }
