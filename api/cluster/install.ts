@@ -6,12 +6,13 @@ import type { Mesh } from '../../log/mesh/contract.ts';
 import { firstState, type GroupStates } from '../../log/range/states.ts';
 import { makeLogAt } from '../../log/segment/recover.ts';
 import { writeManifest } from '../../materializers/manifest/manifest.ts';
-import { sstablePath } from '../../materializers/worker/sstable-file.ts';
+import { sstablePath, verifySstableFile, type WrittenFile } from '../../materializers/worker/sstable-file.ts';
 import { rangeOfAll } from '../database/engine.ts';
 import {
   encodeFileRequest,
   type SnapshotOffer,
   type SnapshotPlace,
+  snapshotDamaged,
   snapshotFile,
   snapshotReleased,
   snapshotRequest,
@@ -53,6 +54,7 @@ export async function fetchRows(
     for (const { number, length } of offer.manifest.files) {
       const chunks = mesh.fetch(leader, snapshotFile, encodeFileRequest(offer.id, number));
       await writeFile(disk, sstablePath(rows, number), length, chunks);
+      await verifyFetched(disk, mesh, leader, rows, { number, length });
     }
     await disk.syncDirectory(rows);
     await writeManifest(disk, rows, offer.manifest);
@@ -60,6 +62,22 @@ export async function fetchRows(
   } finally {
     // Where the word does not come through, the leader lets it go by itself.
     mesh.request(leader, snapshotReleased, stringToUtf8(String(offer.id))).catch(() => {});
+  }
+}
+
+/** What is damaged does not go from node to node: nothing is installed, and whose file it is looks at it. */
+async function verifyFetched(
+  disk: Disk,
+  mesh: Mesh,
+  leader: NodeId,
+  rows: string,
+  file: WrittenFile,
+): Promise<void> {
+  try {
+    await verifySstableFile(disk, rows, file);
+  } catch (thrown) {
+    await mesh.request(leader, snapshotDamaged, stringToUtf8(String(file.number))).catch(() => {});
+    throw thrown;
   }
 }
 

@@ -217,4 +217,29 @@ describe('nodes of a cluster', () => {
     await cluster.sleep(500);
     expect(await count(cluster, 2)).to.equal(1001);
   });
+
+  it('a damaged file does not go from node to node: the primary lets another one lead, and is repaired', async () => {
+    const cluster = new TestCluster(16, {
+      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
+      retention: { retentionMs: 0, retentionBytes: 0 },
+    });
+    await cluster.startAll(3, script);
+    cluster.crash(3);
+    const primary = await cluster.primary();
+    for (let from = 2000; from < 2400; from += 100) {
+      await cluster.on(primary, ({ database }) =>
+        database.query(`INSERT INTO t SELECT n, 'more' FROM generate_series(${from}, ${from + 99}) n`),
+      );
+      await cluster.on(primary, ({ node }) => node.engine.checkpoint());
+    }
+    const [oldest] = [...cluster.machine(primary).disk.tree.files()].filter(({ path }) =>
+      path.endsWith('.sst'),
+    );
+    oldest!.node.damage(Math.floor(oldest!.node.size * 0.3), new Uint8Array(16).fill(0xa5));
+    await cluster.start(3);
+    await cluster.sleep(10_000);
+    expect(await cluster.primary()).not.to.equal(primary);
+    expect(cluster.problems.join()).to.match(/data_corrupted: .*sst is corrupt/);
+    for (const number of [1, 2, 3]) expect(await count(cluster, number), `node ${number}`).to.equal(1400);
+  });
 });

@@ -10,11 +10,13 @@ import type { ReplicaOptions } from '../database/replica.ts';
 import { sqlRequest } from '../database/replication.ts';
 import { RemoteSessions } from '../database/routing/remote-sessions.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
-import { fetchRows, fetchSnapshot, finishInstall, install, installRows } from './install.ts';
+import { fetchSnapshot, finishInstall, install, installRows } from './install.ts';
 import { NodeReplication } from './node-replication.ts';
+import { fetchSoundRows } from './repair.ts';
 import {
   decodeFileRequest,
   Snapshots,
+  snapshotDamaged,
   snapshotFile,
   snapshotPlaceRequest,
   snapshotReleased,
@@ -25,10 +27,6 @@ export type NodeOptions = Omit<EngineOptions, 'replica' | 'isHeld'> & {
   /** Null: the database is not replicated, until `found`. */
   readonly cluster: ClusterOptions | null;
 };
-
-/** How often all other nodes are asked for rows, and how long between. */
-const repairAttemptsMax = 120;
-const repairPauseMs = 500;
 
 /** Answers a request of another node. */
 export type RequestHandler = (from: NodeId, body: Uint8Array) => Promise<Uint8Array>;
@@ -46,7 +44,10 @@ export class DatabaseNode implements SessionHost {
   #snapshots: Snapshots | null = null;
   #remoteSessions: RemoteSessions | null = null;
   #installing: Promise<void> | null = null;
+  /** Of the rows; until they are another node's. */
+  #isDamaged = false;
   #isClosed = false;
+  readonly #closing = Promise.withResolvers<void>();
   #status: RaftStatus | null = null;
   /** Called with each engine that the node gets: what is attached to one is to be attached to the next. */
   onEngine: (engine: Engine) => void = () => {};
@@ -63,6 +64,17 @@ export class DatabaseNode implements SessionHost {
       this.#snapshots?.release(Number(utf8ToString(body)));
       return new Uint8Array(0);
     });
+    this.handle(snapshotDamaged, (_, body) => this.#lookAt(Number(utf8ToString(body))));
+  }
+
+  /** Another node could not read a file that came from here. */
+  async #lookAt(number: number): Promise<Uint8Array> {
+    try {
+      await this.#requireSnapshots().verify(number);
+    } catch (thrown) {
+      this.#repair(asAlopexError(thrown));
+    }
+    return new Uint8Array(0);
   }
 
   static async open(options: NodeOptions): Promise<DatabaseNode> {
@@ -188,7 +200,9 @@ export class DatabaseNode implements SessionHost {
       const others = this.#cluster?.members ?? [];
       if (this.#cluster === null || others.length === 0 || !this.#isOfRows(error)) throw error;
       this.#options.onProblem(error);
-      await this.#repairNow(this.#cluster);
+      const { env, path } = this.#options;
+      await fetchSoundRows(env, this.#cluster, path, () => this.#isClosed);
+      await installRows(env.disk, path);
       await this.#openEngine();
     }
   }
@@ -203,9 +217,11 @@ export class DatabaseNode implements SessionHost {
     const engine = await Engine.open({
       ...options,
       isHeld: true,
+      onProblem: (problem) => this.#onEngineProblem(problem),
       ...(cluster === null ? {} : { replica: this.#replicaOptions(cluster) }),
     });
     this.#engine = engine;
+    this.#isDamaged = false;
     this.#attach(engine);
     this.onEngine(engine);
   }
@@ -244,6 +260,7 @@ export class DatabaseNode implements SessionHost {
     if (this.#status?.membership !== status.membership) cluster.meet(status.membership);
     this.#status = status;
     this.onStatus(status, isPrimary);
+    if (this.#isDamaged && !isPrimary && status.role !== 'leader') this.#repairRows(cluster);
   }
 
   // ---- snapshots
@@ -268,24 +285,36 @@ export class DatabaseNode implements SessionHost {
       });
   }
 
-  /** A read found that a file of the rows is damaged. A primary lets another one lead first: that one's are sound. */
+  /** A file of the rows is damaged. A primary lets another one lead first: that one's are sound. */
   #repair(damage: AlopexError): void {
     const cluster = this.#cluster;
     if (cluster === null || !this.#isOfRows(damage)) return;
-    if (this.isPrimary) {
-      this.#handOver();
-      return;
-    }
+    if (!this.#isDamaged) this.#options.onProblem(damage);
+    this.#isDamaged = true;
+    if (this.isPrimary) this.#handOver();
+    else this.#repairRows(cluster);
+  }
+
+  /** The node goes on voting meanwhile: without it there may be nobody who leads. */
+  #repairRows(cluster: ClusterLink): void {
     this.#replace(async () => {
-      this.#options.onProblem(damage);
-      const engine = this.#engine;
-      if (engine === null) return;
+      const { env, path } = this.#options;
+      const { engine } = this;
+      const { manifest } = await fetchSoundRows(env, cluster, path, () => this.#isClosed);
+      await Promise.race([engine.log.committed(manifest.applied), this.#closing.promise]);
+      if (this.#isClosed || this.isPrimary) return;
       this.#engine = null;
       this.#snapshots?.close();
       await engine.close();
-      await this.#repairNow(cluster);
+      await installRows(env.disk, path);
       await this.#openEngine();
     });
+  }
+
+  /** Workers read files too. */
+  #onEngineProblem(problem: AlopexError): void {
+    if (this.#cluster !== null && this.#isOfRows(problem)) this.#repair(problem);
+    else this.#options.onProblem(problem);
   }
 
   #handOver(): void {
@@ -297,23 +326,6 @@ export class DatabaseNode implements SessionHost {
         isInSync && membership.members.some((each) => each.id === id && each.role === 'voter'),
     );
     if (next !== undefined) range.step({ kind: 'transfer', to: next.id });
-  }
-
-  async #repairNow({ mesh, members }: ClusterLink): Promise<void> {
-    const { env, path } = this.#options;
-    for (let attempt = 1; !this.#isClosed; attempt++) {
-      for (const { id } of members) {
-        try {
-          await fetchRows(env.disk, mesh, id, path);
-          await installRows(env.disk, path);
-          return;
-        } catch (thrown) {
-          // Only the primary gives its rows, and there may be none at the moment.
-          if (attempt === repairAttemptsMax) throw thrown;
-        }
-      }
-      await new Promise<void>((resolve) => void env.clock.setTimer(repairPauseMs, resolve));
-    }
   }
 
   async #installNow({ mesh, states }: ClusterLink, leader: NodeId): Promise<void> {
@@ -335,6 +347,7 @@ export class DatabaseNode implements SessionHost {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#closing.resolve();
     const cluster = this.#cluster;
     await this.#installing;
     const engine = this.#engine;

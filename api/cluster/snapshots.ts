@@ -5,7 +5,7 @@ import type { Epoch, Offset } from '../../base/ids.ts';
 import type { Membership } from '../../log/raft/contract.ts';
 import type { Manifest } from '../../materializers/manifest/manifest.ts';
 import type { HeldSnapshot } from '../../materializers/rows/options.ts';
-import { sstablePath } from '../../materializers/worker/sstable-file.ts';
+import { sstablePath, verifySstableFile } from '../../materializers/worker/sstable-file.ts';
 import type { Engine } from '../database/engine.ts';
 
 /** Where a log begins that goes on from a snapshot, the epoch of the batch before, and the membership there. */
@@ -23,6 +23,8 @@ export const snapshotRequest = 'snapshot';
 export const snapshotPlaceRequest = 'snapshot-place';
 export const snapshotReleased = 'snapshot-released';
 export const snapshotFile = 'snapshot-file';
+/** A file came as no SSTable is: it may be damaged here. */
+export const snapshotDamaged = 'snapshot-damaged';
 
 /** After which a snapshot that nobody fetches from is let go. */
 const idleMs = 60_000;
@@ -49,7 +51,6 @@ export class Snapshots {
   /** A flush first, so that little of the log is left to be folded again. */
   async offer(): Promise<Uint8Array> {
     const { rows } = this.#engine;
-    this.#requirePrimary();
     await rows.flush();
     const held = rows.holdSnapshot();
     const { manifest } = held;
@@ -63,16 +64,10 @@ export class Snapshots {
   /** For a node that has no rows: all that it lacks is in a snapshot here. */
   async place(): Promise<Uint8Array> {
     const { rows } = this.#engine;
-    this.#requirePrimary();
     await rows.flush();
     const held = rows.holdSnapshot();
     held.release();
     return stringToUtf8(JSON.stringify(this.#placeOf(held.manifest)));
-  }
-
-  #requirePrimary(): void {
-    if (this.#engine.replica?.isPrimary === true) return;
-    throw new AlopexError('cannot_connect_now', 'this node is not the primary');
   }
 
   #placeOf({ replayFrom }: Manifest): SnapshotPlace {
@@ -113,6 +108,17 @@ export class Snapshots {
       }
     } finally {
       await file.close();
+    }
+  }
+
+  /** Throws data_corrupted where it is damaged here too. */
+  async verify(number: number): Promise<void> {
+    const held = this.#engine.rows.holdSnapshot();
+    try {
+      const found = held.manifest.files.find((each) => each.number === number);
+      if (found !== undefined) await verifySstableFile(this.#disk, this.#directory, found);
+    } finally {
+      held.release();
     }
   }
 

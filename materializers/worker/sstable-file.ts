@@ -4,6 +4,7 @@ import { PageCache } from '../rows/sstable/cache.ts';
 import type { SectionHeader } from '../rows/sstable/format.ts';
 import { openSstable, type Sstable } from '../rows/sstable/reader.ts';
 import type { Stamp } from '../rows/sstable/stamp.ts';
+import { verifySstable } from '../rows/sstable/verify.ts';
 import { type SstableEntry, SstableWriter } from '../rows/sstable/writer.ts';
 import { zstd } from './zstd.ts';
 
@@ -116,5 +117,15 @@ export async function openSstableFile(
   } catch (error) {
     await source.close();
     throw error;
+  }
+}
+
+/** Reads all of it. Throws data_corrupted, with what is not as it was written. */
+export async function verifySstableFile(disk: Disk, directory: string, file: WrittenFile): Promise<void> {
+  const { sstable, close } = await openSstableFile(disk, directory, file);
+  try {
+    await verifySstable(sstable);
+  } finally {
+    await close();
   }
 }
