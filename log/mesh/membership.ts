@@ -93,7 +93,6 @@ export class LiveMembership {
     this.#timer?.cancel();
     const { clock } = this.#options.env;
     const delayMs = this.#swim.nextDeadlineMs() - clock.monotonicMs();
-    // Whole milliseconds: a clock that is a fraction short of the deadline would be asked again at once, without end.
-    this.#timer = clock.setTimer(Math.max(0, Math.ceil(delayMs)), () => this.#step({ kind: 'tick' }));
+    this.#timer = clock.setTimer(Math.max(0, delayMs), () => this.#step({ kind: 'tick' }));
   }
 }

@@ -5,6 +5,9 @@ import type { Scheduler } from './scheduler.ts';
 /** 2026-01-01T00:00:00Z: where every simulated wall clock starts. */
 const wallStartMs = 1_767_225_600_000;
 
+/** A step that the sum of all before it does not swallow. */
+const leastMs = 0.001;
+
 /** A machine's quartz and its idea of the date. Both may be wrong; the monotonic one never goes back. */
 export class SimulatedClock {
   readonly #scheduler: Scheduler;
@@ -35,7 +38,22 @@ export class SimulatedClock {
     return {
       wallMs: () => Math.floor(this.#wallOffsetMs + this.monotonicMs),
       monotonicMs: () => this.monotonicMs,
-      setTimer: (delayMs, callback): Timer => incarnation.schedule(delayMs / this.#rate, callback),
+      setTimer: (delayMs, callback): Timer => this.#after(incarnation, delayMs, callback),
     };
+  }
+
+  /** Never early by this machine's own clock: neither where its rate changes nor by a rounding error. */
+  #after(incarnation: Incarnation, delayMs: number, callback: () => void): Timer {
+    const endMs = this.monotonicMs + delayMs;
+    let timer: Timer;
+    const wait = (restMs: number): void => {
+      timer = incarnation.schedule(restMs / this.#rate, () => {
+        const leftMs = endMs - this.monotonicMs;
+        if (leftMs <= 0) callback();
+        else wait(Math.max(leftMs, leastMs));
+      });
+    };
+    wait(delayMs);
+    return { cancel: () => timer.cancel() };
   }
 }
