@@ -33,7 +33,7 @@ import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
 import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
 import { RecentEntries } from './recent-entries.ts';
-import { notLeading, Requests, stopping } from './requests.ts';
+import { Requests, stopping } from './requests.ts';
 import { firstState, type GroupState, type GroupStates, type MembershipRecord } from './states.ts';
 import type { Ticker, Ticking } from './ticker.ts';
 
@@ -399,9 +399,9 @@ export class Range implements LogReplication, Ticking, Sleeper {
     return committed.length === 0 ? null : committed.map(({ bytes }) => bytes);
   }
 
-  /** §6.4: resolves with an offset at or above all that was committed when it was asked; 40001 where this node does not lead. */
+  /** §6.4: resolves with an offset at or above all that was committed when it was asked; 40001 where this node does not lead, 57P01 where it stops. */
   async readIndex(): Promise<Offset> {
-    if (this.#isClosed) throw notLeading();
+    if (this.#isClosed) throw stopping();
     const { id, answered } = this.#requests.addRead();
     this.step({ kind: 'read-index', id });
     return answered;

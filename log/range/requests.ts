@@ -64,7 +64,7 @@ export class Requests {
   }
 
   close(): void {
-    for (const read of this.#reads.values()) read.reject(notLeading());
+    for (const read of this.#reads.values()) read.reject(stopping());
     this.#reads.clear();
     this.#inSync.fail(unknownOutcome());
     this.endChange(stopping());
@@ -75,8 +75,8 @@ export function stopping(): AlopexError {
   return new AlopexError('admin_shutdown', 'the node is stopping');
 }
 
-export function notLeading(): AlopexError {
-  return new AlopexError('read_only_sql_transaction', 'this node is not the primary');
+function notLeading(): AlopexError {
+  return new AlopexError('serialization_failure', 'this node is not the primary any more');
 }
 
 function unknownOutcome(): AlopexError {

@@ -21,6 +21,7 @@ export class FakeNode implements Replication {
   isUp = true;
   /** Called before a request is answered. */
   onRequest: () => void | Promise<void> = () => {};
+  onReadable: () => Promise<void> | null = () => null;
   readonly waitedFor: number[] = [];
   readonly committedAs: string[] = [];
 
@@ -67,7 +68,7 @@ export class FakeNode implements Replication {
     };
   }
   readable(): Promise<void> | null {
-    return null;
+    return this.onReadable();
   }
   async appliedPast(end: number): Promise<void> {
     this.waitedFor.push(end);

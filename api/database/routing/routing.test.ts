@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { AlopexError } from '../../../base/errors.ts';
+import { AlopexError } from '../../../base/errors.ts';
 import { nodeId } from '../../../base/ids.ts';
 import { loadParser, parse } from '../../../query/sql/parse.ts';
 import type { CopyInPortal, RowsPortal } from '../contract.ts';
@@ -270,6 +270,29 @@ describe('Routing: failover', () => {
         engine.transactions.stopLeading();
         expect(await codeOf(session, then)).to.equal('40001');
         expect(await codeOf(session, 'SELECT 1')).to.equal('25P02');
+      }
+    }));
+
+  it('a read that waits to be sure of the lead goes on where this node loses it', () =>
+    withCluster(async (cluster) => {
+      const node = cluster.node(1);
+      const lost = new AlopexError('serialization_failure', 'this node is not the primary any more');
+      for (const [readFrom, answered] of [
+        ['nearest', 1],
+        ['primary', 2],
+      ] as const) {
+        cluster.primary = nodeId(1);
+        const session = node.session({ 'alopex.read_from': readFrom });
+        let asked = 0;
+        node.onReadable = () => {
+          if (asked++ > 1) return null;
+          cluster.primary = nodeId(2);
+          return Promise.reject(lost);
+        };
+        expect(await run(session, 'SELECT node FROM t'), readFrom).to.deep.equal([[answered]]);
+        node.onReadable = () => Promise.reject(lost);
+        expect(await codeOf(session, 'SELECT * FROM t WHERE id > 0'), readFrom).to.equal('40001');
+        node.onReadable = () => null;
       }
     }));
 

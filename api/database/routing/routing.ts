@@ -19,6 +19,8 @@ import { typeOfOid, writeRow } from './values.ts';
 
 /** How long a session waits for a commit to be applied, or for a primary to be elected, where statement_timeout is off. */
 const waitMsMax = 30_000;
+/** Leads that a node may lose while a read waits to be sure of one. */
+const leadsLostMax = 5;
 /** Between two looks at who the primary is. */
 const lookMs = 20;
 
@@ -117,6 +119,7 @@ export class Routing {
       return this.#runBound(this.#bound, prepared, parameters, work);
     }
     this.#requireLead(work);
+    const { isPrimary } = this.#replication;
     const place = this.#session.counterpartOf === null ? placeOf(work, this.#circumstances()) : 'here';
     if (place === 'replica') {
       const portal = await this.#runAtReplica(prepared, parameters);
@@ -127,6 +130,8 @@ export class Routing {
       if (portal !== null) return portal;
     }
     await this.#caughtUp();
+    if (work !== 'own' && this.#replication.isPrimary !== isPrimary)
+      return this.run(prepared, parameters, here);
     if (work === 'read') this.#requireFresh();
     return here(prepared);
   }
@@ -337,14 +342,27 @@ export class Routing {
     // What the session itself has committed, the primary has.
     const after = this.#replication.isPrimary ? this.#session.settings.routes.awaited : this.#after();
     if (after !== null && after.offset > this.#applied) return this.#catchUp(after);
-    return this.#replication.readable() ?? undefined;
+    return this.#replication.readable() === null ? undefined : this.#readable();
   }
 
   async #catchUp(after: CommitToken): Promise<void> {
     const { statementTimeoutMs } = this.#session.settings.begins;
     await this.#replication.appliedPast(offset(after.offset), statementTimeoutMs || waitMsMax);
     this.#applied = after.offset;
-    await this.#replication.readable();
+    await this.#readable();
+  }
+
+  /** Where the node loses the lead meanwhile, it answers as a replica: what it may say then is decided anew. */
+  async #readable(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#replication.readable();
+        return;
+      } catch (thrown) {
+        const isLost = asAlopexError(thrown).condition === 'serialization_failure';
+        if (!isLost || attempt === leadsLostMax) throw thrown;
+      }
+    }
   }
 
   #isStale(): boolean {
