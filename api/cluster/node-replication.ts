@@ -45,6 +45,9 @@ export class NodeReplication implements Replication {
     return this.#replica.stalenessMs;
   }
 
+  get isReadable(): boolean {
+    return this.#replica.isReadable;
+  }
   readable(): Promise<void> | null {
     return this.#replica.readable();
   }

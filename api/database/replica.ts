@@ -147,11 +147,15 @@ export class Replica {
     return this.#freshMs === null ? null : this.#clock.monotonicMs() - this.#freshMs;
   }
 
+  /** It may answer from its rows now, without a word of the others. */
+  get isReadable(): boolean {
+    if (this.#leads === null) return true;
+    return this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs;
+  }
+
   /** Null: this node may answer from its rows now, as of all that was committed before (a replica: that it knows of). */
   readable(): Promise<void> | null {
-    if (this.#leads === null) return null;
-    if (this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs) return null;
-    return this.#readIndex();
+    return this.isReadable ? null : this.#readIndex();
   }
 
   async #readIndex(): Promise<void> {

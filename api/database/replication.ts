@@ -45,6 +45,8 @@ export type Replication = {
   readonly status: ReplicationStatus;
   /** Null: this node may answer from its rows now, as of all that was committed. Else: wait; rejects where it may not. */
   readable(): Promise<void> | null;
+  /** `readable` would be null. */
+  readonly isReadable: boolean;
   /** Everything below is applied here. */
   appliedPast(offset: Offset, timeoutMs: number): Promise<void>;
   /** How old at most what this node answers is; 0 on the primary, null where it does not know. */

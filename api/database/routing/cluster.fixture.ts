@@ -21,6 +21,7 @@ export class FakeNode implements Replication {
   isUp = true;
   /** Called before a request is answered. */
   onRequest: () => void | Promise<void> = () => {};
+  isSure = true;
   onReadable: () => Promise<void> | null = () => null;
   readonly waitedFor: number[] = [];
   readonly committedAs: string[] = [];
@@ -66,6 +67,9 @@ export class FakeNode implements Replication {
         silentMs: isUp ? 5 : 5000,
       })),
     };
+  }
+  get isReadable(): boolean {
+    return this.isSure;
   }
   readable(): Promise<void> | null {
     return this.onReadable();

@@ -67,7 +67,7 @@ export class Routing {
       if (command !== 'SELECT' || writtenTables.length > 0) return false;
       if (lastCommit !== null && lastCommit.offset > this.#applied) return false;
     }
-    return this.#replication.readable() === null;
+    return this.#replication.isReadable;
   }
 
   // ---- statements
@@ -342,7 +342,7 @@ export class Routing {
     // What the session itself has committed, the primary has.
     const after = this.#replication.isPrimary ? this.#session.settings.routes.awaited : this.#after();
     if (after !== null && after.offset > this.#applied) return this.#catchUp(after);
-    return this.#replication.readable() === null ? undefined : this.#readable();
+    return this.#replication.isReadable ? undefined : this.#readable();
   }
 
   async #catchUp(after: CommitToken): Promise<void> {

@@ -164,8 +164,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a quiet group does not hear that its leader is gone',
-    file: 'log/range/range.ts',
-    find: "if (this.#group.status.leader === peer) this.step({ kind: 'wake' });",
+    file: 'log/range/liveness.ts',
+    find: 'for (const range of [...followed]) range.wake();',
     replace: '',
   },
   {
