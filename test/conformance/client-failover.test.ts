@@ -31,6 +31,7 @@ async function serve(id: number): Promise<ServedDatabase> {
     primaryClient: null,
     mode: 'semi-sync',
     stalenessMs: 0,
+    isReadable: true,
     readable: () => null,
     appliedPast: async () => {},
     request: async () => new Uint8Array(0),

@@ -48,6 +48,7 @@ describe('alopex-cli replication', () => {
       primaryClient: 'h:5432',
       mode: 'sync',
       stalenessMs: 0,
+      isReadable: true,
       readable: () => null,
       appliedPast: async () => {},
       request: async () => new Uint8Array(0),
