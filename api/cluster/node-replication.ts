@@ -4,12 +4,23 @@ import type { NodeId, Offset } from '../../base/ids.ts';
 import type { Member, RaftStatus } from '../../log/raft/contract.ts';
 import type { Engine } from '../database/engine.ts';
 import type { Replica } from '../database/replica.ts';
-import type { NodeStatus, Replication, ReplicationMode, ReplicationStatus } from '../database/replication.ts';
+import {
+  type NodeStatus,
+  type Replication,
+  type ReplicationMode,
+  type ReplicationStatus,
+  sqlRequest,
+} from '../database/replication.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { DatabaseNode } from './node.ts';
+import { Outstanding } from './outstanding.ts';
 
 /** Voters with which the loss of one leaves a majority. */
 const automaticVoters = 3;
+
+/** Of the nodes' requests to each other: answered with nothing, at once. */
+export const aliveRequest = 'alive';
+const aliveMsMax = 300;
 
 /** What the sessions of one engine ask of their node. */
 export class NodeReplication implements Replication {
@@ -18,12 +29,15 @@ export class NodeReplication implements Replication {
   readonly #engine: Engine;
   readonly #replica: Replica;
   readonly #clock: Clock;
+  readonly #outstanding = new Outstanding();
+  #leader: NodeId | null;
 
   constructor(node: DatabaseNode, engine: Engine, replica: Replica, self: NodeId) {
     this.#node = node;
     this.#engine = engine;
     this.#replica = replica;
     this.#clock = engine.env.clock;
+    this.#leader = this.primary;
     this.self = self;
   }
 
@@ -76,7 +90,26 @@ export class NodeReplication implements Replication {
   request(to: NodeId, name: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     const { mesh } = this.#node;
     if (mesh === null) throw new AlopexError('cannot_connect_now', 'this node is not in a cluster yet');
-    return mesh.request(to, name, body, timeoutMs);
+    const answer = mesh.request(to, name, body, timeoutMs);
+    return name === sqlRequest ? this.#outstanding.add(to, answer) : answer;
+  }
+
+  /**
+   * What was asked of the leader before is waited for as long as it lives: one that hands over still answers. One that is
+   * cut off or stands still would be found out by its link much later.
+   */
+  onLeader(leader: NodeId | null): void {
+    const before = this.#leader;
+    if (leader === null || leader === before) return;
+    this.#leader = leader;
+    if (before === null || !this.#outstanding.has(before)) return;
+    this.request(before, aliveRequest, new Uint8Array(0), aliveMsMax).catch(() => {
+      const reason = new AlopexError(
+        'connection_failure',
+        `node ${before}, which was the primary, does not answer`,
+      );
+      this.#outstanding.abandon(before, reason);
+    });
   }
 
   get status(): ReplicationStatus {

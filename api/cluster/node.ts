@@ -11,7 +11,7 @@ import { sqlRequest } from '../database/replication.ts';
 import { RemoteSessions } from '../database/routing/remote-sessions.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
 import { fetchSnapshot, finishInstall, install, installRows } from './install.ts';
-import { NodeReplication } from './node-replication.ts';
+import { aliveRequest, NodeReplication } from './node-replication.ts';
 import { fetchSoundRows } from './repair.ts';
 import {
   decodeFileRequest,
@@ -43,6 +43,7 @@ export class DatabaseNode implements SessionHost {
   #engine: Engine | null = null;
   #snapshots: Snapshots | null = null;
   #remoteSessions: RemoteSessions | null = null;
+  #replication: NodeReplication | null = null;
   #installing: Promise<void> | null = null;
   /** Of the rows; until they are another node's. */
   #isDamaged = false;
@@ -64,6 +65,7 @@ export class DatabaseNode implements SessionHost {
       this.#snapshots?.release(Number(utf8ToString(body)));
       return new Uint8Array(0);
     });
+    this.handle(aliveRequest, async () => new Uint8Array(0));
     this.handle(snapshotDamaged, (_, body) => this.#lookAt(Number(utf8ToString(body))));
   }
 
@@ -234,7 +236,8 @@ export class DatabaseNode implements SessionHost {
     const sessions = new RemoteSessions(engine);
     this.#remoteSessions = sessions;
     this.handle(sqlRequest, (from, body) => sessions.answer(from, body));
-    engine.replication = new NodeReplication(this, engine, replica, self);
+    this.#replication = new NodeReplication(this, engine, replica, self);
+    engine.replication = this.#replication;
     engine.onDamaged = (error) => this.#repair(error);
   }
 
@@ -259,6 +262,7 @@ export class DatabaseNode implements SessionHost {
   #onStatus(cluster: ClusterLink, status: RaftStatus, isPrimary: boolean): void {
     if (this.#status?.membership !== status.membership) cluster.meet(status.membership);
     this.#status = status;
+    this.#replication?.onLeader(status.leader);
     this.onStatus(status, isPrimary);
     if (this.#isDamaged && !isPrimary && status.role !== 'leader') this.#repairRows(cluster);
   }

@@ -89,9 +89,21 @@ export class Routing {
     } catch (error) {
       if (!this.#isForwarded(statement)) throw error;
       // The primary may know what is not known here yet.
-      const { primary } = this.#replication;
-      if (primary === null) throw error;
+      const primary = await this.#somePrimary();
+      if (primary === this.#replication.self) return here();
       return this.#prepareAt(this.#counterpart(primary), statement, parameterTypes);
+    }
+  }
+
+  /** 57P03 where there is none for too long. */
+  async #somePrimary(): Promise<NodeId> {
+    const { clock } = this.#session.engine.env;
+    const untilMs = clock.monotonicMs() + waitMsMax;
+    for (;;) {
+      const { primary } = this.#replication;
+      if (primary !== null) return primary;
+      if (clock.monotonicMs() > untilMs) throw noPrimary();
+      await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
     }
   }
 
