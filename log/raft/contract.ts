@@ -135,7 +135,7 @@ export type Input =
       readonly from: Offset;
       readonly entries: readonly Entry[] | 'trimmed';
     }
-  /** The link to a node broke: what was on its way is lost. */
+  /** The link to a node broke: what was on its way is lost, and a leader there may be gone. */
   | { readonly kind: 'unreachable'; readonly peer: NodeId }
   /** Of a group that is quiet: its leader's node is not heard of, or there is something to do. */
   | { readonly kind: 'wake' }

@@ -7,6 +7,13 @@ type Append = Extract<Message, { kind: 'append' }>;
 type Snapshot = Extract<Message, { kind: 'snapshot' }>;
 
 /**
+ * Of an election timeout. Followers that lost their link to the leader at the same time stand one after the other: the first once
+ * the others' promises are over too, each next one when the one before has failed.
+ */
+const doubtShare = 0.04;
+const placeShare = 0.16;
+
+/**
  * A follower (§3.5), in one epoch.
  *
  * Invariants:
@@ -87,6 +94,20 @@ export class Following {
     const { heardMs, limits, nowMs } = this.#core;
     this.isQuiet = false;
     this.deadlineMs = Math.max(nowMs, heardMs + limits.electionMs) + this.#core.spreadMs();
+  }
+
+  /**
+   * The link to a node broke. Where that was the leader's, an election needs no longer wait than what was promised to it
+   * (§6.4.1): the others' links broke too.
+   */
+  onUnreachable(peer: NodeId): void {
+    if (peer !== this.leader) return;
+    const { heardMs, limits, nowMs, quorum, self } = this.#core;
+    const place = quorum.voters.filter((voter) => voter < self && voter !== peer).length;
+    const afterMs = (doubtShare + place * placeShare) * limits.electionMs + doubtShare * this.#core.spreadMs();
+    const standsMs = Math.max(nowMs, heardMs + limits.electionMs) + afterMs;
+    if (this.isQuiet || standsMs < this.deadlineMs) this.deadlineMs = standsMs;
+    this.isQuiet = false;
   }
 
   #hear(from: NodeId, round: number): void {

@@ -130,9 +130,11 @@ export class RaftGroup {
       case 'read-index':
         this.#core.outbox.readable(input.id, null);
         return;
+      case 'unreachable':
+        if (this.#role.kind === 'follower') this.#role.onUnreachable(input.peer);
+        return;
       case 'read':
       case 'transfer':
-      case 'unreachable':
         return;
       case 'appended':
         invariant(false, 'only a leader writes');

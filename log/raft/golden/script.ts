@@ -126,6 +126,9 @@ export class Script {
       case 'read':
         this.#step(node, { kind: 'read-index', id: Number(words[0]) });
         return;
+      case 'unreachable':
+        this.#step(node, { kind: 'unreachable', peer: idOf(words[0]!) });
+        return;
       case 'transfer':
         this.#step(node, { kind: 'transfer', to: idOf(words[0]!) });
         return;
