@@ -65,8 +65,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a leader reads without a lease',
     file: 'api/database/replica.ts',
-    find: 'if (this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs) return null;',
-    replace: 'if (this.isPrimary) return null;',
+    find: 'return this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs;',
+    replace: 'return this.isPrimary;',
   },
   {
     name: 'a follower keeps what contradicts its leader (§3.5)',
