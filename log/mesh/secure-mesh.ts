@@ -32,8 +32,11 @@ export async function openSecureMesh(options: SecureMeshOptions): Promise<Mesh> 
     transport: transports[options.transport]({
       identity,
       clock: env.clock,
-      onRefused: (error, { host, port }) =>
-        onProblem(new AlopexError(error.condition, `${host}:${port} was not let in: ${error.message}`)),
+      onRefused: (error, { host, port }) => {
+        // Who hung up meanwhile was not refused: it is gone, as a node is that was stopped.
+        if (error.condition === 'connection_failure') return;
+        onProblem(new AlopexError(error.condition, `${host}:${port} was not let in: ${error.message}`));
+      },
     }),
     handlers: {
       ...handlers,

@@ -104,7 +104,8 @@ export class Following {
     if (peer !== this.leader) return;
     const { heardMs, limits, nowMs, quorum, self } = this.#core;
     const place = quorum.voters.filter((voter) => voter < self && voter !== peer).length;
-    const afterMs = (doubtShare + place * placeShare) * limits.electionMs + doubtShare * this.#core.spreadMs();
+    const afterMs =
+      (doubtShare + place * placeShare) * limits.electionMs + doubtShare * this.#core.spreadMs();
     const standsMs = Math.max(nowMs, heardMs + limits.electionMs) + afterMs;
     if (this.isQuiet || standsMs < this.deadlineMs) this.deadlineMs = standsMs;
     this.isQuiet = false;
