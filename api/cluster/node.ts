@@ -65,6 +65,7 @@ export class DatabaseNode implements SessionHost {
       this.#snapshots?.release(Number(utf8ToString(body)));
       return new Uint8Array(0);
     });
+    this.handle(sqlRequest, (from, body) => this.#requireSessions().answer(from, body));
     this.handle(aliveRequest, async () => new Uint8Array(0));
     this.handle(snapshotDamaged, (_, body) => this.#lookAt(Number(utf8ToString(body))));
   }
@@ -172,18 +173,21 @@ export class DatabaseNode implements SessionHost {
     }
   }
 
-  #onRequest(from: NodeId, name: string, body: Uint8Array): Promise<Uint8Array> {
+  async #onRequest(from: NodeId, name: string, body: Uint8Array): Promise<Uint8Array> {
     const handler = this.#handlers.get(name);
     if (handler !== undefined) return handler(from, body);
-    return Promise.reject(
-      new AlopexError('protocol_violation', `this node knows no request of name "${name}"`),
-    );
+    throw new AlopexError('protocol_violation', `this node knows no request of name "${name}"`);
   }
 
   #onFetch(name: string, body: Uint8Array, position: number): AsyncIterable<Uint8Array> {
     if (name !== snapshotFile || this.#snapshots === null)
       throw new AlopexError('protocol_violation', `this node has nothing of name "${name}"`);
     return this.#snapshots.file(...decodeFileRequest(body), position);
+  }
+
+  #requireSessions(): RemoteSessions {
+    if (this.#remoteSessions !== null) return this.#remoteSessions;
+    throw new AlopexError('cannot_connect_now', 'this node is starting up');
   }
 
   #requireSnapshots(): Snapshots {
@@ -228,6 +232,15 @@ export class DatabaseNode implements SessionHost {
     this.onEngine(engine);
   }
 
+  async #closeEngine(): Promise<void> {
+    const engine = this.#engine;
+    this.#engine = null;
+    this.#remoteSessions = null;
+    this.#snapshots?.close();
+    this.#snapshots = null;
+    await engine?.close();
+  }
+
   #attach(engine: Engine): void {
     const { replica } = engine;
     const { self } = this;
@@ -235,7 +248,6 @@ export class DatabaseNode implements SessionHost {
     this.#snapshots = new Snapshots(engine, this.#options.path);
     const sessions = new RemoteSessions(engine);
     this.#remoteSessions = sessions;
-    this.handle(sqlRequest, (from, body) => sessions.answer(from, body));
     this.#replication = new NodeReplication(this, engine, replica, self);
     engine.replication = this.#replication;
     engine.onDamaged = (error) => this.#repair(error);
@@ -307,9 +319,7 @@ export class DatabaseNode implements SessionHost {
       const { manifest } = await fetchSoundRows(env, cluster, path, () => this.#isClosed);
       await Promise.race([engine.log.committed(manifest.applied), this.#closing.promise]);
       if (this.#isClosed || this.isPrimary) return;
-      this.#engine = null;
-      this.#snapshots?.close();
-      await engine.close();
+      await this.#closeEngine();
       await installRows(env.disk, path);
       await this.#openEngine();
     });
@@ -337,9 +347,7 @@ export class DatabaseNode implements SessionHost {
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
     const engine = this.#engine;
     if (this.#isClosed || engine === null || engine.replica?.range.giveWay(offer) !== true) return;
-    this.#engine = null;
-    this.#snapshots?.close();
-    await engine.close();
+    await this.#closeEngine();
     try {
       await install(env.disk, path, states, offer);
     } finally {
@@ -354,10 +362,7 @@ export class DatabaseNode implements SessionHost {
     this.#closing.resolve();
     const cluster = this.#cluster;
     await this.#installing;
-    const engine = this.#engine;
-    this.#engine = null;
-    this.#snapshots?.close();
-    await engine?.close();
+    await this.#closeEngine();
     await cluster?.close();
     await this.#options.env.workers.close();
     await this.#lock.release();

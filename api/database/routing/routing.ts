@@ -110,7 +110,7 @@ export class Routing {
   #isForwarded(statement: ParsedStatement): boolean {
     const { isPrimary } = this.#replication;
     if (isPrimary || this.#session.counterpartOf !== null) return false;
-    return workOf({ statement, query: null }) === 'write' && this.#session.settings.routes.forwardsWrites;
+    return placeOf(workOf({ statement, query: null }), this.#circumstances()) === 'primary';
   }
 
   async #prepareAt(
