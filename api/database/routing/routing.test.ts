@@ -72,6 +72,17 @@ describe('Routing: reads', () => {
       await run(session, 'COMMIT');
     }));
 
+  it('reads of a block with one snapshot are on the primary, where its writes will be', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(2).session();
+      await run(session, 'BEGIN ISOLATION LEVEL SERIALIZABLE');
+      for (let count = 0; count < 3; count++) expect(await run(session, whoAnswers)).to.deep.equal([[1]]);
+      expect(await run(session, 'INSERT INTO t VALUES (2, 0)')).to.equal('INSERT 0 1');
+      await run(session, 'ROLLBACK');
+      await run(session, 'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY');
+      expect(await run(session, whoAnswers)).to.deep.equal([[2]]);
+    }));
+
   it('gives an answer that is too old to the primary', () =>
     withCluster(async (cluster) => {
       cluster.node(2).stalenessMs = 900;

@@ -59,11 +59,12 @@ export class Routing {
 
   /** A statement may take its short way: asked each time, and answered without a promise. */
   isHere({ command, writtenTables }: PreparedQuery): boolean {
-    const { settings, lastCommit } = this.#session;
+    const { settings, lastCommit, transaction } = this.#session;
     const { isPrimary } = this.#replication;
     if (this.#bound !== null || isPrimary !== this.#wasPrimary) return false;
     if (!settings.routes.isPlain) return false;
     if (!isPrimary) {
+      if (transaction !== null && placeOf('read', this.#circumstances()) !== 'here') return false;
       if (command !== 'SELECT' || writtenTables.length > 0) return false;
       if (lastCommit !== null && lastCommit.offset > this.#applied) return false;
     }
