@@ -56,6 +56,7 @@ export class NodeAdmin implements ClusterAdmin {
   readonly #onProblem: (problem: AlopexError) => void;
   #timer: Timer | null = null;
   #isPromoting = false;
+  #changing: Promise<void> = Promise.resolve();
 
   /** `promotesAtFirst`: replicas of a cluster that this node founds become voters without being asked for. */
   constructor(
@@ -124,7 +125,7 @@ export class NodeAdmin implements ClusterAdmin {
     });
     const signed = await this.#signer.sign(request.certificateRequest, node);
     const { mesh, client } = request;
-    await this.#range.changeMembership({ kind: 'add', member: { id: node, role: 'learner', mesh, client } });
+    await this.#changeMembers({ kind: 'add', member: { id: node, role: 'learner', mesh, client } });
     this.promoteSoon();
     return { node, cluster: settings.cluster, ...signed, members: this.#range.status.membership.members };
   }
@@ -155,6 +156,13 @@ export class NodeAdmin implements ClusterAdmin {
       tokens: [...before.tokens, { hash: hashOf(token), expiresMs }].slice(-tokensMax),
     }));
     return token;
+  }
+
+  /** One after the other: nodes that come at once all come in. */
+  #changeMembers(change: MembershipChange): Promise<void> {
+    const changed = this.#changing.then(() => this.#range.changeMembership(change));
+    this.#changing = changed.catch(() => {});
+    return changed;
   }
 
   #change(change: (before: ClusterSettings) => ClusterSettings): Promise<ClusterSettings> {
@@ -191,10 +199,15 @@ export class NodeAdmin implements ClusterAdmin {
         if (isWanted && this.#hasCaughtUp(follower))
           await this.#attempt(promotion(member, settings, membership));
       }
-      this.promoteSoon();
     } finally {
       this.#isPromoting = false;
+      if (this.#hasLearners) this.promoteSoon();
     }
+  }
+
+  get #hasLearners(): boolean {
+    const members = this.#node.status?.membership.members ?? [];
+    return this.#node.isPrimary && members.some(({ role }) => role === 'learner');
   }
 
   #hasCaughtUp(follower: FollowerStatus | undefined): boolean {
@@ -204,7 +217,7 @@ export class NodeAdmin implements ClusterAdmin {
   /** What cannot be now is tried again at the next look. */
   async #attempt(change: MembershipChange): Promise<void> {
     try {
-      await this.#range.changeMembership(change);
+      await this.#changeMembers(change);
     } catch (error) {
       if (asAlopexError(error).condition !== 'object_not_in_prerequisite_state') throw error;
     }
@@ -295,7 +308,7 @@ export class NodeAdmin implements ClusterAdmin {
     this.#requirePrimary();
     if (!this.#range.status.membership.members.some(({ id }) => id === node))
       throw new AlopexError('undefined_object', `node ${node} is not a member`);
-    await this.#range.changeMembership({ kind: 'remove', id: node });
+    await this.#changeMembers({ kind: 'remove', id: node });
   }
 
   async verify(): Promise<readonly VerifiedTable[]> {

@@ -41,6 +41,7 @@ const transferMs = 1000;
 const meshPort = 1;
 const clusterName = 'simulated';
 const firstNode = nodeId(1);
+const joinMsMax = 10_000;
 
 /**
  * Opens what a machine has in its directory. The first machine founds the cluster with its first start; any other that
@@ -76,7 +77,7 @@ async function join(
 ): Promise<Identity> {
   const primary = cluster().primary;
   if (primary === null) throw new AlopexError('cannot_connect_now', 'there is no primary to join');
-  const answer = await machine.ask(primary, async () => {
+  const asked = machine.ask(primary, async () => {
     const node = cluster().nodeOn(primary.name);
     if (node === null) throw new AlopexError('cannot_connect_now', 'the primary is gone');
     return node.admin.join({
@@ -88,9 +89,18 @@ async function join(
       isLoopback: true,
     });
   });
+  const answer = await Promise.race([asked, tooLate(env)]);
   const identity: Identity = { node: answer.node, peers: { members: answer.members, outgoing: [] } };
   await writeIdentity(env, identity);
   return identity;
+}
+
+/** The question, or its answer, was lost. */
+function tooLate({ clock }: Env): Promise<never> {
+  return new Promise((_, reject) => {
+    const error = new AlopexError('connection_failure', 'the primary does not answer who wants to join');
+    clock.setTimer(joinMsMax, () => reject(error));
+  });
 }
 
 class SimulatedNode implements RunningNode {
