@@ -6,8 +6,11 @@ export type MarkedTransaction = Span & {
   readonly outcome: 'acknowledged' | 'refused' | 'unknown';
   /** `async`: it may be lost when another node becomes the primary. */
   readonly mode: 'sync' | 'semi-sync' | 'async';
-  /** Of the node that answered: of one node's transactions in one epoch, each is in the log after those answered before. */
-  readonly primary: string;
+  /**
+   * Of the node that answered: of one node's transactions in one epoch, each is in the log after those answered before. Null:
+   * another node may have committed it.
+   */
+  readonly primary: string | null;
 };
 
 /**
@@ -39,6 +42,7 @@ export function checkAcknowledged(
     const later = transactions.find(
       (other) =>
         (marks.get(other.id) ?? 0) > 0 &&
+        other.primary !== null &&
         other.primary === transaction.primary &&
         isBefore(transaction, other),
     );

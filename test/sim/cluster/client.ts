@@ -20,6 +20,7 @@ export type Told<Value> =
 export type Task<Value> = (there: {
   readonly database: EmbeddedDatabase;
   readonly by: string;
+  readonly byNow: () => string;
   readonly pause: (delayMs: number) => Promise<void>;
 }) => Promise<Value>;
 
@@ -142,6 +143,7 @@ export class Client {
         return task({
           database: running.database,
           by: cluster.nameOf(node.name),
+          byNow: () => cluster.nameOf(node.name),
           pause: pauseOn(running.env),
         });
       })

@@ -106,18 +106,19 @@ async function withMark(
 ): Promise<Marked> {
   const { history, mode } = client;
   const id = client.nextId();
-  let primary = '';
+  let primary: string | null = null;
   const called = history.next();
-  const told = await client.onPrimary(`${what} ${id}`, ({ database, by, pause }) => {
-    primary = by;
-    return database.transaction(
+  const told = await client.onPrimary(`${what} ${id}`, async ({ database, by, byNow, pause }) => {
+    await database.transaction(
       async (queries) => {
         await work(queries, pause);
         await queries.execute('INSERT INTO marks VALUES ($1)', [id]);
-        return null;
       },
       { isolation: isolationNames[isolation] },
     );
+    // A node that does not lead any more sends on what has not begun.
+    if (byNow() === by) primary = by;
+    return null;
   });
   const answered = told.kind === 'unknown' ? null : history.next();
   history.marked.push({ id, called, answered, outcome: outcomeOf[told.kind], mode, primary });
