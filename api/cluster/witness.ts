@@ -1,6 +1,6 @@
 import { utf8ToString } from '../../base/bytes/utf8.ts';
 import type { DirectoryLock, Env } from '../../base/env/env.ts';
-import { type AlopexError, asAlopexError } from '../../base/errors.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, type Offset, offset } from '../../base/ids.ts';
 import type { RaftStatus } from '../../log/raft/contract.ts';
 import { Range } from '../../log/range/range.ts';
@@ -53,9 +53,12 @@ export class WitnessNode {
         onMessage: (from, range, message) => {
           if (range === rangeOfAll) witness.#receive(from, message);
         },
-        onRequest: (_, name) => Promise.reject(new TypeError(`a witness answers no ${name}`)),
+        // Where it leads, another one does so soon.
+        onRequest: async () => {
+          throw withoutRows();
+        },
         onFetch: () => {
-          throw new TypeError('a witness has no files');
+          throw withoutRows();
         },
         onLink: (peer, isUp) => {
           if (!isUp) witness.#range?.onUnreachable(peer);
@@ -179,4 +182,8 @@ export class WitnessNode {
     await this.#link?.close();
     await this.#lock.release();
   }
+}
+
+function withoutRows(): AlopexError {
+  return new AlopexError('cannot_connect_now', 'a witness has no rows');
 }

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import type { Env } from '../../base/env/env.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
+import { type Epoch, nodeId } from '../../base/ids.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { Outcomes } from '../../query/txn/outcomes.ts';
 import { openEngine } from './engine.fixture.ts';
 import type { Engine } from './engine.ts';
-import { codeOf, run } from './routing/cluster.fixture.ts';
+import { codeOf, run, withCluster } from './routing/cluster.fixture.ts';
 import type { EngineSession } from './session.ts';
 
 before(loadParser);
@@ -47,6 +48,26 @@ describe('txid_status', () => {
       const again = await openEngine(env);
       expect(await asked(sessionOf(again))).to.deep.equal(['committed', 'aborted']);
       await again.close();
+    }));
+
+  it('says of a replica that what it has not may come, until a later epoch is committed there', () =>
+    withCluster(async (cluster) => {
+      const { engine } = cluster.node(2);
+      const session = cluster.node(2).session({ 'alopex.forward_writes': 'off' });
+      const other = engine.transactions.begin('read committed', false);
+      const number = (BigInt(engine.log.epoch) << 53n) | BigInt(other.id);
+      const ask = () => answerOf(session, `SELECT txid_status(${number})`);
+      cluster.primary = nodeId(2);
+      expect(await codeOf(session, `SELECT txid_status(${number + 2n ** 40n})`)).to.equal('22023');
+      engine.transactions.rollback(other);
+      expect(await ask()).to.equal('aborted');
+      cluster.primary = nodeId(1);
+      expect(await ask()).to.equal('in progress');
+      cluster.primary = nodeId(2);
+      engine.log.startEpoch((engine.log.epoch + 1) as Epoch);
+      await run(session, 'INSERT INTO t VALUES (9, 9)');
+      cluster.primary = nodeId(1);
+      expect(await ask()).to.equal('aborted');
     }));
 
   it('says null for what is older than it looks, by count and by bytes', () =>

@@ -1,5 +1,6 @@
 import { AlopexError } from '../../base/errors.ts';
 import { narrow } from '../../base/values/numeric.ts';
+import type { SegmentedLog } from '../../log/segment/log.ts';
 import type { TransactionFacts } from '../../query/types/function.ts';
 import type { EngineSession } from './session.ts';
 
@@ -29,14 +30,24 @@ export function transactionFacts(session: EngineSession): TransactionFacts {
 }
 
 async function statusOf({ engine }: EngineSession, number: number | bigint): Promise<string | null> {
-  const { transactions, log, outcomes } = engine;
+  const { transactions, log, outcomes, replication } = engine;
   const epoch = Number(BigInt(number) >> idBits);
   const id = Number(BigInt.asUintN(Number(idBits), BigInt(number)));
-  if (epoch < 0 || epoch > log.epoch || (epoch === log.epoch && id > transactions.newestId)) {
+  const isPrimary = replication?.isPrimary ?? true;
+  const isInFuture = epoch > log.epoch || (epoch === log.epoch && id > transactions.newestId);
+  if (epoch < 0 || (isPrimary && isInFuture)) {
     throw new AlopexError('invalid_parameter_value', `transaction ID ${number} is in the future`);
   }
-  if (epoch === log.epoch && transactions.isUndecided(id)) return 'in progress';
+  if (isPrimary && epoch === log.epoch && transactions.isUndecided(id)) return 'in progress';
+  // What a replica does not have may come, until it has something that was committed in a later epoch.
+  const isDecided = isPrimary || epoch < committedEpoch(log);
   const isCommitted = await outcomes.isCommitted(epoch, id);
-  if (isCommitted === null) return null;
-  return isCommitted ? 'committed' : 'aborted';
+  if (isCommitted === true) return 'committed';
+  if (!isDecided) return 'in progress';
+  return isCommitted === null ? null : 'aborted';
+}
+
+/** Of the newest batch that is committed. */
+function committedEpoch({ segments, highWatermark }: SegmentedLog): number {
+  return segments.findLast(({ base }) => base < highWatermark)?.epoch ?? 0;
 }

@@ -122,9 +122,9 @@ describe('requests between nodes', () => {
       b.handlers.onRequest = async () => text('two');
       await a.mesh.request(two, 'x', text(''));
       a.mesh.setPeer(two, { host: 'n1', port: meshPort });
-      expect(await conditionOf(a.mesh.request(two, 'x', text('')))).to.equal(
-        'invalid_authorization_specification',
-      );
+      const impostor = a.mesh.request(two, 'x', text(''));
+      expect(await messageOf(impostor)).to.contain('node 2 is not reached: node 1 answers');
+      expect(await conditionOf(impostor)).to.equal('connection_failure');
       expect(a.problems.map(({ message }) => message)).to.deep.equal([
         'node 1 answers at n1:7000, where node 2 was expected',
       ]);

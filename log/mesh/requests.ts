@@ -67,7 +67,7 @@ export class Requests {
       },
       (error: AlopexError) => {
         release();
-        this.#reject(id, error);
+        this.#reject(id, this.#notReached(error));
       },
     );
     return promise;
@@ -141,6 +141,13 @@ export class Requests {
     do this.#lastId = (this.#lastId + 1) % 2 ** 32;
     while (this.#pending.has(this.#lastId));
     return this.#lastId;
+  }
+
+  /** Nothing was asked, whatever the reason: whoever asked may ask another one. */
+  #notReached(cause: AlopexError): AlopexError {
+    if (cause.condition === 'connection_failure') return cause;
+    const { peer } = this.#options;
+    return new AlopexError('connection_failure', `node ${peer} is not reached: ${cause.message}`, { cause });
   }
 
   #late(name: string, timeoutMs: number): AlopexError {

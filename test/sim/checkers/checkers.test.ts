@@ -2,10 +2,13 @@ import { expect } from 'chai';
 import { checkAcknowledged, type MarkedTransaction } from './acknowledged.ts';
 import type { Anomaly } from './anomaly.ts';
 import { checkBank } from './bank.ts';
+import { CommittedBatches } from './committed.ts';
+import { type Copies, checkCopies } from './copies.ts';
 import { checkElections, type ElectionEvent } from './elections.ts';
 import { checkLogs, type LogBatch, type NodeLog } from './logs.ts';
 import { checkRows } from './rows.ts';
 import { checkTails } from './tails.ts';
+import { checkFreshReads, checkOwnReads } from './visibility.ts';
 
 const kindsOf = (anomalies: readonly Anomaly[]) => anomalies.map(({ kind }) => kind);
 
@@ -216,5 +219,68 @@ describe('checker: elections', () => {
     expect(kindsOf(checkElections([committed(5, 2), leader('b', 3, 9, 0)]))).to.deep.equal([
       'incomplete leader',
     ]);
+  });
+});
+
+describe('checker: copies', () => {
+  const copies = (mode: Copies['mode'], having: number, changed: Partial<Copies> = {}): Copies => {
+    return { id: 'x', mode, voters: 3, having, unknown: 0, inSyncWithout: [], isHere: true, ...changed };
+  };
+
+  it('allows what each mode promises, and what nobody can say', () => {
+    const allowed = [
+      copies('async', 1),
+      copies('semi-sync', 2, { inSyncWithout: ['node 3'] }),
+      copies('semi-sync', 1, { unknown: 1 }),
+      copies('sync', 2),
+    ];
+    expect(checkCopies(allowed)).to.deep.equal([]);
+  });
+
+  it('refuses less than a quorum, a replica in sync without it, and an empty disk', () => {
+    for (const refused of [
+      copies('semi-sync', 1),
+      copies('semi-sync', 2, { voters: 4 }),
+      copies('sync', 2, { inSyncWithout: ['node 3'] }),
+      copies('async', 2, { isHere: false }),
+    ]) {
+      expect(kindsOf(checkCopies([refused]))).to.deep.equal(['too few copies']);
+    }
+  });
+});
+
+describe('checker: visibility', () => {
+  it('refuses a session that does not see what it wrote', () => {
+    const seen = { id: 'x', at: 'a', isSeen: true };
+    expect(checkOwnReads([seen])).to.deep.equal([]);
+    expect(kindsOf(checkOwnReads([seen, { ...seen, isSeen: false }]))).to.deep.equal(['own write not seen']);
+  });
+
+  it('refuses an answer that is older than was allowed', () => {
+    const answeredMs = new Map([
+      ['x', 1000],
+      ['y', 1600],
+    ]);
+    const read = { at: 'a', calledMs: 1700, stalenessMsMax: 500, seen: new Set(['x']) };
+    expect(checkFreshReads([read], answeredMs)).to.deep.equal([]);
+    expect(kindsOf(checkFreshReads([{ ...read, seen: new Set<string>() }], answeredMs))).to.deep.equal([
+      'stale',
+    ]);
+  });
+});
+
+describe('checker: committed batches', () => {
+  const batch = (epoch: number, checksum: number): LogBatch => {
+    return { baseOffset: 5, endOffset: 7, epoch, checksum };
+  };
+
+  it('refuses other bytes where something was committed', () => {
+    const batches = new CommittedBatches();
+    batches.add('a', batch(1, 1));
+    batches.add('b', batch(1, 1));
+    expect(batches.anomalies).to.deep.equal([]);
+    batches.add('b', batch(1, 2));
+    batches.add('c', batch(2, 1));
+    expect(kindsOf(batches.anomalies)).to.deep.equal(['committed logs differ', 'committed logs differ']);
   });
 });

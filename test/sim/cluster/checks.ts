@@ -6,12 +6,15 @@ import type { SegmentedLog } from '../../../log/segment/log.ts';
 import { checkAcknowledged } from '../checkers/acknowledged.ts';
 import type { Anomaly } from '../checkers/anomaly.ts';
 import { checkBank } from '../checkers/bank.ts';
+import { checkCopies } from '../checkers/copies.ts';
 import { checkElections } from '../checkers/elections.ts';
 import { checkListAppend, type ListTransaction } from '../checkers/list-append.ts';
 import { checkLogs, type LogBatch, type NodeLog } from '../checkers/logs.ts';
 import { checkRegisters } from '../checkers/registers.ts';
 import { checkRows, type NodeRows } from '../checkers/rows.ts';
+import { checkFreshReads, checkOwnReads } from '../checkers/visibility.ts';
 import type { RunningNode } from './cluster.ts';
+import type { FaultKind } from './faults.ts';
 import type { History } from './history.ts';
 import type { ClusterPlan } from './plan.ts';
 import { accountCount, balanceTotal, listCount, readList } from './workload.ts';
@@ -32,15 +35,15 @@ export async function outcomeOf(database: EmbeddedDatabase): Promise<Outcome> {
 }
 
 /** Everything that a history must be, whatever was done to the machines. */
-export function checkHistory(
-  history: History,
-  outcome: Outcome,
-  { mode, isolation }: ClusterPlan,
-): readonly Anomaly[] {
+export function checkHistory(history: History, outcome: Outcome, plan: ClusterPlan): readonly Anomaly[] {
+  const { mode, isolation } = plan;
   const acknowledged = checkAcknowledged(history.marked, outcome.marks);
   const others = [
     ...checkElections(history.elections),
     ...checkBank(history.bankReads, accountCount, balanceTotal),
+    ...checkCopies(history.copies),
+    ...checkOwnReads(history.ownReads),
+    ...(hasOldNews(plan) ? [] : checkFreshReads(history.freshReads, history.answeredMs)),
   ];
   if (mode === 'async') {
     // What was lost was seen before: only among the others is there an order.
@@ -51,6 +54,21 @@ export function checkHistory(
   const level = { isolation, isStrict: true };
   const lists = checkListAppend({ transactions: history.lists, final: outcome.lists }, level);
   return [...acknowledged, ...others, ...lists, ...checkRegisters(history.registers)];
+}
+
+/** What delays messages for long: a replica takes what it hears for new. */
+const delays: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'pause',
+  'slow link',
+  'lossy link',
+  'partition',
+  'one-way block',
+  'swizzle',
+]);
+
+/** Bounded staleness is but for the time that a message takes. */
+function hasOldNews({ faults, messageTroubleProbability }: ClusterPlan): boolean {
+  return messageTroubleProbability > 0 || faults.some(({ kind }) => delays.has(kind));
 }
 
 /** What is there has left its mark. Of what left none, those stay that may not have seen anything that is lost. */

@@ -21,6 +21,7 @@ export type Task<Value> = (there: {
   readonly database: EmbeddedDatabase;
   readonly by: string;
   readonly byNow: () => string;
+  readonly cluster: Cluster;
   readonly pause: (delayMs: number) => Promise<void>;
 }) => Promise<Value>;
 
@@ -31,6 +32,8 @@ export type ClientOptions = {
   readonly history: History;
   readonly mode: ReplicationMode;
   readonly isolation: Isolation;
+  /** Of writes that a replica is asked for. */
+  readonly forwardsWrites: boolean;
   readonly note: (happening: string) => void;
 };
 
@@ -59,6 +62,8 @@ const refusals: ReadonlySet<Condition> = new Set<Condition>([
   'snapshot_too_old',
   // Of a replica that comes from far behind.
   'undefined_table',
+  // Of one that may be older than the session takes.
+  'object_not_in_prerequisite_state',
 ]);
 
 /** Nobody can say: the node went, or is going, or its disk is. */
@@ -94,6 +99,12 @@ export class Client {
   }
   get isolation(): Isolation {
     return this.#options.isolation;
+  }
+  get forwardsWrites(): boolean {
+    return this.#options.forwardsWrites;
+  }
+  get nowMs(): number {
+    return this.#options.machine.env.clock.monotonicMs();
   }
 
   /** Of a transaction: nobody else has it. */
@@ -144,6 +155,7 @@ export class Client {
           database: running.database,
           by: cluster.nameOf(node.name),
           byNow: () => cluster.nameOf(node.name),
+          cluster,
           pause: pauseOn(running.env),
         });
       })

@@ -5,13 +5,16 @@ import { SimulatedCrash } from '../../../base/env/simulated/incarnation.ts';
 import type { SeededRandom } from '../../../base/env/simulated/random.ts';
 import type { SimulatedMachine, Simulation } from '../../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../../base/errors.ts';
+import type { Offset } from '../../../base/ids.ts';
+import type { Membership } from '../../../log/raft/contract.ts';
 import type { SegmentedLog } from '../../../log/segment/log.ts';
 import type { LogShape } from '../checkers/elections.ts';
 
 /** A node's database in one life of its machine. */
 export type RunningNode = {
   readonly env: Env;
-  readonly admin: ClusterAdmin;
+  /** Null: a witness, which nobody asks. */
+  readonly admin: ClusterAdmin | null;
   readonly id: number;
   /** Those that it knows, by their ids. */
   readonly members: readonly number[];
@@ -22,12 +25,16 @@ export type RunningNode = {
   readonly isPrimary: boolean;
   readonly role: 'leader' | 'candidate' | 'follower';
   readonly epoch: number;
+  /** As far as it knows. */
+  readonly membership: Membership;
   /** Members that have a vote, as far as it knows. */
   readonly voters: number;
   readonly highWatermark: number;
   /** Up to which its rows have folded the log. */
   readonly applied: number;
   readonly shape: LogShape;
+  /** Of the log, from a boundary of batches on: what is committed, where it is in memory. */
+  recent(from: Offset): readonly Uint8Array[] | null;
   /** Resolves when the node gives up: its disk failed. */
   readonly failed: Promise<AlopexError>;
   /** Gives the lead to another one, if it has it. */

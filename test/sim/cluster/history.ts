@@ -1,9 +1,11 @@
 import type { MarkedTransaction } from '../checkers/acknowledged.ts';
 import type { BankRead } from '../checkers/bank.ts';
+import type { Copies } from '../checkers/copies.ts';
 import type { ElectionEvent } from '../checkers/elections.ts';
 import type { ListTransaction } from '../checkers/list-append.ts';
 import type { RegisterOperation } from '../checkers/registers.ts';
 import type { Tail } from '../checkers/tails.ts';
+import type { FreshRead, OwnRead } from '../checkers/visibility.ts';
 
 /** What a run saw, for the checkers. */
 export class History {
@@ -12,6 +14,11 @@ export class History {
   readonly bankReads: BankRead[] = [];
   readonly marked: MarkedTransaction[] = [];
   readonly elections: ElectionEvent[] = [];
+  readonly copies: Copies[] = [];
+  readonly ownReads: OwnRead[] = [];
+  readonly freshReads: FreshRead[] = [];
+  /** When each mark was acknowledged. */
+  readonly answeredMs = new Map<string, number>();
   readonly tails: Tail[] = [];
   operations = 0;
   #place = 0;

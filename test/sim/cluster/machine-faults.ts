@@ -92,11 +92,11 @@ export const machineFaults = {
   'membership change': async ({ cluster, target, others }) => {
     const { primary } = cluster;
     const removed = cluster.nodeOn(target.name);
-    const leader = primary === null ? null : cluster.nodeOn(primary.name);
-    if (primary === null || leader === null || removed === null || primary === target) return null;
+    const admin = primary === null ? null : (cluster.nodeOn(primary.name)?.admin ?? null);
+    if (primary === null || admin === null || removed === null || primary === target) return null;
     if (others.some(({ name, paused }) => paused || cluster.nodeOn(name) === null)) return null;
     cluster.removed.add(removed.id);
-    await primary.start(() => leader.admin.remove(nodeId(removed.id))).catch(() => {});
+    await primary.start(() => admin.remove(nodeId(removed.id))).catch(() => {});
     return nothingToUndo;
   },
 } as const satisfies Readonly<Record<string, Strike>>;

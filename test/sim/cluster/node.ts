@@ -12,7 +12,7 @@ import { SeededRandom } from '../../../base/env/simulated/random.ts';
 import type { SimulatedMachine } from '../../../base/env/simulated/simulation.ts';
 import { readWhole, replaceWhole } from '../../../base/env/whole_file.ts';
 import { AlopexError } from '../../../base/errors.ts';
-import { type NodeId, nodeId } from '../../../base/ids.ts';
+import { type NodeId, nodeId, type Offset } from '../../../base/ids.ts';
 import type { Mesh, MeshHandlers } from '../../../log/mesh/contract.ts';
 import { openMesh } from '../../../log/mesh/mesh.ts';
 import { plainTransport } from '../../../log/mesh/plain.ts';
@@ -22,6 +22,7 @@ import type { Cluster, RunningNode } from './cluster.ts';
 import type { ClusterPlan } from './plan.ts';
 import { unreliableMesh } from './unreliable-mesh.ts';
 import type { Wires } from './wires.ts';
+import { SimulatedWitness } from './witness-node.ts';
 
 /** What a machine knows of who it is, as a server's certificate says it. */
 type Identity = { readonly node: NodeId; readonly peers: Membership };
@@ -38,6 +39,7 @@ const identityPath = '/node/identity';
 /** Longer than a run: the log is kept by its size. */
 const retentionMs = 3_600_000;
 const transferMs = 1000;
+const recentBytesMax = 1024 * 1024;
 const meshPort = 1;
 const clusterName = 'simulated';
 const firstNode = nodeId(1);
@@ -56,9 +58,15 @@ export async function openNode(
   const founds = machine.name === 'n1' && !surroundings.cluster().isFounded;
   const identity = founds ? null : ((await readIdentity(env)) ?? (await join(env, machine, surroundings)));
   const simulated = new SimulatedNode(env, machine, surroundings);
+  if (identity !== null && isWitness(machine, surroundings.plan)) return simulated.openWitness(identity);
   await simulated.open(identity);
   if (founds) surroundings.cluster().isFounded = true;
   return simulated;
+}
+
+/** The last machine, where there is one. */
+function isWitness({ name }: SimulatedMachine, { hasWitness, voters }: ClusterPlan): boolean {
+  return hasWitness && name === `n${voters + 1}`;
 }
 
 async function readIdentity({ disk }: Env): Promise<Identity | null> {
@@ -78,10 +86,10 @@ async function join(
   const primary = cluster().primary;
   if (primary === null) throw new AlopexError('cannot_connect_now', 'there is no primary to join');
   const asked = machine.ask(primary, async () => {
-    const node = cluster().nodeOn(primary.name);
-    if (node === null) throw new AlopexError('cannot_connect_now', 'the primary is gone');
-    return node.admin.join({
-      role: plan.hasWitness && machine.name === `n${plan.voters + 1}` ? 'witness' : 'replica',
+    const admin = cluster().nodeOn(primary.name)?.admin ?? null;
+    if (admin === null) throw new AlopexError('cannot_connect_now', 'the primary is gone');
+    return admin.join({
+      role: isWitness(machine, plan) ? 'witness' : 'replica',
       certificateRequest: '',
       mesh: `${machine.name}:${meshPort}`,
       client: `${machine.name}:2`,
@@ -135,7 +143,7 @@ class SimulatedNode implements RunningNode {
       limits: {
         memtableBytesMax: limits.memtableBytesMax,
         commit: { largeCommitBytes: limits.largeCommitBytes, spillBytes: limits.largeCommitBytes },
-        log: { segmentBytesMax: limits.segmentBytesMax, markBytes: 1024, markDelayMs: 10 },
+        log: this.#logLimits,
       },
       onProblem: (problem) => this.#onProblem(problem),
       cluster: identity === null ? null : this.#clusterOptions(identity),
@@ -159,6 +167,17 @@ class SimulatedNode implements RunningNode {
     });
     this.#node.onEngine = (engine) => this.#attach(engine);
     this.#attach(this.#node.engine);
+  }
+
+  /** The same machine, without rows. */
+  openWitness(identity: Identity): Promise<RunningNode> {
+    const options = { path, cluster: this.#clusterOptions(identity), limits: { log: this.#logLimits } };
+    return SimulatedWitness.open(this.env, options, (problem) => this.#endsWith(problem));
+  }
+
+  get #logLimits() {
+    const { segmentBytesMax } = this.#surroundings.plan.limits;
+    return { segmentBytesMax, markBytes: 1024, markDelayMs: 10 };
   }
 
   #sessions: RemoteSessions | null = null;
@@ -225,10 +244,12 @@ class SimulatedNode implements RunningNode {
   }
 
   #onProblem(problem: AlopexError): void {
-    const { note } = this.#surroundings;
-    note(`${this.#machine.name}: problem: ${problem.condition}: ${problem.message}`);
-    if (['io_error', 'data_corrupted', 'internal_error'].includes(problem.condition))
-      this.#failure.resolve(problem);
+    if (this.#endsWith(problem)) this.#failure.resolve(problem);
+  }
+
+  #endsWith({ condition, message }: AlopexError): boolean {
+    this.#surroundings.note(`${this.#machine.name}: problem: ${condition}: ${message}`);
+    return ['io_error', 'data_corrupted', 'internal_error'].includes(condition);
   }
 
   get engine(): Engine {
@@ -252,9 +273,11 @@ class SimulatedNode implements RunningNode {
   get epoch(): number {
     return this.#node.status?.epoch ?? 0;
   }
+  get membership(): Membership {
+    return this.#node.status?.membership ?? { members: [], outgoing: [] };
+  }
   get voters(): number {
-    const members = this.#node.status?.membership.members ?? [];
-    return members.filter(({ role }) => role !== 'learner').length;
+    return this.membership.members.filter(({ role }) => role !== 'learner').length;
   }
   get log() {
     return this.#database!.engine.log;
@@ -263,7 +286,7 @@ class SimulatedNode implements RunningNode {
     return this.#node.self ?? firstNode;
   }
   get members(): readonly number[] {
-    return (this.#node.status?.membership.members ?? []).map(({ id }) => id);
+    return this.membership.members.map(({ id }) => id);
   }
   get highWatermark(): number {
     return this.log.highWatermark;
@@ -273,6 +296,10 @@ class SimulatedNode implements RunningNode {
   }
   get shape() {
     return { epochs: epochStarts(this.log), endOffset: this.log.flushedOffset };
+  }
+
+  recent(from: Offset): readonly Uint8Array[] | null {
+    return this.#database?.engine.replica?.range.recent(from, recentBytesMax) ?? null;
   }
 
   async transfer(): Promise<void> {

@@ -145,7 +145,7 @@ class ClusterRun {
   }
 
   async #work(): Promise<void> {
-    const { clients, faults, mode, isolation } = this.#plan;
+    const { clients, faults, mode, isolation, forwardsWrites } = this.#plan;
     await this.#untilTaken('the schema', schemaScript);
     await this.#untilEqual();
     const startMs = this.#simulation.scheduler.nowMs;
@@ -161,6 +161,7 @@ class ClusterRun {
           history: this.#history,
           mode,
           isolation,
+          forwardsWrites,
           note,
         }),
         plan.operations,

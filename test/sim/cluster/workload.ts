@@ -1,9 +1,11 @@
 import type { Queryable } from '../../../api/database/database.ts';
 import type { EmbeddedDatabase } from '../../../api/database/embedded.ts';
-import type { MarkedTransaction } from '../checkers/acknowledged.ts';
-import type { Isolation, ListAction, ListTransaction } from '../checkers/list-append.ts';
+import type { ListAction, ListTransaction } from '../checkers/list-append.ts';
 import type { RegisterAction, RegisterValue } from '../checkers/registers.ts';
 import type { Client, Told } from './client.ts';
+import { askOutcome, isolationNames, withMark, writeOnce } from './marks.ts';
+import { inSession } from './session.ts';
+import { readFresh, readOwn } from './visibility.ts';
 
 export const registerCount = 4;
 export const listCount = 4;
@@ -44,7 +46,7 @@ const useRegister: Operation = async (client) => {
   const kind = random.pick<RegisterAction['kind']>(['read', 'read', 'write', 'set']);
   const [from, to] = [random.chance(0.1) ? null : 1 + random.below(5), 1 + random.below(5)];
   const called = history.next();
-  const told = await client.onPrimary(`${client.name} ${kind} register ${key}`, ({ database }) =>
+  const told = await anywhere(client, kind, `${client.name} ${kind} register ${key}`, (database) =>
     act(database, kind, key, from, to),
   );
   if (told.kind === 'refused' || (told.kind === 'unknown' && kind === 'read')) return;
@@ -57,6 +59,19 @@ const useRegister: Operation = async (client) => {
       : { kind: 'set', from, to, done: null };
   history.registers.push({ key: String(key), client: client.name, called, answered, action });
 };
+
+/** Nodes that do not lead send it on: reads that are to be current, and writes where they may. */
+function anywhere<Value>(
+  client: Client,
+  kind: RegisterAction['kind'],
+  what: string,
+  task: (database: EmbeddedDatabase) => Promise<Value>,
+): Promise<Told<Value>> {
+  if (!client.random.chance(0.3) || (kind !== 'read' && !client.forwardsWrites))
+    return client.onPrimary(what, ({ database }) => task(database));
+  const settings = { 'alopex.read_from': 'primary' };
+  return client.onAny(what, ({ database }) => inSession(database, settings, task));
+}
 
 async function act(
   database: EmbeddedDatabase,
@@ -83,53 +98,6 @@ async function act(
 
 // ---- lists and accounts: transactions that leave a mark
 
-/** What snapshot isolation is called in PostgreSQL. */
-const isolationNames = {
-  'read committed': 'read committed',
-  'snapshot isolation': 'repeatable read',
-  serializable: 'serializable',
-} as const satisfies Readonly<Record<Isolation, string>>;
-
-type Marked = {
-  readonly id: string;
-  readonly told: Told<null>;
-  readonly called: number;
-  readonly answered: number | null;
-};
-
-/** In one transaction, on the primary: `work`, and the mark. */
-async function withMark(
-  client: Client,
-  what: string,
-  isolation: Isolation,
-  work: (queries: Queryable, pause: (delayMs: number) => Promise<void>) => Promise<void>,
-): Promise<Marked> {
-  const { history, mode } = client;
-  const id = client.nextId();
-  let primary: string | null = null;
-  const called = history.next();
-  const told = await client.onPrimary(`${what} ${id}`, async ({ database, by, byNow, pause }) => {
-    await database.transaction(
-      async (queries) => {
-        await work(queries, pause);
-        await queries.execute('INSERT INTO marks VALUES ($1)', [id]);
-      },
-      { isolation: isolationNames[isolation] },
-    );
-    // A node that does not lead any more sends on what has not begun.
-    if (byNow() === by) primary = by;
-    return null;
-  });
-  const answered = told.kind === 'unknown' ? null : history.next();
-  history.marked.push({ id, called, answered, outcome: outcomeOf[told.kind], mode, primary });
-  return { id, told, called, answered };
-}
-const outcomeOf: Readonly<Record<Told<null>['kind'], MarkedTransaction['outcome']>> = {
-  done: 'acknowledged',
-  refused: 'refused',
-  unknown: 'unknown',
-};
-
 const useLists: Operation = async (client) => {
   const { history, random, isolation } = client;
   const actions: ListAction[] = [];
@@ -138,7 +106,7 @@ const useLists: Operation = async (client) => {
     client,
     'lists',
     isolation,
-    async (queries, pause) => {
+    async ({ queries, pause }) => {
       // An earlier node may have refused it half way.
       actions.length = 0;
       for (let left = count; left > 0; left--) {
@@ -174,7 +142,7 @@ const transfer: Operation = async (client) => {
   const { random } = client;
   const [from, to] = [1 + random.below(accountCount), 1 + random.below(accountCount)];
   const amount = 1 + random.below(20);
-  await withMark(client, 'transfer', client.isolation, async (queries, pause) => {
+  await withMark(client, 'transfer', client.isolation, async ({ queries, pause }) => {
     const sql = 'UPDATE accounts SET balance = balance - $1 WHERE id = $2 AND balance >= $1';
     if ((await queries.execute(sql, [amount, from])) === 0) return;
     if (random.chance(0.3)) await pause(random.between(0, shortMs));
@@ -232,4 +200,8 @@ const workload: readonly [Operation, ...Operation[]] = [
   transfer,
   readAccounts,
   readLists,
+  writeOnce,
+  askOutcome,
+  readOwn,
+  readFresh,
 ];
