@@ -1,6 +1,6 @@
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Disk } from '../../base/env/env.ts';
-import { AlopexError } from '../../base/errors.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
 import { firstState, type GroupStates } from '../../log/range/states.ts';
@@ -45,7 +45,11 @@ export async function fetchRows(
   leader: NodeId,
   path: string,
 ): Promise<SnapshotOffer> {
-  const answer = await mesh.request(leader, snapshotRequest, new Uint8Array(0), offerTimeoutMs);
+  const answer = await mesh
+    .request(leader, snapshotRequest, new Uint8Array(0), offerTimeoutMs)
+    .catch((thrown: unknown) => {
+      throw noSnapshot(leader, asAlopexError(thrown));
+    });
   const offer = JSON.parse(utf8ToString(answer)) as SnapshotOffer;
   try {
     await removeTree(disk, installPath(path));
@@ -65,6 +69,11 @@ export async function fetchRows(
   }
 }
 
+/** What is wrong there, a damaged file too, is no damage here. */
+function noSnapshot(node: NodeId, cause: AlopexError): AlopexError {
+  return new AlopexError('cannot_connect_now', `node ${node} gives no snapshot: ${cause.message}`, { cause });
+}
+
 /** What is damaged does not go from node to node: nothing is installed, and whose file it is looks at it. */
 async function verifyFetched(
   disk: Disk,
@@ -77,7 +86,7 @@ async function verifyFetched(
     await verifySstableFile(disk, rows, file);
   } catch (thrown) {
     await mesh.request(leader, snapshotDamaged, stringToUtf8(String(file.number))).catch(() => {});
-    throw thrown;
+    throw noSnapshot(leader, asAlopexError(thrown));
   }
 }
 

@@ -178,7 +178,7 @@ export class Client {
   #told(what: string, node: SimulatedMachine, error: unknown): Told<never> {
     if (!(error instanceof AlopexError)) throw error;
     const { condition, message } = error;
-    const isExplained = condition !== 'data_corrupted' || this.#options.cluster.reportCorruption();
+    const isExplained = condition !== 'data_corrupted' || this.#options.cluster.damaged !== null;
     const isConflict = condition === 'serialization_failure' || condition === 'deadlock_detected';
     if (!isConflict) this.#primary = this.#anyNode();
     if (!elsewhere.has(condition)) this.#options.note(`${what} on ${node.name}: ${condition}: ${message}`);

@@ -198,12 +198,6 @@ export class Cluster {
     this.#note(`${name} ends: ${error.message}`);
   }
 
-  /** Somebody came across a damaged block. Only one machine has any: false, where none has. */
-  reportCorruption(): boolean {
-    if (this.damaged !== null) this.#replaceSoon(this.damaged);
-    return this.damaged !== null;
-  }
-
   #replaceSoon(name: string): void {
     const member = this.#members.get(name)!;
     member.isCorrupt = true;
