@@ -139,6 +139,7 @@ export class NodeReplication implements Replication {
       isSelf,
       match: isSelf ? this.#engine.log.flushedOffset : (follower?.match ?? null),
       isInSync: isSelf || (follower?.isInSync ?? false),
+      state: isSelf ? 'alive' : this.#node.stateOf(id),
       silentMs: isSelf ? 0 : heardMs === null ? null : Math.max(0, this.#clock.monotonicMs() - heardMs),
     };
   }

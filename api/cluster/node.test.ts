@@ -89,6 +89,12 @@ describe('nodes of a cluster', () => {
     await cluster.sleep(2 * (2 * defaultRaftLimits.electionMs));
     expect(await cluster.on(2, async ({ node }) => node.status?.leader)).to.be.oneOf([2, 3]);
     const primary = await cluster.primary();
+    await cluster.sleep(5000);
+    const seen = `SELECT array_agg(state ORDER BY node) AS states FROM alopex.replication`;
+    for (const number of [2, 3]) {
+      const { rows } = await cluster.on(number, ({ database }) => database.query(seen));
+      expect(rows, `node ${number}`).to.deep.equal([{ states: ['dead', 'alive', 'alive'] }]);
+    }
     await insert(cluster, primary, 2000);
     cluster.hub.cutOff.clear();
     await cluster.sleep(10_000);

@@ -3,6 +3,7 @@ import type { DirectoryLock } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { NodeId, RangeId } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
+import type { MemberState } from '../../log/mesh/swim.ts';
 import type { Membership, RaftStatus } from '../../log/raft/contract.ts';
 import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
 import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
@@ -112,6 +113,10 @@ export class DatabaseNode implements SessionHost {
   }
   get self(): NodeId | null {
     return this.#cluster?.options.self ?? null;
+  }
+  /** Of another node, as this one sees it; null: they have not met. */
+  stateOf(node: NodeId): MemberState | null {
+    return this.#cluster?.stateOf(node) ?? null;
   }
   get status(): RaftStatus | null {
     return this.#status;

@@ -10,7 +10,7 @@ type SystemRow = Readonly<Record<string, Datum>>;
 export function* replicationRows({ replication }: Engine): Iterable<SystemRow> {
   if (replication === null) return;
   const { nodes, highWatermark } = replication.status;
-  for (const { id, role, client, mesh, isSelf, match, isInSync, silentMs } of nodes) {
+  for (const { id, role, client, mesh, isSelf, match, isInSync, silentMs, state } of nodes) {
     yield {
       node: id,
       role,
@@ -21,6 +21,7 @@ export function* replicationRows({ replication }: Engine): Iterable<SystemRow> {
       lag: match === null ? null : Math.max(0, highWatermark - match),
       is_in_sync: isInSync,
       silent_ms: silentMs,
+      state,
     };
   }
 }

@@ -18,6 +18,8 @@ export type NodeStatus = {
   readonly isInSync: boolean;
   /** Since its last answer. */
   readonly silentMs: number | null;
+  /** As the nodes see each other; null: this one has not met it. */
+  readonly state: 'alive' | 'suspect' | 'dead' | null;
 };
 
 export type ReplicationStatus = {

@@ -65,6 +65,7 @@ export class FakeNode implements Replication {
         match: offset(80 + self),
         isInSync: isUp,
         silentMs: isUp ? 5 : 5000,
+        state: isUp ? 'alive' : 'dead',
       })),
     };
   }

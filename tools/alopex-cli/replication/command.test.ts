@@ -40,7 +40,7 @@ describe('alopex-cli replication', () => {
   });
 
   it('shows the cluster', async () => {
-    const node = { mesh: 'h:7432', client: 'h:5432', isInSync: true };
+    const node = { mesh: 'h:7432', client: 'h:5432', isInSync: true, state: 'alive' } as const;
     served.engine.replication = {
       self: nodeId(1),
       isPrimary: true,
@@ -72,10 +72,10 @@ describe('alopex-cli replication', () => {
         'cluster blue, mode sync, epoch 4, committed up to offset 1200',
         'failover: automatic',
         '',
-        ' node |  role   | client |  mesh  | position | lag | in sync | heard of  ',
-        '------+---------+--------+--------+----------+-----+---------+-----------',
-        '    1 | primary | h:5432 | h:7432 |     1200 |   0 | yes     | this node',
-        '    2 | replica | h:5432 | h:7432 |     1190 |  10 | yes     | 12 ms ago',
+        ' node |  role   | client |  mesh  | position | lag | in sync | heard of  | state ',
+        '------+---------+--------+--------+----------+-----+---------+-----------+-------',
+        '    1 | primary | h:5432 | h:7432 |     1200 |   0 | yes     | this node | alive',
+        '    2 | replica | h:5432 | h:7432 |     1190 |  10 | yes     | 12 ms ago | alive',
         '(2 rows)',
         '',
         '',

@@ -61,7 +61,8 @@ export const status: Command = async (ask, out) => {
   const nodes = await ask(
     `SELECT node, role, client, mesh, position, lag,
        CASE WHEN position IS NULL AND NOT is_in_sync THEN '' WHEN is_in_sync THEN 'yes' ELSE 'no' END AS "in sync",
-       CASE WHEN is_self THEN 'this node' WHEN silent_ms IS NULL THEN '' ELSE round(silent_ms) || ' ms ago' END AS "heard of"
+       CASE WHEN is_self THEN 'this node' WHEN silent_ms IS NULL THEN '' ELSE round(silent_ms) || ' ms ago' END AS "heard of",
+       state
      FROM alopex.replication ORDER BY node`,
   );
   await out.write(tableOf(nodes));
