@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inDirectory, median } from './measure.ts';
+import { pgbench, tpsOf } from './pgbench.ts';
 import type { Row } from './row.ts';
 import {
   hasPostgres,
@@ -112,10 +112,7 @@ function measure(load: Load, ours: RunningServer, peer: RunningServer): Row {
   const { workload, unit, bar, clients, options, statements = 1 } = load;
   const perSecond = (server: RunningServer, time: number): number => {
     const shared = ['-n', '-s', String(scale), '-c', String(clients), '-T', String(time)];
-    const output = pgbench(server, [...shared, ...options]);
-    const tps = /^tps = ([\d.]+)/m.exec(output)?.[1];
-    if (tps === undefined) throw new Error(`pgbench: ${output}`);
-    return Number(tps) * statements;
+    return tpsOf(pgbench(server, [...shared, ...options])) * statements;
   };
   for (const server of [ours, peer]) perSecond(server, 1);
   const samples = Array.from({ length: rounds }, () => [perSecond(ours, seconds), perSecond(peer, seconds)]);
@@ -127,13 +124,4 @@ function measure(load: Load, ours: RunningServer, peer: RunningServer): Row {
     ours: median(samples.map(([mine]) => mine!)),
     peer: median(samples.map(([, its]) => its!)),
   };
-}
-
-function pgbench({ port }: RunningServer, options: readonly string[]): string {
-  const place = ['-h', '127.0.0.1', '-p', String(port), '-U', 'alopex'];
-  const done = spawnSync(join(postgresBin, 'pgbench'), [...place, ...options, 'alopex'], {
-    encoding: 'utf8',
-  });
-  if (done.status !== 0) throw new Error(`pgbench: ${done.stderr}`);
-  return done.stdout;
 }

@@ -1,5 +1,7 @@
+import { unreachable } from '../base/unreachable.ts';
+
 /** One line of a table. */
-export type Row = Comparison | Limit;
+export type Row = Comparison | Latency | Limit | Figure;
 
 /** Ours against a peer on the same work in the same run, as work a second: more is better. */
 export type Comparison = {
@@ -12,6 +14,21 @@ export type Comparison = {
   readonly bar: number | null;
 };
 
+/** Ours against a peer: less is better. */
+export type Latency = Omit<Comparison, 'kind' | 'bar'> & {
+  readonly kind: 'latency';
+  /** The ratio not to exceed. */
+  readonly bar: number;
+};
+
+/** Of ours, where there is no peer on this machine. */
+export type Figure = {
+  readonly kind: 'figure';
+  readonly workload: string;
+  readonly unit: string;
+  readonly ours: number;
+};
+
 /** A figure of ours alone that is not to be exceeded. */
 export type Limit = {
   readonly kind: 'limit';
@@ -22,25 +39,47 @@ export type Limit = {
 };
 
 export function verdict(row: Row): 'ok' | 'below' | '-' {
-  if (row.kind === 'limit') return row.ours < row.max ? 'ok' : 'below';
-  if (row.bar === null) return '-';
-  return row.ours / row.peer >= row.bar ? 'ok' : 'below';
+  switch (row.kind) {
+    case 'limit':
+      return row.ours < row.max ? 'ok' : 'below';
+    case 'latency':
+      return row.ours / row.peer <= row.bar ? 'ok' : 'below';
+    case 'figure':
+      return '-';
+    case 'comparison':
+      if (row.bar === null) return '-';
+      return row.ours / row.peer >= row.bar ? 'ok' : 'below';
+    default:
+      return unreachable(row);
+  }
 }
 
 export function tableOf(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { workload, unit, ours } = row;
-    const [peer, ratio, bar] =
-      row.kind === 'limit'
-        ? ['-', '-', `< ${figure(row.max)} ${unit}`]
-        : [figure(row.peer), figure(row.ours / row.peer), row.bar === null ? '-' : `≥ ${row.bar}`];
-    return `| ${[workload, unit, figure(ours), peer, ratio, bar, verdict(row)].join(' | ')} |`;
+    return `| ${[workload, unit, figure(ours), ...judged(row), verdict(row)].join(' | ')} |`;
   });
   return [
     '| workload | unit | ours | peer | ratio | bar | |',
     '|---|---|---:|---:|---:|---:|---|',
     ...lines,
   ].join('\n');
+}
+
+/** The peer's, the ratio, the bar. */
+function judged(row: Row): readonly [string, string, string] {
+  switch (row.kind) {
+    case 'limit':
+      return ['-', '-', `< ${figure(row.max)} ${row.unit}`];
+    case 'figure':
+      return ['none here', '-', '-'];
+    case 'latency':
+      return [figure(row.peer), figure(row.ours / row.peer), `≤ ${row.bar}`];
+    case 'comparison':
+      return [figure(row.peer), figure(row.ours / row.peer), row.bar === null ? '-' : `≥ ${row.bar}`];
+    default:
+      return unreachable(row);
+  }
 }
 
 function figure(value: number): string {

@@ -18,6 +18,7 @@ const workloads: Readonly<Record<string, () => Promise<{ run(): Promise<Row[]> }
   open: () => import('./open.ts'),
   package: () => import('./package.ts'),
   mesh: () => import('./mesh.ts'),
+  replicated: () => import('./replicated.ts'),
   'event-loop': () => import('./event-loop.ts'),
 };
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePorts } from '../test/cluster/network.ts';
 
 /** A server in a process of its own, on a port of its own; user and database are `alopex`. */
 export type RunningServer = {
@@ -28,9 +28,11 @@ export function postgresVersion(): string {
 export async function startAlopex(
   data: string,
   program = join(root, 'bin/alopex-server.js'),
+  further: readonly string[] = [],
 ): Promise<RunningServer> {
-  const port = await freePort();
-  const options = ['--port', String(port), '--data', data, '--log-level', 'error'];
+  const [port, meshPort] = (await freePorts(2)) as [number, number];
+  const ports = ['--port', String(port), '--mesh-port', String(meshPort)];
+  const options = [...ports, '--data', data, '--log-level', 'error', ...further];
   return ready(
     spawn(process.execPath, [program, ...options], {
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -54,7 +56,7 @@ export async function startPostgres(directory: string): Promise<RunningServer> {
     { ...owner, cwd: data, stdio: ['ignore', 'ignore', 'inherit'] },
   );
   if (made.status !== 0) throw new Error('initdb failed');
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   const options = ['-D', data, '-p', String(port), '-k', data, '-h', '127.0.0.1'];
   const child = spawn(join(postgresBin, 'postgres'), options, { ...owner, cwd: data, stdio: 'ignore' });
   const server = await ready(child, port, 'postgres');
@@ -62,13 +64,32 @@ export async function startPostgres(directory: string): Promise<RunningServer> {
   return server;
 }
 
+/** One value, as text. */
+export function askPsql({ port }: RunningServer, sql: string): string {
+  const done = psql(port, sql, 'alopex', ['-A', '-t']);
+  if (done.status !== 0) throw new Error(`psql: ${done.stderr}`);
+  return done.stdout.trim();
+}
+
 export function runPsql({ port }: RunningServer, sql: string, database = 'alopex'): void {
   const done = psql(port, sql, database);
   if (done.status !== 0) throw new Error(`psql: ${done.stderr}`);
 }
 
-function psql(port: number, sql: string, database: string) {
-  const options = ['-X', '-q', '-h', '127.0.0.1', '-p', String(port), '-U', 'alopex', '-d', database];
+function psql(port: number, sql: string, database: string, further: readonly string[] = []) {
+  const options = [
+    ...further,
+    '-X',
+    '-q',
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-U',
+    'alopex',
+    '-d',
+    database,
+  ];
   return spawnSync(join(postgresBin, 'psql'), [...options, '-c', sql], { encoding: 'utf8' });
 }
 
@@ -90,16 +111,4 @@ async function ready(child: ChildProcess, port: number, database = 'alopex'): Pr
       await exited;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

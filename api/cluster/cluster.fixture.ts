@@ -2,7 +2,7 @@ import type { Env } from '../../base/env/env.ts';
 import { type SimulatedMachine, Simulation } from '../../base/env/simulated/simulation.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
 import type { NodeAddresses } from '../../log/mesh/swim.ts';
-import type { Member, MemberRole, Membership } from '../../log/raft/contract.ts';
+import type { Member, MemberRole, Membership, RaftLimits } from '../../log/raft/contract.ts';
 import { EmbeddedDatabase } from '../database/embedded.ts';
 import type { EngineLimits } from '../database/engine.ts';
 import type { RetentionLimits } from '../database/log-retention.ts';
@@ -25,7 +25,11 @@ function member(id: NodeId, role: MemberRole): Member {
   return { id, role, ...addressesOf(id) };
 }
 
-export type TestOptions = { readonly limits?: EngineLimits; readonly retention?: RetentionLimits };
+export type TestOptions = {
+  readonly limits?: EngineLimits;
+  readonly retention?: RetentionLimits;
+  readonly raft?: Partial<RaftLimits>;
+};
 
 /** Nodes 1, 2, … on machines n1, n2, … of a simulation. */
 export class TestCluster {
@@ -102,15 +106,17 @@ export class TestCluster {
       name: 'test',
       addresses: addressesOf(self),
       peers: this.#peers,
+      limits: this.#options.raft ?? {},
       openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
     };
+    const { raft: _, ...engineOptions } = this.#options;
     const node = await DatabaseNode.open({
       env,
       path: '/db',
       cacheBytes: 256 * 1024,
       connectionsMax: 100,
       settings: {},
-      ...this.#options,
+      ...engineOptions,
       onProblem: (problem) => this.problems.push(`${number}: ${problem.condition}: ${problem.message}`),
       cluster: isFirst ? null : cluster,
     });

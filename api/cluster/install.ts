@@ -16,10 +16,13 @@ import {
   snapshotFile,
   snapshotReleased,
   snapshotRequest,
+  snapshotWithTail,
 } from './snapshots.ts';
 
 /** A flush of the leader's memtable may come before the answer. */
 const offerTimeoutMs = 60_000;
+/** While one file is made durable and verified, others are on their way. */
+const fetchesAtOnce = 4;
 /** Bytes that are written at once. */
 const writeBytes = 4 * 1024 * 1024;
 
@@ -33,20 +36,25 @@ export async function fetchSnapshot(
   leader: NodeId,
   path: string,
 ): Promise<SnapshotOffer> {
-  const offer = await fetchRows(disk, mesh, leader, path);
+  const offer = await fetchFiles(disk, mesh, leader, path, snapshotWithTail);
   await makeLogAt(disk, `${installPath(path)}/log`, { base: offer.offset, epoch: offer.epoch });
   return offer;
 }
 
 /** The same for a node whose log is as it should be, and whose rows are not. */
-export async function fetchRows(
+export function fetchRows(disk: Disk, mesh: Mesh, leader: NodeId, path: string): Promise<SnapshotOffer> {
+  return fetchFiles(disk, mesh, leader, path, new Uint8Array(0));
+}
+
+async function fetchFiles(
   disk: Disk,
   mesh: Mesh,
   leader: NodeId,
   path: string,
+  request: Uint8Array,
 ): Promise<SnapshotOffer> {
   const answer = await mesh
-    .request(leader, snapshotRequest, new Uint8Array(0), offerTimeoutMs)
+    .request(leader, snapshotRequest, request, offerTimeoutMs)
     .catch((thrown: unknown) => {
       throw noSnapshot(leader, asAlopexError(thrown));
     });
@@ -55,11 +63,15 @@ export async function fetchRows(
     await removeTree(disk, installPath(path));
     const rows = `${installPath(path)}/rows`;
     await disk.makeDirectory(rows);
-    for (const { number, length } of offer.manifest.files) {
-      const chunks = mesh.fetch(leader, snapshotFile, encodeFileRequest(offer.id, number));
-      await writeFile(disk, sstablePath(rows, number), length, chunks);
-      await verifyFetched(disk, mesh, leader, rows, { number, length });
-    }
+    const left = offer.manifest.files[Symbol.iterator]();
+    const fetchNext = async (): Promise<void> => {
+      for (const { number, length } of left) {
+        const chunks = mesh.fetch(leader, snapshotFile, encodeFileRequest(offer.id, number));
+        await writeFile(disk, sstablePath(rows, number), length, chunks);
+        await verifyFetched(disk, mesh, leader, rows, { number, length });
+      }
+    };
+    await Promise.all(Array.from({ length: fetchesAtOnce }, fetchNext));
     await disk.syncDirectory(rows);
     await writeManifest(disk, rows, offer.manifest);
     return offer;

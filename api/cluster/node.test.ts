@@ -137,6 +137,24 @@ describe('nodes of a cluster', () => {
     expect(cluster.problems).to.deep.equal([]);
   });
 
+  it('a replica that has nothing gets files where the log is long, and goes on with the log while it is written', async () => {
+    const cluster = new TestCluster(14, { raft: { snapshotRecordsMin: 500 } });
+    await cluster.startAll(2, script);
+    await cluster.on(1, () => cluster.join(3));
+    await cluster.start(3);
+    for (let id = 2000; id < 2040; id++) {
+      await insert(cluster, 1, id);
+      await cluster.sleep(20);
+    }
+    await cluster.sleep(3000);
+    expect(await count(cluster, 3)).to.equal(1040);
+    const { startOffset } = cluster.nodes.get(3)!.node.engine.log;
+    expect(startOffset).to.be.greaterThan(500);
+    const verified = await cluster.on(1, ({ admin }) => admin.verify());
+    expect(verified.filter(({ isEqual }) => !isEqual)).to.deep.equal([]);
+    expect(cluster.problems).to.deep.equal([]);
+  });
+
   it('what was answered by an old primary alone is kept in a file when it rejoins', async () => {
     const cluster = new TestCluster(10);
     await cluster.startAll(3, script);

@@ -60,7 +60,7 @@ export class DatabaseNode implements SessionHost {
   private constructor(options: NodeOptions, lock: DirectoryLock) {
     this.#options = options;
     this.#lock = lock;
-    this.handle(snapshotRequest, () => this.#requireSnapshots().offer());
+    this.handle(snapshotRequest, (_, body) => this.#requireSnapshots().offer(body));
     this.handle(snapshotPlaceRequest, () => this.#requireSnapshots().place());
     this.handle(snapshotReleased, async (_, body) => {
       this.#snapshots?.release(Number(utf8ToString(body)));

@@ -20,6 +20,8 @@ export type SnapshotOffer = SnapshotPlace & { readonly id: number; readonly mani
 
 /** Of the nodes' requests to each other. */
 export const snapshotRequest = 'snapshot';
+/** Of a node whose own log goes with its rows: what is not in the snapshot yet, it takes out of the log. */
+export const snapshotWithTail: Uint8Array = Uint8Array.of(1);
 export const snapshotPlaceRequest = 'snapshot-place';
 export const snapshotReleased = 'snapshot-released';
 export const snapshotFile = 'snapshot-file';
@@ -29,6 +31,8 @@ export const snapshotDamaged = 'snapshot-damaged';
 /** After which a snapshot that nobody fetches from is let go. */
 const idleMs = 60_000;
 const chunkBytes = 256 * 1024;
+/** Of the log after a snapshot: it is there sooner than a flush has made the snapshot newer. */
+const tailBytesGood = 1024 * 1024;
 
 type Offered = { readonly held: HeldSnapshot; timer: Timer };
 
@@ -48,10 +52,10 @@ export class Snapshots {
     this.#clock = engine.env.clock;
   }
 
-  /** A flush first, so that little of the log is left to be folded again. */
-  async offer(): Promise<Uint8Array> {
+  /** `request`: `snapshotWithTail`, or nothing: a flush first, so that the log need not reach far back. */
+  async offer(request: Uint8Array): Promise<Uint8Array> {
     const { rows } = this.#engine;
-    await rows.flush();
+    if (request.length === 0 || !this.#isNew()) await rows.flush();
     const held = rows.holdSnapshot();
     const { manifest } = held;
     const id = this.#nextId++;
@@ -59,6 +63,15 @@ export class Snapshots {
     this.#engine.retention.keepFrom(this.#oldest);
     const offer: SnapshotOffer = { id, manifest, ...this.#placeOf(manifest) };
     return stringToUtf8(JSON.stringify(offer));
+  }
+
+  /** Little of the log is left to be folded again. */
+  #isNew(): boolean {
+    const { rows, log } = this.#engine;
+    const held = rows.holdSnapshot();
+    const { replayFrom } = held.manifest;
+    held.release();
+    return replayFrom > 0 && log.bytesAfter(replayFrom) <= tailBytesGood;
   }
 
   /** For a node that has no rows: all that it lacks is in a snapshot here. */

@@ -252,6 +252,8 @@ export type RaftLimits = {
   readonly quietAfterMs: number;
   /** A transfer that has not happened by then is given up. */
   readonly transferMs: number;
+  /** A follower that has nothing gets a snapshot where the log has so many records, however far back it reaches. */
+  readonly snapshotRecordsMin: number;
 };
 
 export const defaultRaftLimits: RaftLimits = {
@@ -264,4 +266,6 @@ export const defaultRaftLimits: RaftLimits = {
   inSyncMs: 10_000,
   quietAfterMs: 3000,
   transferMs: 2000,
+  // To fold them anew takes a second, and longer than their files take.
+  snapshotRecordsMin: 100_000,
 };

@@ -111,13 +111,13 @@ export class Replication {
     const { match, mode, next } = follower;
     const { previousOffset } = message;
     if (mode === 'snapshot') {
-      this.#resendSnapshot(follower);
+      this.#onRejectedSnapshot(follower, message);
       return;
     }
     const isStale =
       mode === 'probe' ? previousOffset !== next : previousOffset > next || previousOffset < match;
     if (isStale) return;
-    if (previousOffset <= this.#core.log.startOffset) {
+    if (previousOffset <= this.#core.log.startOffset || this.#isBetterCopied(message)) {
       this.#sendSnapshot(follower);
       return;
     }
@@ -140,6 +140,22 @@ export class Replication {
   /** Batches at the log's end were taken back before anybody saw them: what is being read may be one of them. */
   onRefused(): void {
     for (const follower of this.#followers.values()) follower.isReadStale = follower.isReading;
+  }
+
+  /** What it has now may be a snapshot, which ends before this log does: the rest is in the log. */
+  #onRejectedSnapshot(follower: FollowerProgress, message: Rejected): void {
+    const hint = this.#hint(message);
+    if (hint.place < this.#core.log.startOffset || this.#isBetterCopied(message)) {
+      this.#resendSnapshot(follower);
+      return;
+    }
+    follower.probe(hint.place, hint.isAligned);
+  }
+
+  /** §5: its log is empty, and what is committed here is long: files are there sooner than what they are folded from. */
+  #isBetterCopied({ hintOffset }: Rejected): boolean {
+    const { limits, log } = this.#core;
+    return hintOffset === 0 && log.highWatermark >= limits.snapshotRecordsMin;
   }
 
   /** §3.5's search for where the logs part, an epoch a step: both had this epoch, or they part before it. */

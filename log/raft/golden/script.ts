@@ -62,6 +62,9 @@ export class Script {
       case 'small':
         this.#limits = { messageBytesMax: batchBytes };
         return;
+      case 'copy-from':
+        this.#limits = { snapshotRecordsMin: Number(first) };
+        return;
       case 'spare':
         this.#add(idOf(first), noMembership);
         return;
@@ -121,7 +124,7 @@ export class Script {
         this.#trim(node, offset(Number(words[0])));
         return;
       case 'snapshot':
-        this.#restore(node, this.#nodes.get(idOf(words[0]!))!);
+        this.#restore(node, this.#nodes.get(idOf(words[0]!))!, words[1]);
         return;
       case 'read':
         this.#step(node, { kind: 'read-index', id: Number(words[0]) });
@@ -238,9 +241,11 @@ export class Script {
     this.#step(node, { kind: 'trimmed', startOffset: last.endOffset });
   }
 
-  #restore(node: ScriptNode, source: ScriptNode): void {
+  /** `at`: where the snapshot ends; as far as the source knows of, where it is not said. */
+  #restore(node: ScriptNode, source: ScriptNode, at: string | undefined): void {
     const { highWatermark, membership } = source.group!.status;
-    const last = source.entries.findLast(({ endOffset }) => endOffset <= highWatermark)!;
+    const place = at === undefined ? highWatermark : Number(at);
+    const last = source.entries.findLast(({ endOffset }) => endOffset <= place)!;
     if (!node.group!.needsSnapshot(last.endOffset, last.epoch)) {
       this.#say(`${node.id} needs no snapshot at ${last.endOffset}`);
       return;

@@ -54,6 +54,7 @@ function drawLimits(random: SeededRandom): Partial<RaftLimits> {
     inSyncMs: 1000,
     quietAfterMs: random.pick([50, 400]),
     transferMs: 600,
+    snapshotRecordsMin: random.pick([10, 1000]),
   };
 }
 /** Two clocks differ by less than the leases allow for: 1.1 / 0.9 < 1 / (1 - 0.2). */
