@@ -185,7 +185,7 @@ export class EngineSession implements Session {
   ): Rows | Promise<Rows> | null {
     const { query } = prepared as Prepared;
     const lookup = query?.lookup ?? null;
-    if (query === null || lookup === null || !this.#mayLookUp(query)) return null;
+    if (query === null || lookup === null || !this.#mayLookUp(prepared as Prepared, query)) return null;
     this.lastStatement = source;
     this.engine.executed.reads++;
     return this.#done(() => lookUp(this, lookup, parameters));
@@ -200,7 +200,7 @@ export class EngineSession implements Session {
     const { query } = prepared;
     if (query === null) return this.#transactionCommand(prepared);
     const { insert, change } = query;
-    if ((insert === null && change === null) || !this.#mayLookUp(query)) return null;
+    if ((insert === null && change === null) || !this.#mayLookUp(prepared, query)) return null;
     this.engine.executed.writes++;
     const tag = this.#done(() =>
       insert !== null
@@ -228,8 +228,9 @@ export class EngineSession implements Session {
     return this.guarded(() => insertRows(this, prepared, insert, next));
   }
 
-  #rowInsert({ query }: Prepared): RowInsert | null {
-    return query !== null && query.insert !== null && this.#mayLookUp(query) ? query.insert : null;
+  #rowInsert(prepared: Prepared): RowInsert | null {
+    const { query } = prepared;
+    return query !== null && query.insert !== null && this.#mayLookUp(prepared, query) ? query.insert : null;
   }
 
   /**
@@ -242,7 +243,8 @@ export class EngineSession implements Session {
     consume: (batch: ColumnBatch) => void,
   ): true | Promise<true> | null {
     const { query } = prepared as Prepared;
-    if (query === null || !isPlainRead(prepared.statement, query) || !this.#mayLookUp(query)) return null;
+    if (query === null || !isPlainRead(prepared.statement, query)) return null;
+    if (!this.#mayLookUp(prepared as Prepared, query)) return null;
     this.engine.executed.reads++;
     return this.#done<true>(() => {
       const read = readAll(this, prepared as Prepared, query, parameters, consume);
@@ -264,7 +266,7 @@ export class EngineSession implements Session {
   }
 
   /** The plan holds for this user, the present is read, and nothing runs. Without a transaction, no later statement shares the snapshot. */
-  #mayLookUp(query: PreparedQuery): boolean {
+  #mayLookUp(prepared: Prepared, query: PreparedQuery): boolean {
     if (this.#isClosed || this.#runs.current !== null || this.#block === 'failed') return false;
     const { lookUps } = this.settings;
     return (
@@ -273,7 +275,7 @@ export class EngineSession implements Session {
       query.searchPath === lookUps.searchPath &&
       lookUps.readsPresent &&
       !lookUps.hasRequest &&
-      (this.engine.replication === null || this.routing!.isHere(query)) &&
+      (this.engine.replication === null || this.routing!.isHere(prepared)) &&
       !this.settings.hasBeenAnother &&
       (this.#transaction !== null || lookUps.isReadCommitted)
     );

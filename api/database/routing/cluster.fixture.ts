@@ -2,6 +2,7 @@ import type { Env } from '../../../base/env/env.ts';
 import { Simulation } from '../../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { type NodeId, nodeId, offset } from '../../../base/ids.ts';
+import { rowsOf } from '../../../query/exec/rows.ts';
 import { parse } from '../../../query/sql/parse.ts';
 import type { Rows, RowsPortal } from '../contract.ts';
 import { openEngine } from '../engine.fixture.ts';
@@ -128,6 +129,9 @@ export async function run(session: EngineSession, text: string): Promise<Rows | 
   const prepared = await session.prepare(parse(text)[0]!, []);
   const looked = await session.lookUp(prepared, []);
   if (looked !== null) return looked;
+  const selected: Rows[number][] = [];
+  const isSelected = await session.select(prepared, [], (batch) => void selected.push(...rowsOf(batch)));
+  if (isSelected !== null) return selected;
   const commanded = await session.command(prepared, []);
   if (commanded !== null) {
     await session.sync();

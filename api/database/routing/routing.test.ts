@@ -83,6 +83,18 @@ describe('Routing: reads', () => {
       expect(await run(session, whoAnswers)).to.deep.equal([[2]]);
     }));
 
+  it('asks the primary for the number of a transaction, which is there', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(2).session();
+      await run(session, 'BEGIN');
+      const [[number]] = (await run(session, 'SELECT txid_current()')) as [[unknown]];
+      expect(await run(session, 'INSERT INTO t VALUES (2, 0)')).to.equal('INSERT 0 1');
+      const asked = cluster.node(1).session();
+      expect(await run(asked, `SELECT txid_status(${number})`)).to.deep.equal([['in progress']]);
+      await run(session, 'COMMIT');
+      expect(await run(asked, `SELECT txid_status(${number})`)).to.deep.equal([['committed']]);
+    }));
+
   it('gives an answer that is too old to the primary', () =>
     withCluster(async (cluster) => {
       cluster.node(2).stalenessMs = 900;

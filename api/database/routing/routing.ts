@@ -10,7 +10,7 @@ import type { Replication } from '../replication.ts';
 import type { EngineSession } from '../session.ts';
 import type { CommitToken } from '../settings.ts';
 import type { StatementRun } from '../statement-run.ts';
-import type { Prepared, PreparedQuery } from '../statements/prepare.ts';
+import type { Prepared } from '../statements/prepare.ts';
 import { type Circumstances, placeOf, type Work, workOf } from './decide.ts';
 import type { RemoteCall, RemoteText, SavepointCommand } from './messages.ts';
 import { awaited, remotePortal } from './remote-portals.ts';
@@ -58,14 +58,14 @@ export class Routing {
   }
 
   /** A statement may take its short way: asked each time, and answered without a promise. */
-  isHere({ command, writtenTables }: PreparedQuery): boolean {
+  isHere(prepared: Prepared): boolean {
     const { settings, lastCommit, transaction } = this.#session;
     const { isPrimary } = this.#replication;
     if (this.#bound !== null || isPrimary !== this.#wasPrimary) return false;
     if (!settings.routes.isPlain) return false;
     if (!isPrimary) {
       if (transaction !== null && placeOf('read', this.#circumstances()) !== 'here') return false;
-      if (command !== 'SELECT' || writtenTables.length > 0) return false;
+      if (workOf(prepared) === 'write') return false;
       if (lastCommit !== null && lastCommit.offset > this.#applied) return false;
     }
     return this.#replication.isReadable;
