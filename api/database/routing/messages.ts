@@ -28,8 +28,9 @@ export type RemoteCall =
   /** The values of its parameters follow. */
   | ({
       readonly kind: 'run';
-      /** Only the primary may do it. */
       readonly isWrite: boolean;
+      /** The primary alone may answer it, from what is committed when it does; a write always is such. */
+      readonly isPrimarys: boolean;
       /** The transaction that it begins; null: it runs in the open one, or, outside a block, by itself. */
       readonly begins: RemoteBlock | null;
       /** The implicit transaction ends with it. */

@@ -296,6 +296,27 @@ describe('Routing: failover', () => {
       }
     }));
 
+  it('a read for the primary is not answered by a node that is it no more', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(2).session({ 'alopex.read_from': 'primary' });
+      for (const lead of ['before it is asked', 'while it makes sure']) {
+        cluster.primary = nodeId(1);
+        const old = cluster.node(1);
+        const goOver = (): void => {
+          cluster.primary = nodeId(3);
+        };
+        old.onRequest = lead === 'before it is asked' ? goOver : () => {};
+        old.isSure = lead === 'before it is asked';
+        old.onReadable = async () => goOver();
+        expect(await run(session, 'SELECT node FROM t'), lead).to.deep.equal([[3]]);
+        cluster.primary = nodeId(1);
+        expect(await run(session, 'BEGIN'), lead).to.equal('BEGIN');
+        expect(await run(session, 'SELECT node FROM t'), lead).to.deep.equal([[3]]);
+        await run(session, 'COMMIT');
+        Object.assign(old, { isSure: true, onRequest: () => {} });
+      }
+    }));
+
   it('a read that waits to be sure of the lead goes on where this node loses it', () =>
     withCluster(async (cluster) => {
       const node = cluster.node(1);

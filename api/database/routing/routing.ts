@@ -36,6 +36,7 @@ export class Routing {
   readonly #replication: Replication;
   readonly #others = new Map<NodeId, RemoteSession>();
   #bound: RemoteSession | null = null;
+  #isBoundToPrimary = false;
   /** Applied here, as far as was waited for. */
   #applied = -1;
   #wasPrimary: boolean;
@@ -189,7 +190,8 @@ export class Routing {
     work: Work,
   ): Promise<Portal> {
     const run = this.#session.beginRun(prepared.statement);
-    const call = runCall(prepared, work === 'write' && !run.transaction.isReadOnly, false);
+    const isWrite = work === 'write' && !run.transaction.isReadOnly;
+    const call = runCall(prepared, { isWrite, isPrimarys: this.#isBoundToPrimary, ends: false });
     return ofBound(remote, this.#portal(remote, run, prepared, parameters, call));
   }
 
@@ -222,8 +224,10 @@ export class Routing {
   ): Promise<Portal | AlopexError> {
     const isBound = work === 'write' || this.#session.status !== 'idle';
     const remote = this.#counterpart(node);
-    const call = runCall(prepared, work === 'write', !isBound, this.#blockOf(run));
+    const begins = this.#blockOf(run);
+    const call = runCall(prepared, { isWrite: work === 'write', isPrimarys: true, ends: !isBound, begins });
     if (isBound) this.#bound = remote;
+    this.#isBoundToPrimary = true;
     try {
       return await this.#portal(remote, run, prepared, parameters, call);
     } catch (thrown) {
@@ -240,10 +244,12 @@ export class Routing {
     const run = this.#session.beginRun(prepared.statement);
     for (const node of this.#replicas()) {
       const remote = this.#counterpart(node);
-      const call = runCall(prepared, false, !isInBlock, this.#blockOf(run));
+      const begins = this.#blockOf(run);
+      const call = runCall(prepared, { isWrite: false, isPrimarys: false, ends: !isInBlock, begins });
       try {
         const portal = await this.#portal(remote, run, prepared, parameters, call);
         if (isInBlock) this.#bound = remote;
+        this.#isBoundToPrimary = false;
         return portal;
       } catch (thrown) {
         const error = asAlopexError(thrown);
@@ -408,13 +414,13 @@ function textOf(statement: ParsedStatement, parameterTypes: readonly TypeOid[]):
   return { text: statement.source, hasQuestionMarks: statement.hasQuestionMarks, parameterTypes };
 }
 
+type Run = Extract<RemoteCall, { readonly kind: 'run' }>;
+
 function runCall(
   { statement, parameterTypes }: Prepared,
-  isWrite: boolean,
-  ends: boolean,
-  begins: Extract<RemoteCall, { readonly kind: 'run' }>['begins'] = null,
-): Extract<RemoteCall, { readonly kind: 'run' }> {
-  return { kind: 'run', ...textOf(statement, parameterTypes), isWrite, begins, ends };
+  how: Pick<Run, 'isWrite' | 'isPrimarys' | 'ends'> & Partial<Pick<Run, 'begins'>>,
+): Run {
+  return { kind: 'run', ...textOf(statement, parameterTypes), begins: null, ...how };
 }
 
 /** There, the statement's text begins at its own first character. */

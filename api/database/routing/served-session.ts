@@ -5,6 +5,7 @@ import type { Datum } from '../../../base/values/datum.ts';
 import { innerStatement } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
+import { leaderChanged } from '../../../query/txn/spill.ts';
 import { requireBlock } from '../blocks.ts';
 import type { CopyInPortal, Portal, PreparedStatement, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
@@ -144,15 +145,28 @@ export class ServedSession {
   }
 
   async #run(call: Call<'run'>, rest: ByteReader): Promise<Result> {
-    const { replication } = this.#session.engine;
-    if (call.isWrite && replication?.isPrimary !== true) {
-      throw new AlopexError('cannot_connect_now', 'the node takes no writes now');
-    }
+    if (!this.#mayAnswer(call)) throw this.#notPrimary(call);
     if (call.begins !== null) this.#begin(call.begins);
     const prepared = await this.#prepare(call);
     const parameters = readRow(rest, call.parameterTypes.map(typeOfOid));
     const started = await this.#session.bind(prepared, parameters);
-    return this.#started(started, call.ends);
+    if (this.#mayAnswer(call)) return this.#started(started, call.ends);
+    // It lost the lead while it waited to be sure of it.
+    if (started.kind === 'rows') started.close();
+    const error = this.#notPrimary(call);
+    if (call.begins !== null) this.#session.rollbackBlock();
+    else if (this.#session.status === 'idle') this.#session.fail(error);
+    throw error;
+  }
+
+  #mayAnswer({ isPrimarys }: Call<'run'>): boolean {
+    return !isPrimarys || this.#session.engine.replication?.isPrimary === true;
+  }
+
+  /** 57P03 where nothing has begun: another node may be asked. */
+  #notPrimary({ begins }: Call<'run'>): AlopexError {
+    if (begins === null && this.#session.status !== 'idle') return leaderChanged();
+    return new AlopexError('cannot_connect_now', 'the node is not the primary now');
   }
 
   #begin({ isolation, isReadOnly, savepoints }: RemoteBlock): void {
