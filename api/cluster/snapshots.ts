@@ -61,8 +61,13 @@ export class Snapshots {
     const id = this.#nextId++;
     this.#offered.set(id, { held, timer: this.#idle(id) });
     this.#engine.retention.keepFrom(this.#oldest);
-    const offer: SnapshotOffer = { id, manifest, ...this.#placeOf(manifest) };
-    return stringToUtf8(JSON.stringify(offer));
+    try {
+      const offer: SnapshotOffer = { id, manifest, ...this.#placeOf(manifest) };
+      return stringToUtf8(JSON.stringify(offer));
+    } catch (error) {
+      this.release(id);
+      throw error;
+    }
   }
 
   /** Little of the log is left to be folded again. */
@@ -84,7 +89,9 @@ export class Snapshots {
   }
 
   #placeOf({ replayFrom }: Manifest): SnapshotPlace {
-    return { offset: replayFrom, ...this.#engine.replica!.range.placeAt(replayFrom) };
+    const place = this.#engine.replica!.range.placeAt(replayFrom);
+    if (place !== null) return { offset: replayFrom, ...place };
+    throw new AlopexError('cannot_connect_now', 'this node has nothing yet that another one could go on from');
   }
 
   release(id: number): void {

@@ -8,7 +8,6 @@ import {
   offset,
   type RangeId,
 } from '../../base/ids.ts';
-import { invariant } from '../../base/unreachable.ts';
 import type { LogReplication } from '../log.ts';
 import { decodeMessage, encodeMessage, entryOf } from '../raft/codec.ts';
 import type {
@@ -420,17 +419,13 @@ export class Range implements LogReplication, Ticking, Sleeper {
     return changed;
   }
 
-  /** Of a place in the log: the epoch of the batch before, and the membership there. */
-  placeAt(at: Offset): { readonly epoch: Epoch; readonly membership: Membership } {
+  /** Of a place in the log: the epoch of the batch before, and the membership there. Null: they are not known here. */
+  placeAt(at: Offset): { readonly epoch: Epoch; readonly membership: Membership } | null {
     const before = this.#log.segments.findLast(({ base }) => base < at);
     const start = this.#state.starts.find((each) => each.offset === at);
     const record = this.#state.memberships.findLast(({ endOffset }) => endOffset <= at);
     const epoch = before?.epoch ?? start?.epoch;
-    invariant(
-      epoch !== undefined && record !== undefined,
-      'a place in the log has an epoch and a membership',
-    );
-    return { epoch, membership: record.membership };
+    return epoch === undefined || record === undefined ? null : { epoch, membership: record.membership };
   }
 
   /** Drops segments below an offset, once it is known which epoch each of them ended with. */
