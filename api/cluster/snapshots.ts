@@ -91,7 +91,10 @@ export class Snapshots {
   #placeOf({ replayFrom }: Manifest): SnapshotPlace {
     const place = this.#engine.replica!.range.placeAt(replayFrom);
     if (place !== null) return { offset: replayFrom, ...place };
-    throw new AlopexError('cannot_connect_now', 'this node has nothing yet that another one could go on from');
+    throw new AlopexError(
+      'cannot_connect_now',
+      'this node has nothing yet that another one could go on from',
+    );
   }
 
   release(id: number): void {
