@@ -209,6 +209,23 @@ describe('a transaction larger than memory may be', () => {
     });
   }).timeout(30_000);
 
+  it('leaves nothing undecided of a transaction that began before this node led', () =>
+    withDatabase(async (database) => {
+      const { transactions, rows, log } = database.engine;
+      for (const count of [200, 20]) {
+        const lost = database.transaction(async (transaction) => {
+          await transaction.query('SELECT count(*) FROM t');
+          transactions.stopLeading();
+          transactions.lead(transactions.catalog);
+          await transaction.query(fill(1, count));
+        });
+        expect(await failure(lost)).to.equal('40001');
+        expect(rows.undecidedProducers).to.deep.equal([]);
+        expect(log.lastStableOffset).to.equal(log.endOffset);
+      }
+      expect(await totals(database)).to.deep.equal({ rows: 0, sum: null });
+    }));
+
   it('appends nothing that a later opening could not fold', async () => {
     const machine = new Simulation(1).machine('a');
     await machine.run(async (env) => {

@@ -1,6 +1,6 @@
 import { AlopexError } from '../../base/errors.ts';
 import { msOfTimestamp } from '../../base/hlc.ts';
-import { offset, type SchemaId, type Timestamp, timestamp } from '../../base/ids.ts';
+import { type Offset, offset, type SchemaId, type Timestamp, timestamp } from '../../base/ids.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { RowEvent } from '../../log/events/event.ts';
 import type { EventSchema } from '../../log/events/layout.ts';
@@ -9,6 +9,7 @@ import { readEvents } from '../../log/events/row-event.ts';
 import { systemLayouts } from '../../log/events/system.ts';
 import { decodeControl } from '../../log/record/control.ts';
 import { verifyBatch } from '../../log/record/header.ts';
+import type { BatchHeader } from '../../log/record/record.ts';
 import { RecordReader } from '../../log/record/record-reader.ts';
 import type {
   CatalogSnapshot,
@@ -77,17 +78,24 @@ export async function* tailBatches(
   }
   const from = at;
   while (options.signal?.aborted !== true) {
-    if (at >= log.lastStableOffset) {
-      await more(engine, options.signal);
+    const end = shownBelow(engine);
+    if (at >= Math.min(end, log.lastStableOffset)) {
+      await more(engine, end, options.signal);
       continue;
     }
     for (const batch of await log.read(at, readBytes)) {
       const header = verifyBatch(batch);
+      if (header.baseOffset >= end) break;
       const changes = decoder.decode(batch).filter((change) => change.offset >= from);
       if (changes.length > 0) yield changes;
       at = offset(header.lastOffset + 1);
     }
   }
+}
+
+/** A replica has more of the log than it has applied, and does not know what tables that is of. */
+function shownBelow({ replica, log }: Engine): Offset {
+  return replica === null ? log.highWatermark : replica.shown;
 }
 
 const yearMs = 365 * 24 * 3_600_000;
@@ -96,12 +104,17 @@ const yearMs = 365 * 24 * 3_600_000;
  * Until the log has more, or the tail is stopped: what is decided moves with the high watermark, and with an open large
  * transaction stays behind it. Somebody who waits keeps the process alive, as a promise does not.
  */
-async function more({ log, env }: Engine, signal: AbortSignal | undefined): Promise<void> {
+async function more(
+  { log, env, replica }: Engine,
+  shown: Offset,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const alive = env.clock.setTimer(yearMs, () => undefined);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const stop = () => resolve();
   signal?.addEventListener('abort', stop, { once: true });
-  log.waitPast(log.highWatermark).then(resolve, reject);
+  const waits = replica === null ? log.waitPast(shown) : replica.appliedPast(offset(shown + 1));
+  waits.then(resolve, reject);
   try {
     await promise;
   } finally {
@@ -110,11 +123,23 @@ async function more({ log, env }: Engine, signal: AbortSignal | undefined): Prom
   }
 }
 
-/** Turns batches into changes; holds back transactions larger than a batch until their marker. */
+/** Of one batch; `undecided`: of a transaction larger than a batch, whose marker has not come. */
+type Held = {
+  readonly producer: number;
+  events: readonly RowEvent[];
+  state: 'undecided' | 'committed' | 'aborted';
+  /** Its marker's; null: the events' own. */
+  commit: Timestamp | null;
+};
+
+/**
+ * Turns batches into changes, in the order of the log: what comes after an undecided transaction waits until that is
+ * decided. So whoever goes on after the offset of the last change misses none and gets none twice, on any node.
+ */
 class ChangeDecoder {
   readonly #engine: Engine;
   readonly #table: string | null;
-  readonly #undecided = new Map<number, RowEvent[]>();
+  #held: Held[] = [];
 
   constructor(engine: Engine, table: string | null) {
     this.#engine = engine;
@@ -123,29 +148,38 @@ class ChangeDecoder {
 
   decode(batch: Uint8Array): readonly RowChange[] {
     const header = verifyBatch(batch);
-    if (!header.isControl) {
+    if (header.isControl) this.#decide(batch, header);
+    else {
+      const { producerId: producer, isTransactional } = header;
       const events = [...readEvents(batch, header)];
-      if (!header.isTransactional) return this.#changes(events, null);
-      this.#undecided.set(header.producerId, [...(this.#undecided.get(header.producerId) ?? []), ...events]);
-      return [];
+      this.#held.push({
+        producer,
+        events,
+        state: isTransactional ? 'undecided' : 'committed',
+        commit: null,
+      });
     }
+    const undecided = this.#held.findIndex(({ state }) => state === 'undecided');
+    const told = this.#held.splice(0, undecided < 0 ? this.#held.length : undecided);
+    return told.flatMap(({ state, events, commit }) =>
+      state === 'committed' ? this.#changes(events, commit) : [],
+    );
+  }
+
+  #decide(batch: Uint8Array, header: BatchHeader): void {
     const records = new RecordReader(batch, header);
     records.next();
     const control = decodeControl(records);
-    if (control.kind === 'rollback') this.#rollBackTo(header.producerId, control.from);
-    if (control.kind !== 'commit' && control.kind !== 'abort') return [];
-    const events = this.#undecided.get(header.producerId) ?? [];
-    this.#undecided.delete(header.producerId);
-    return control.kind === 'commit' ? this.#changes(events, timestamp(control.timestamp)) : [];
-  }
-
-  #rollBackTo(producer: number, from: number): void {
-    const events = this.#undecided.get(producer);
-    if (events !== undefined)
-      this.#undecided.set(
-        producer,
-        events.filter((event) => event.offset < from),
-      );
+    for (const held of this.#held) {
+      if (held.state !== 'undecided' || held.producer !== header.producerId) continue;
+      if (control.kind === 'rollback')
+        held.events = held.events.filter(({ offset }) => offset < control.from);
+      else if (control.kind === 'abort') held.state = 'aborted';
+      else if (control.kind === 'commit') {
+        held.state = 'committed';
+        held.commit = timestamp(control.timestamp);
+      }
+    }
   }
 
   #changes(events: readonly RowEvent[], commit: Timestamp | null): readonly RowChange[] {

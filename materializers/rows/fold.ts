@@ -457,6 +457,7 @@ export class Rows {
     await this.#jobs.close();
     this.#fold.close();
     await this.#runs.close();
+    this.#cache.close();
     const joined = this.#joined.flatMap(({ files }) => files.files);
     await Promise.all([...this.#files.files, ...joined].map((file) => file.close()));
   }

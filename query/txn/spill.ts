@@ -28,6 +28,13 @@ export const defaultCommitLimits: CommitLimits = {
 /** Bytes of commits that no quorum has: what a primary without one may answer, and then lose, in the mode async. */
 const uncommittedBytesMax = 256 * 1024 * 1024;
 
+/** Where other nodes have the log too. */
+export type Leads = {
+  readonly isLeading: () => boolean;
+  /** It began since this node leads. What another one has in the log nobody would end: it is not of this lead. */
+  readonly isOfLead: (transaction: Transaction) => boolean;
+};
+
 /** Catalogs that a transaction's events are encoded under. */
 export type Catalogs = {
   readonly catalog: CatalogSnapshot;
@@ -44,7 +51,7 @@ export class Spill {
   readonly #rows: Rows;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
-  readonly #isLeading: () => boolean;
+  readonly #leads: Leads;
   /** Transactions that end with an ABORT which is not durable yet: where it ends, or null while it has no place. */
   readonly #aborts = new Map<number, Offset | null>();
 
@@ -53,9 +60,9 @@ export class Spill {
     rows: Rows,
     clock: Clock,
     limits: CommitLimits,
-    isLeading: () => boolean = () => true,
+    leads: Leads = { isLeading: () => true, isOfLead: () => true },
   ) {
-    this.#isLeading = isLeading;
+    this.#leads = leads;
     this.#log = log;
     this.#rows = rows;
     this.#clock = clock;
@@ -126,6 +133,7 @@ export class Spill {
         from,
         to,
       })) {
+        if (!this.#leads.isOfLead(transaction)) throw leaderChanged();
         this.place(batch);
         await this.#committed(transaction);
       }
@@ -164,7 +172,7 @@ export class Spill {
   }
 
   place(batch: Uint8Array): void {
-    if (!this.#isLeading()) throw leaderChanged();
+    if (!this.#leads.isLeading()) throw leaderChanged();
     this.#rows.check(batch);
     this.#rows.applyCommit(batch, this.#log.append(batch));
   }

@@ -74,7 +74,10 @@ export class Transactions {
   }) {
     this.#isLeading = options.isLeading ?? true;
     this.#limits = { ...defaultCommitLimits, ...options.limits };
-    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits, () => this.#isLeading);
+    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits, {
+      isLeading: () => this.#isLeading,
+      isOfLead: ({ generation }) => generation === this.#generation,
+    });
     this.#rows = options.rows;
     this.#log = options.log;
     this.#clock = options.clock;

@@ -51,9 +51,18 @@ export class PageCache {
   #bytes = 0;
   #hand = 0;
   readonly #slots: AnyPageSlot[] = [];
+  #isClosed = false;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
+  }
+
+  /** Its database ends: whoever still reads is told so. */
+  close(): void {
+    this.#isClosed = true;
+  }
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get bytes(): number {

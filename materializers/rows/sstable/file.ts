@@ -51,8 +51,9 @@ export class PageFile {
     this.cache.forget(this);
   }
 
-  /** Fetches what is not in memory, and keeps it. Neighbours share a read. */
+  /** Fetches what is not in memory, and keeps it. Neighbours share a read. 57P01 where the database ends. */
   async load(slots: readonly AnyPageSlot[]): Promise<void> {
+    if (this.cache.isClosed) throw new AlopexError('admin_shutdown', 'the database is closed');
     invariant(!this.#isClosed, `${this.name} is closed`);
     const missing = slots.filter((slot) => slot.value === null);
     const fresh = missing.filter((slot) => slot.loading === null);

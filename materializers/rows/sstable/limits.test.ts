@@ -228,6 +228,22 @@ describe('materializers/rows/sstable: what a store asks', () => {
       .deep.equal([7]);
   });
 
+  it('tells whoever still reads that the database ends', async () => {
+    const cache = new PageCache(0);
+    const section = await sectionOf(
+      [int4],
+      rows(count, (row) => [row]),
+      cache,
+    );
+    cache.close();
+    try {
+      await section.get(key(7), now, section.projection([1]));
+      expect.fail('it was read');
+    } catch (error) {
+      expect(error).to.have.property('condition', 'admin_shutdown');
+    }
+  });
+
   it('gives its pages back when it is closed', async () => {
     const cache = new PageCache(1 << 24);
     const entries = rows(count, (row) => [row]);

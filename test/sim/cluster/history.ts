@@ -4,7 +4,6 @@ import type { Copies } from '../checkers/copies.ts';
 import type { ElectionEvent } from '../checkers/elections.ts';
 import type { ListTransaction } from '../checkers/list-append.ts';
 import type { RegisterOperation } from '../checkers/registers.ts';
-import type { Tail } from '../checkers/tails.ts';
 import type { FreshRead, OwnRead } from '../checkers/visibility.ts';
 
 /** What a run saw, for the checkers. */
@@ -19,7 +18,6 @@ export class History {
   readonly freshReads: FreshRead[] = [];
   /** When each mark was acknowledged. */
   readonly answeredMs = new Map<string, number>();
-  readonly tails: Tail[] = [];
   operations = 0;
   #place = 0;
 

@@ -38,6 +38,8 @@ export type ClusterPlan = {
   /** That a raft message is lost, delivered twice, or late, each. */
   readonly messageTroubleProbability: number;
   readonly rareBranchProbability: number;
+  /** They tail the log. */
+  readonly consumers: number;
   readonly clients: readonly ClientPlan[];
   readonly faults: readonly Fault[];
 };
@@ -79,6 +81,7 @@ export function planOf(seed: number): ClusterPlan {
     hasStreams: random.chance(0.2),
     messageTroubleProbability: random.pick([0, 0, 0.01, 0.1]),
     rareBranchProbability: random.pick([0, 0.05, 0.25]),
+    consumers: seed % 3,
     clients: Array.from({ length: clients }, (_, index) => ({
       name: `client${index + 1}`,
       seed: random.uint32(),

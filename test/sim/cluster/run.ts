@@ -10,6 +10,8 @@ import type { FaultKind } from './faults.ts';
 import { History } from './history.ts';
 import { openNode } from './node.ts';
 import { type ClusterPlan, planOf, runMs } from './plan.ts';
+import { Consumer, checkConsumers } from './tails.ts';
+import { Watch } from './watch.ts';
 import { Wires } from './wires.ts';
 import { runClient, schemaScript } from './workload.ts';
 
@@ -92,6 +94,8 @@ class ClusterRun {
   readonly #cluster: Cluster;
   readonly #history = new History();
   readonly #chaos: Chaos;
+  readonly #watch: Watch;
+  readonly #consumers: readonly Consumer[];
   readonly #random: SeededRandom;
   #isOver = false;
 
@@ -112,6 +116,12 @@ class ClusterRun {
       note,
     });
     this.#chaos = new Chaos(this.#cluster, note);
+    this.#watch = new Watch(this.#cluster, new SeededRandom(seed ^ 0x3a7c4));
+    this.#consumers = Array.from(
+      { length: plan.consumers },
+      (_, index) =>
+        new Consumer(this.#cluster, `consumer${index + 1}`, new SeededRandom(seed ^ (0x7a11 + index))),
+    );
   }
 
   #note(happening: string): void {
@@ -151,7 +161,13 @@ class ClusterRun {
     const startMs = this.#simulation.scheduler.nowMs;
     const endMs = startMs + runMs;
     const note = (happening: string) => this.#note(happening);
-    const observing = Promise.all([this.#observe(), this.#maintain()]);
+    const isOver = () => this.#isOver;
+    const observing = Promise.all([
+      this.#observe(),
+      this.#maintain(),
+      this.#watch.compareRows(isOver),
+      ...this.#consumers.map((consumer) => consumer.run(isOver)),
+    ]);
     const working = clients.map((plan) =>
       runClient(
         new Client({
@@ -176,6 +192,8 @@ class ClusterRun {
     this.#note('all faults are over');
     await this.#untilTaken('a write after the faults', `INSERT INTO registers VALUES (0, 1)`);
     await this.#untilEqual();
+    const isLast = ({ text }: { readonly text: string }) => text.startsWith('c registers null {"key":0,');
+    await Promise.all(this.#consumers.map((consumer) => consumer.untilTold(isLast)));
     this.#isOver = true;
     await observing;
     await this.#check();
@@ -203,6 +221,7 @@ class ClusterRun {
         if (!led.has(`${name} ${epoch}`)) this.#note(`${name} leads epoch ${epoch}, from ${shape.endOffset}`);
         led.add(`${name} ${epoch}`);
       }
+      this.#watch.look();
       this.#cluster.retireRemoved();
       await this.#simulation.sleep(sampleMs);
     }
@@ -277,6 +296,8 @@ class ClusterRun {
     const outcome = await outcomeOf(database);
     const anomalies = [
       ...checkHistory(this.#history, outcome, this.#plan),
+      ...checkConsumers(this.#consumers, outcome.marks),
+      ...this.#watch.anomalies,
       ...(await checkReplicas(running)),
     ];
     if (anomalies.length > 0) throw new AnomaliesFound(anomalies);
