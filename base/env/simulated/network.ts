@@ -77,12 +77,12 @@ export class SimulatedNetwork {
     this.#troubles.clear();
   }
 
-  /** Every connection between the two is reset, for both its ends. */
-  breakConnections(one: string, other: string): void {
+  /** Every connection between the two is reset, for both its ends. Returns how many. */
+  breakConnections(one: string, other: string): number {
     this.#connections = this.#connections.filter(({ isClosed }) => !isClosed);
-    for (const connection of this.#connections) {
-      if (connection.isBetween(one, other)) connection.breakOff();
-    }
+    const broken = this.#connections.filter((connection) => connection.isBetween(one, other));
+    for (const connection of broken) connection.breakOff();
+    return broken.length;
   }
 
   mount(incarnation: Incarnation): Network {

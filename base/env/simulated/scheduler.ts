@@ -1,11 +1,12 @@
-import { crc32cPortable } from '../../bytes/crc32c.ts';
-import { stringToUtf8 } from '../../bytes/utf8.ts';
 import type { Timer } from '../env.ts';
 import { SeededRandom } from './random.ts';
 
 const eventsMaxDefault = 5_000_000;
 /** After so many events signals, and the timers of a test runner, have their turn of the real event loop. */
 const eventsAtOnce = 4096;
+
+/** FNV-1a (Fowler, Noll, Vo). */
+const [fnvOffset, fnvPrime] = [0x811c9dc5, 0x01000193];
 
 type Event = { readonly atMs: number; readonly sequence: number; callback: (() => void) | null };
 
@@ -25,7 +26,7 @@ export class Scheduler {
   readonly #queue: Event[] = [];
   #nowMs = 0;
   #sequence = 0;
-  #traceHash = 0;
+  #traceHash = fnvOffset;
   #onTrace: ((line: string) => void) | null = null;
 
   constructor(seed: number) {
@@ -47,9 +48,8 @@ export class Scheduler {
   }
 
   trace(happening: string): void {
-    const line = `${this.#nowMs.toFixed(4)} ${happening}`;
-    this.#traceHash = crc32cPortable(stringToUtf8(line), this.#traceHash);
-    this.#onTrace?.(line);
+    this.#traceHash = hashOfText(happening, hashOfNumber(this.#nowMs, this.#traceHash));
+    this.#onTrace?.(`${this.#nowMs.toFixed(4)} ${happening}`);
   }
 
   schedule(delayMs: number, callback: () => void): Timer {
@@ -110,6 +110,23 @@ function everyPromise(): Promise<void> {
 
 function turnOfTheLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Over the units of a text as they are. */
+function hashOfText(text: string, initial: number): number {
+  let hash = initial;
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), fnvPrime);
+  }
+  return hash >>> 0;
+}
+
+const double = new Float64Array(1);
+const halves = new Uint32Array(double.buffer);
+
+function hashOfNumber(value: number, initial: number): number {
+  double[0] = value;
+  return Math.imul(Math.imul(initial ^ halves[0]!, fnvPrime) ^ halves[1]!, fnvPrime);
 }
 
 function before(left: Event, right: Event): boolean {

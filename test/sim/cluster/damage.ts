@@ -5,7 +5,8 @@ import { kill } from './cluster.ts';
 /**
  * A node loses what it acknowledged, and has to notice. To one node of a run, while all others have all that is
  * committed: no quorum survives more than that. What nobody can notice is not done: damage of a log's last, unmarked
- * bytes is a torn tail to whoever reads them.
+ * bytes is a torn tail to whoever reads them. What is noticed late, with the next read, is done only where two others
+ * have rows: where one does, and is away, the log goes on without it, and is trimmed (seed 5010).
  */
 export const damages = {
   'lost disk': damaging(({ target }) => {
@@ -13,7 +14,7 @@ export const damages = {
     target.disk.replace();
   }),
 
-  'corrupt block': damaging(({ target, random }) => {
+  'corrupt block': damagingUnnoticed(({ target, random }) => {
     const { disk } = target;
     const files = coveredFiles(target);
     const path = files[random.below(files.length)];
@@ -21,7 +22,7 @@ export const damages = {
     if (path !== undefined) disk.flipBit(path, random.below(8 * disk.contents(path).length));
   }),
 
-  'misdirected write': damaging(({ target: { disk } }) => {
+  'misdirected write': damagingUnnoticed(({ target: { disk } }) => {
     disk.faults.at(disk.boundaries, { kind: 'misdirect', files: /\.(sst|index)$/ });
   }),
 } as const satisfies Readonly<Record<string, Strike>>;
@@ -33,6 +34,15 @@ function damaging(damage: (scene: Scene) => void): Strike {
     damage(scene);
     return () => {};
   };
+}
+
+function damagingUnnoticed(damage: (scene: Scene) => void): Strike {
+  const strike = damaging(damage);
+  return (scene) => (othersWithRows(scene) < 2 ? null : strike(scene));
+}
+
+function othersWithRows({ cluster, others }: Scene): number {
+  return others.filter(({ name }) => (cluster.nodeOn(name)?.database ?? null) !== null).length;
 }
 
 function mayDamage({ cluster, target, others }: Scene): boolean {

@@ -3,13 +3,14 @@ import { parseArgs } from 'node:util';
 import { loadParser } from '../../../query/sql/parse.ts';
 import { textOfFault } from './faults.ts';
 import { type ClusterPlan, planOf } from './plan.ts';
-import { ClusterFailure, type ClusterReport, runClusterPlan } from './run.ts';
+import { ClusterFailure, type ClusterReport, framesShown, runClusterPlan } from './run.ts';
 import { shrink } from './shrink.ts';
 import { Totals } from './totals.ts';
 
 /**
  * `npm run sim:cluster -- --seeds 1000 --seed 1 --jobs 2`: runs seeds, and says what they covered. A seed that fails is
  * made smaller, and what happened in it is printed; `--whole` leaves it as it is, `--stop` ends with the first one.
+ * `--repeat 1000` runs each so often, and fails where two runs of one seed differ.
  */
 const { values } = parseArgs({
   options: {
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '1' },
     /** Of a job: every so many seeds. */
     step: { type: 'string', default: '1' },
+    /** Each of them again and again: one trace is expected of a seed, in whichever process it runs. */
+    repeat: { type: 'string', default: '1' },
     timeline: { type: 'string', default: '120' },
     whole: { type: 'boolean', default: false },
     stop: { type: 'boolean', default: false },
@@ -31,10 +34,14 @@ async function runJob(tell: (told: Told) => void): Promise<void> {
   await loadParser();
   const [first, count, step] = [Number(values.seed), Number(values.seeds), Number(values.step)];
   for (let seed = first; seed < first + count; seed += step) {
-    const failure = await failureOf(planOf(seed), (report) => tell({ report }));
+    let failure: ClusterFailure | null = null;
+    for (let left = Number(values.repeat); left > 0 && failure === null; left--) {
+      failure = await failureOf(planOf(seed), (report) => tell({ report }));
+    }
     if (failure === null) continue;
     const smallest = values.whole ? failure : await shrink(failure, (plan) => failureOf(plan, () => {}));
-    tell({ failed: seed, text: textOf(smallest) });
+    const shown = await failureOf(smallest.plan, () => {}, framesShown);
+    tell({ failed: seed, text: textOf(shown ?? smallest) });
     if (values.stop) return;
   }
 }
@@ -42,9 +49,10 @@ async function runJob(tell: (told: Told) => void): Promise<void> {
 async function failureOf(
   plan: ClusterPlan,
   succeed: (report: ClusterReport) => void,
+  frames = 0,
 ): Promise<ClusterFailure | null> {
   try {
-    succeed(await runClusterPlan(plan));
+    succeed(await runClusterPlan(plan, frames));
     return null;
   } catch (error) {
     if (error instanceof ClusterFailure) return error;
@@ -81,23 +89,27 @@ async function main(): Promise<void> {
   };
   const jobs = Number(values.jobs);
   if (jobs === 1) await runJob(hear);
-  else await Promise.all(Array.from({ length: jobs }, (_, index) => startJob(index, jobs, hear)));
+  else await Promise.all(Array.from({ length: jobs }, (_, index) => startJob(shareOf(index, jobs), hear)));
   console.log(totals.text());
-  if (totals.failed.length > 0) process.exitCode = 1;
+  if (totals.failed.length > 0 || totals.unequal.length > 0) process.exitCode = 1;
 }
 
-function startJob(index: number, jobs: number, hear: (told: Told) => void): Promise<void> {
-  const [first, count] = [Number(values.seed) + index, Number(values.seeds) - index];
-  const own = [
-    '--seed',
-    `${first}`,
-    '--seeds',
-    `${count}`,
-    '--step',
-    `${jobs}`,
-    '--timeline',
-    values.timeline,
-  ];
+/** Every so many of the seeds; or, where each is run again and again, every so many of its runs. */
+function shareOf(
+  index: number,
+  jobs: number,
+): Readonly<Record<'seed' | 'seeds' | 'step' | 'repeat', number>> {
+  const [seed, seeds, repeat] = [Number(values.seed), Number(values.seeds), Number(values.repeat)];
+  return repeat === 1
+    ? { seed: seed + index, seeds: seeds - index, step: jobs, repeat }
+    : { seed, seeds, step: 1, repeat: Math.ceil((repeat - index) / jobs) };
+}
+
+function startJob(share: ReturnType<typeof shareOf>, hear: (told: Told) => void): Promise<void> {
+  const own = Object.entries({ ...share, timeline: values.timeline }).flatMap(([name, value]) => [
+    `--${name}`,
+    `${value}`,
+  ]);
   const flags = [values.whole ? '--whole' : [], values.stop ? '--stop' : []].flat();
   const job = fork(import.meta.filename, [...own, ...flags], { serialization: 'advanced' });
   job.on('message', hear);

@@ -50,8 +50,9 @@ export const networkFaults = {
     worsen(scene, { delayMs: noDelay, lossProbability: scene.random.between(0.05, 0.6) }),
 
   'broken connections': ({ cluster, target, others }) => {
-    for (const other of others) cluster.simulation.network.breakConnections(target.name, other.name);
-    return () => {};
+    const { network } = cluster.simulation;
+    const broken = others.map(({ name }) => network.breakConnections(target.name, name));
+    return broken.some((count) => count > 0) ? () => {} : null;
   },
 } as const satisfies Readonly<Record<string, Strike>>;
 

@@ -39,6 +39,8 @@ const identityPath = '/node/identity';
 /** Longer than a run: the log is kept by its size. */
 const retentionMs = 3_600_000;
 const transferMs = 1000;
+/** Of a transaction of several batches: it is smaller than what one appends otherwise. */
+const batchBytesMax = 4 * 1024;
 const recentBytesMax = 1024 * 1024;
 const meshPort = 1;
 const clusterName = 'simulated';
@@ -142,7 +144,11 @@ class SimulatedNode implements RunningNode {
       retention: { retentionMs, retentionBytes: limits.retainedBytes },
       limits: {
         memtableBytesMax: limits.memtableBytesMax,
-        commit: { largeCommitBytes: limits.largeCommitBytes, spillBytes: limits.largeCommitBytes },
+        commit: {
+          largeCommitBytes: limits.largeCommitBytes,
+          spillBytes: limits.largeCommitBytes,
+          batchBytesMax,
+        },
         log: this.#logLimits,
       },
       onProblem: (problem) => this.#onProblem(problem),

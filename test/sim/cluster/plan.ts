@@ -85,7 +85,7 @@ export function planOf(seed: number): ClusterPlan {
     clients: Array.from({ length: clients }, (_, index) => ({
       name: `client${index + 1}`,
       seed: random.uint32(),
-      operations: Math.ceil(operationsMin / clients) + random.below(20),
+      operations: Math.ceil(operationsMin / clients) + random.below(5),
     })),
     faults: Array.from({ length: faults }, () => drawFault(random, voters)).sort(
       (left, right) => left.atMs - right.atMs,
