@@ -59,6 +59,7 @@ export const sqlStates = {
   warning_privilege_not_granted: '01007',
   warning_privilege_not_revoked: '01006',
   invalid_schema_name: '3F000',
+  transaction_rollback: '40000',
   serialization_failure: '40001',
   statement_completion_unknown: '40003',
   deadlock_detected: '40P01',

@@ -11,6 +11,7 @@ import {
   type ReplicationStatus,
   sqlRequest,
 } from '../database/replication.ts';
+import type { CommitToken } from '../database/settings.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { DatabaseNode } from './node.ts';
 import { Outstanding } from './outstanding.ts';
@@ -64,6 +65,10 @@ export class NodeReplication implements Replication {
   }
   readable(): Promise<void> | null {
     return this.#replica.readable();
+  }
+
+  holds(commit: CommitToken): boolean | null {
+    return this.#replica.holds(commit);
   }
 
   appliedPast(offset: Offset, timeoutMs: number): Promise<void> {

@@ -5,6 +5,8 @@ import { nodeId } from '../../base/ids.ts';
 import { defaultRaftLimits } from '../../log/raft/contract.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { sqlRequest } from '../database/replication.ts';
+import { codeOf, run } from '../database/routing/cluster.fixture.ts';
+import type { EngineSession } from '../database/session.ts';
 import { TestCluster, type TestNode } from './cluster.fixture.ts';
 
 const script = `CREATE TABLE t (id int PRIMARY KEY, v text);
@@ -30,6 +32,33 @@ async function refusal(work: Promise<unknown>): Promise<string> {
     throw error;
   }
   return 'none';
+}
+
+function connect({ node }: TestNode): EngineSession {
+  return node.engine.connect({ user: 'alopex', database: 'alopex', settings: {}, clientAddress: null });
+}
+
+/** The token of what it commits. */
+function commit(cluster: TestCluster, number: number, sql: string, mode = 'semi-sync'): Promise<string> {
+  return cluster.on(number, async (node) => {
+    const session = connect(node);
+    await run(session, `SET alopex.replication_mode = '${mode}'`);
+    await run(session, sql);
+    const [[token]] = (await run(session, 'SHOW alopex.last_commit')) as [[string]];
+    await session.close();
+    return token;
+  });
+}
+
+/** The SQLSTATE of a read that waits for a commit. */
+function awaiting(cluster: TestCluster, number: number, token: string): Promise<string | null> {
+  return cluster.on(number, async (node) => {
+    const session = connect(node);
+    await run(session, `SET alopex.await_token = '${token}'`);
+    const code = await codeOf(session, 'SELECT count(*) FROM t');
+    await session.close();
+    return code;
+  });
 }
 
 /** As a session does whose statements go to another node. */
@@ -159,11 +188,9 @@ describe('nodes of a cluster', () => {
     const cluster = new TestCluster(10);
     await cluster.startAll(3, script);
     cluster.hub.cutOff.add(nodeId(1));
-    await cluster.on(1, ({ database }) =>
-      database.query(`SET alopex.replication_mode = 'async'; INSERT INTO t VALUES (2000, 'lost')`),
-    );
+    const lostToken = await commit(cluster, 1, `INSERT INTO t VALUES (2000, 'lost')`, 'async');
     const primary = await cluster.primary();
-    await insert(cluster, primary, 3000);
+    const token = await commit(cluster, primary, `INSERT INTO t VALUES (3000, 'new')`);
     cluster.hub.cutOff.clear();
     await cluster.sleep(3000);
     expect(await count(cluster, 1, 'id IN (2000, 3000)')).to.equal(1);
@@ -176,6 +203,10 @@ describe('nodes of a cluster', () => {
     });
     expect(lost).to.contain('lost');
     expect(lost).not.to.contain('row 1');
+    for (const number of [1, 2, 3]) {
+      expect(await awaiting(cluster, number, lostToken), `node ${number}`).to.equal('40000');
+      expect(await awaiting(cluster, number, token), `node ${number}`).to.equal(null);
+    }
   });
 
   it('commits of a primary that cannot reach anybody end as unknown, and its reads are refused', async () => {

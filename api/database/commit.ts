@@ -1,3 +1,4 @@
+import { epochBefore } from '../../log/segment/name.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { EngineSession } from './session.ts';
 
@@ -36,5 +37,8 @@ async function commitReplicated(
   if (drawn.size > 0) await commitDrawn(session, transaction, drawn);
   else await engine.transactions.commit(transaction);
   const { commitEnd } = transaction;
-  if (commitEnd !== null) session.lastCommit = { epoch: engine.log.epoch, offset: commitEnd };
+  if (commitEnd === null) return;
+  // The node may lead another epoch by now.
+  const epoch = epochBefore(engine.log.segments, commitEnd) ?? engine.log.epoch;
+  session.lastCommit = { epoch, offset: commitEnd };
 }

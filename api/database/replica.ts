@@ -8,11 +8,13 @@ import type { GroupStates } from '../../log/range/states.ts';
 import type { Ticker } from '../../log/range/ticker.ts';
 import { decodeHeader } from '../../log/record/header.ts';
 import type { SegmentedLog } from '../../log/segment/log.ts';
+import { epochBefore } from '../../log/segment/name.ts';
 import { Waits } from '../../log/segment/waits.ts';
 import type { Rows } from '../../materializers/rows/fold.ts';
 import type { Transactions } from '../../query/txn/transactions.ts';
 import { loadCatalog, loadSequences } from './load.ts';
 import type { Sequences } from './sequences.ts';
+import type { CommitToken } from './settings.ts';
 
 /** What a database needs of the node that it is replicated on. */
 export type ReplicaOptions = {
@@ -166,6 +168,19 @@ export class Replica {
   /** Resolves when everything below is shown here. */
   appliedPast(at: Offset): Promise<void> {
     return this.shown >= at ? Promise.resolve() : this.#waits.add(at);
+  }
+
+  /** Of a log that was cut, later epochs stand where the commit stood; null: this node is not so far. */
+  holds(commit: CommitToken): boolean | null {
+    const { segments, highWatermark } = this.#attached.log;
+    if (commit.offset <= highWatermark) {
+      const epoch = epochBefore(segments, offset(commit.offset));
+      return epoch === null ? commit.epoch <= (segments[0]?.epoch ?? 0) : commit.epoch === epoch;
+    }
+    const isOver = segments.some(
+      ({ base, epoch }) => epoch > commit.epoch && base < commit.offset && base < highWatermark,
+    );
+    return isOver ? false : null;
   }
 
   /** The log's high watermark has moved. */

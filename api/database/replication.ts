@@ -1,5 +1,6 @@
 import type { NodeId, Offset } from '../../base/ids.ts';
 import type { Durability } from '../../query/txn/transaction.ts';
+import type { CommitToken } from './settings.ts';
 
 /** How many copies a commit has when it is answered. DESIGN: sync = every replica in sync, semi-sync = a quorum, async = here. */
 export type ReplicationMode = Durability;
@@ -51,6 +52,8 @@ export type Replication = {
   readonly isReadable: boolean;
   /** Everything below is applied here. */
   appliedPast(offset: Offset, timeoutMs: number): Promise<void>;
+  /** Whether a commit is in the log, of which it was once told; null: this node does not know yet. */
+  holds(commit: CommitToken): boolean | null;
   /** How old at most what this node answers is; 0 on the primary, null where it does not know. */
   readonly stalenessMs: number | null;
   /**

@@ -28,6 +28,7 @@ import { encodeControlBatch } from '../record/control.ts';
 import { decodeHeader } from '../record/header.ts';
 import type { BatchHeader } from '../record/record.ts';
 import type { SegmentedLog } from '../segment/log.ts';
+import { epochBefore } from '../segment/name.ts';
 import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
 import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
@@ -421,10 +422,9 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** Of a place in the log: the epoch of the batch before, and the membership there. Null: they are not known here. */
   placeAt(at: Offset): { readonly epoch: Epoch; readonly membership: Membership } | null {
-    const before = this.#log.segments.findLast(({ base }) => base < at);
     const start = this.#state.starts.find((each) => each.offset === at);
     const record = this.#state.memberships.findLast(({ endOffset }) => endOffset <= at);
-    const epoch = before?.epoch ?? start?.epoch;
+    const epoch = epochBefore(this.#log.segments, at) ?? start?.epoch;
     return epoch === undefined || record === undefined ? null : { epoch, membership: record.membership };
   }
 

@@ -24,6 +24,11 @@ export function segmentNames(entries: readonly DiskEntry[]): readonly SegmentNam
   return names.sort((left, right) => left.base - right.base || left.epoch - right.epoch);
 }
 
+/** Of the batch that ends at an offset, or has it within; null where the log begins later. */
+export function epochBefore(segments: readonly SegmentName[], at: Offset): Epoch | null {
+  return segments.findLast(({ base }) => base < at)?.epoch ?? null;
+}
+
 /** Of a segment's or an index's path; null where it is neither. */
 export function nameOfPath(path: string): SegmentName | null {
   const match = pattern.exec(path.slice(path.lastIndexOf('/') + 1));

@@ -32,6 +32,7 @@ async function serve(id: number): Promise<ServedDatabase> {
     mode: 'semi-sync',
     stalenessMs: 0,
     isReadable: true,
+    holds: () => true,
     readable: () => null,
     appliedPast: async () => {},
     request: async () => new Uint8Array(0),

@@ -9,6 +9,7 @@ import { openEngine } from '../engine.fixture.ts';
 import type { Engine } from '../engine.ts';
 import type { Replication } from '../replication.ts';
 import type { EngineSession } from '../session.ts';
+import type { CommitToken } from '../settings.ts';
 import { RemoteSessions } from './remote-sessions.ts';
 
 /** A node of a cluster in which nothing is replicated: each has rows of its own, which tell who answered. */
@@ -25,6 +26,7 @@ export class FakeNode implements Replication {
   isSure = true;
   onReadable: () => Promise<void> | null = () => null;
   readonly waitedFor: number[] = [];
+  readonly lostEpochs = new Set<number>();
   readonly committedAs: string[] = [];
 
   constructor(cluster: FakeCluster, self: number, engine: Engine) {
@@ -75,6 +77,9 @@ export class FakeNode implements Replication {
   }
   readable(): Promise<void> | null {
     return this.onReadable();
+  }
+  holds({ epoch }: CommitToken): boolean {
+    return !this.lostEpochs.has(epoch);
   }
   async appliedPast(end: number): Promise<void> {
     this.waitedFor.push(end);

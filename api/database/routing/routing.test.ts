@@ -454,4 +454,27 @@ describe('Routing: commits', () => {
       expect(cluster.node(3).waitedFor).to.deep.equal([Number(token.split('/')[1])]);
       expect(await codeOf(reader, "SET alopex.await_token = 'x'")).to.equal('22023');
     }));
+
+  it('are refused where the log has lost what they name', () =>
+    withCluster(async (cluster) => {
+      const reader = cluster.node(3).session();
+      await run(reader, "SET alopex.await_token = '4/7'");
+      cluster.node(3).lostEpochs.add(4);
+      expect(await codeOf(reader, whoAnswers)).to.equal('40000');
+      expect(cluster.node(3).waitedFor).to.deep.equal([]);
+      await run(reader, "SET alopex.await_token = ''");
+      await run(reader, whoAnswers);
+    }));
+
+  it('a session is told of what it has committed itself, and was lost', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(2).session();
+      const told: string[] = [];
+      session.onNotice = ({ error }) => void told.push(error.code);
+      await run(session, 'INSERT INTO t VALUES (2, 0)');
+      for (const node of cluster.nodes) node.lostEpochs.add(session.lastCommit!.epoch);
+      await run(session, whoAnswers);
+      await run(session, whoAnswers);
+      expect([told, session.lastCommit]).to.deep.equal([['40000'], null]);
+    }));
 });

@@ -37,8 +37,9 @@ export class Routing {
   readonly #others = new Map<NodeId, RemoteSession>();
   #bound: RemoteSession | null = null;
   #isBoundToPrimary = false;
-  /** Applied here, as far as was waited for. */
-  #applied = -1;
+  /** Applied here: what was waited for last. */
+  #awaitedSeen: CommitToken | null = null;
+  #ownSeen: CommitToken | null = null;
   #wasPrimary: boolean;
   #turn = 0;
 
@@ -67,7 +68,7 @@ export class Routing {
     if (!isPrimary) {
       if (transaction !== null && placeOf('read', this.#circumstances()) !== 'here') return false;
       if (workOf(prepared) === 'write') return false;
-      if (lastCommit !== null && lastCommit.offset > this.#applied) return false;
+      if (lastCommit !== this.#ownSeen) return false;
     }
     return this.#replication.isReadable;
   }
@@ -85,7 +86,7 @@ export class Routing {
       const isThere = this.#isOfBound(statement, workOf({ statement, query: null }));
       return isThere ? this.#prepareAt(this.#bound, statement, parameterTypes) : here();
     }
-    await this.#caughtUp();
+    await this.#caughtUp(statement);
     try {
       return await here();
     } catch (error) {
@@ -143,7 +144,7 @@ export class Routing {
       const portal = await this.#runAtPrimary(prepared, parameters, work);
       if (portal !== null) return portal;
     }
-    await this.#caughtUp();
+    await this.#caughtUp(prepared.statement);
     if (work !== 'own' && this.#replication.isPrimary !== isPrimary)
       return this.run(prepared, parameters, here);
     if (work === 'read') this.#requireFresh();
@@ -357,18 +358,50 @@ export class Routing {
   }
 
   /** Null: what was to be waited for is applied here, and what was committed by anybody may be read. */
-  #caughtUp(): Promise<void> | undefined {
-    // What the session itself has committed, the primary has.
-    const after = this.#replication.isPrimary ? this.#session.settings.routes.awaited : this.#after();
-    if (after !== null && after.offset > this.#applied) return this.#catchUp(after);
+  #caughtUp({ node }: ParsedStatement): Promise<void> | undefined {
+    // It may be what ends the waiting.
+    if ('VariableSetStmt' in node) return undefined;
+    const { settings, lastCommit } = this.#session;
+    const { awaited } = settings.routes;
+    if (
+      (awaited !== null && awaited !== this.#awaitedSeen) ||
+      (lastCommit !== this.#ownSeen && !this.#isOwnHere)
+    )
+      return this.#catchUp(awaited);
     return this.#replication.isReadable ? undefined : this.#readable();
   }
 
-  async #catchUp(after: CommitToken): Promise<void> {
-    const { statementTimeoutMs } = this.#session.settings.begins;
-    await this.#replication.appliedPast(offset(after.offset), statementTimeoutMs || waitMsMax);
-    this.#applied = after.offset;
+  /** What the session has committed, the primary has; but for one that leads since, where nobody waited for copies. */
+  get #isOwnHere(): boolean {
+    const { lastCommit, engine } = this.#session;
+    return lastCommit === null || (this.#replication.isPrimary && lastCommit.epoch === engine.log.epoch);
+  }
+
+  /** 40000 where what the session was told to wait for is lost. What it has lost of its own, it was ready to lose: a warning. */
+  async #catchUp(awaited: CommitToken | null): Promise<void> {
+    if (awaited !== null && !(await this.#reach(awaited))) {
+      throw new AlopexError('transaction_rollback', `the commit ${textOfToken(awaited)} is not in the log`, {
+        detail: 'It was lost with a primary before other nodes had it.',
+        hint: 'Where that must not be, alopex.replication_mode is semi-sync or sync.',
+      });
+    }
+    this.#awaitedSeen = awaited;
+    const { lastCommit } = this.#session;
+    if (lastCommit !== null && !(await this.#reach(lastCommit))) {
+      const message = `the session's commit ${textOfToken(lastCommit)} was lost with the primary that it was made on`;
+      this.#session.notice('WARNING', 'transaction_rollback', message);
+      this.#session.lastCommit = null;
+    }
+    this.#ownSeen = this.#session.lastCommit;
     await this.#readable();
+  }
+
+  /** False: it is lost. */
+  async #reach(commit: CommitToken): Promise<boolean> {
+    if (this.#replication.holds(commit) === false) return false;
+    const { statementTimeoutMs } = this.#session.settings.begins;
+    await this.#replication.appliedPast(offset(commit.offset), statementTimeoutMs || waitMsMax);
+    return this.#replication.holds(commit) !== false;
   }
 
   /** Where the node loses the lead meanwhile, it answers as a replica: what it may say then is decided anew. */
@@ -452,6 +485,10 @@ async function ofBound<Result>(remote: RemoteSession, work: Promise<Result>): Pr
       cause,
     });
   }
+}
+
+function textOfToken({ epoch, offset }: CommitToken): string {
+  return `${epoch}/${offset}`;
 }
 
 function unknown(cause: AlopexError): AlopexError {

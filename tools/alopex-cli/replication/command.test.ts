@@ -49,6 +49,7 @@ describe('alopex-cli replication', () => {
       mode: 'sync',
       stalenessMs: 0,
       isReadable: true,
+      holds: () => true,
       readable: () => null,
       appliedPast: async () => {},
       request: async () => new Uint8Array(0),
