@@ -69,6 +69,9 @@ export class NodeAdmin implements ClusterAdmin {
     this.#signer = signer;
     this.#promotesAtFirst = promotesAtFirst;
     this.#onProblem = onProblem;
+    node.onMember = () => {
+      if (node.isPrimary) this.promoteSoon();
+    };
     node.handle(transferRequest, async (from) => {
       this.#range.step({ kind: 'transfer', to: from });
       return new Uint8Array(0);
@@ -177,7 +180,7 @@ export class NodeAdmin implements ClusterAdmin {
 
   // ---- learners become voters
 
-  /** Looks for those that have caught up, now and then, while this node is the primary. */
+  /** Looks for those that have caught up, now and then, and for those that have moved, while this node is the primary. */
   promoteSoon(): void {
     this.#timer ??= this.#engine.env.clock.setTimer(lookMs, () => {
       this.#timer = null;
@@ -189,6 +192,7 @@ export class NodeAdmin implements ClusterAdmin {
     if (this.#isPromoting || !this.#node.isPrimary) return;
     this.#isPromoting = true;
     try {
+      await this.#noteMoved();
       const settings = clusterSettings(this.#engine.transactions.catalog);
       const { membership, followers } = this.#range.status;
       const learners = membership.members.filter(({ role }) => role === 'learner');
@@ -201,13 +205,27 @@ export class NodeAdmin implements ClusterAdmin {
       }
     } finally {
       this.#isPromoting = false;
-      if (this.#hasLearners) this.promoteSoon();
+      if (this.#node.isPrimary && (this.#hasLearners || this.#moved.length > 0)) this.promoteSoon();
     }
+  }
+
+  /** Clients, and nodes that join, learn from the log where the members are. */
+  async #noteMoved(): Promise<void> {
+    for (const member of this.#moved) await this.#attempt({ kind: 'change', member });
+  }
+
+  /** Members that are to be found elsewhere than the log says. */
+  get #moved(): readonly Member[] {
+    const members = this.#node.status?.membership.members ?? [];
+    return members.flatMap((member) => {
+      const { mesh, client } = this.#node.addressesOf(member.id) ?? member;
+      return mesh === member.mesh && client === member.client ? [] : [{ ...member, mesh, client }];
+    });
   }
 
   get #hasLearners(): boolean {
     const members = this.#node.status?.membership.members ?? [];
-    return this.#node.isPrimary && members.some(({ role }) => role === 'learner');
+    return members.some(({ role }) => role === 'learner');
   }
 
   #hasCaughtUp(follower: FollowerStatus | undefined): boolean {

@@ -32,6 +32,8 @@ export class ClusterLink {
   readonly ticker: Ticker;
   readonly mesh: Mesh;
   readonly liveness: Liveness;
+  /** There is news of another node: whether it lives, or where. */
+  onMember: (node: NodeId) => void = () => {};
   readonly #membership: LiveMembership;
   /** By id: those of the log's membership, and those that this node joined. */
   readonly #known = new Map<NodeId, Member>();
@@ -103,6 +105,13 @@ export class ClusterLink {
     return this.#recordOf(node)?.state ?? null;
   }
 
+  /** Where a node says that it is; null: it has said nothing. */
+  addressesOf(node: NodeId): NodeAddresses | null {
+    if (node === this.options.self) return this.options.addresses;
+    const record = this.#recordOf(node);
+    return record === undefined || this.#said(record) === null ? null : record.addresses;
+  }
+
   /** The membership as the log has it. Who was in it and is not any more is not talked to. */
   meet({ members, outgoing }: Membership): void {
     if (members.length === 0) return;
@@ -141,6 +150,7 @@ export class ClusterLink {
     const said = this.#said(record);
     if (!this.#known.has(record.node)) this.#membership.forget(record.node);
     else if (said !== null) this.mesh.setPeer(record.node, said);
+    this.onMember(record.node);
   }
 
   async close(): Promise<void> {

@@ -17,14 +17,6 @@ export type TestNode = {
   readonly database: EmbeddedDatabase;
 };
 
-function addressesOf(id: NodeId): NodeAddresses {
-  return { mesh: `n${id}:1`, client: `n${id}:5432` };
-}
-
-function member(id: NodeId, role: MemberRole): Member {
-  return { id, role, ...addressesOf(id) };
-}
-
 export type TestOptions = {
   readonly limits?: EngineLimits;
   readonly retention?: RetentionLimits;
@@ -39,11 +31,21 @@ export class TestCluster {
   readonly witnesses = new Map<number, WitnessNode>();
   readonly problems: string[] = [];
   readonly #options: TestOptions;
+  /** Of nodes that are started with another one than 5432. */
+  readonly clientPorts = new Map<number, number>();
 
   constructor(seed: number, options: TestOptions = {}) {
     this.simulation = new Simulation(seed);
     this.hub = new Hub(this.simulation.scheduler);
     this.#options = options;
+  }
+
+  #addressesOf(id: NodeId): NodeAddresses {
+    return { mesh: `n${id}:1`, client: `n${id}:${this.clientPorts.get(id) ?? 5432}` };
+  }
+
+  #member(id: NodeId, role: MemberRole): Member {
+    return { id, role, ...this.#addressesOf(id) };
   }
 
   machine(number: number): SimulatedMachine {
@@ -94,7 +96,7 @@ export class TestCluster {
 
   /** As a server remembers them. */
   get #peers(): Membership | null {
-    const members = [...this.nodes.keys()].map((number) => member(nodeId(number), 'voter'));
+    const members = [...this.nodes.keys()].map((number) => this.#member(nodeId(number), 'voter'));
     return members.length === 0 ? null : { members, outgoing: [] };
   }
 
@@ -104,7 +106,7 @@ export class TestCluster {
     const cluster = {
       self,
       name: 'test',
-      addresses: addressesOf(self),
+      addresses: this.#addressesOf(self),
       peers: this.#peers,
       limits: this.#options.raft ?? {},
       openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
@@ -122,7 +124,8 @@ export class TestCluster {
     });
     const signer = {
       found: async () => {
-        if (node.self === null) await node.found(cluster, { members: [member(self, 'voter')], outgoing: [] });
+        if (node.self === null)
+          await node.found(cluster, { members: [this.#member(self, 'voter')], outgoing: [] });
       },
       sign: async () => ({ certificate: '', authority: '' }),
     };
@@ -145,7 +148,7 @@ export class TestCluster {
         cluster: {
           self,
           name: 'test',
-          addresses: addressesOf(self),
+          addresses: this.#addressesOf(self),
           openMesh: async (handlers) => this.hub.open(self, handlers),
         },
         limits: this.#options.limits?.log === undefined ? {} : { log: this.#options.limits.log },

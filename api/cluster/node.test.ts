@@ -218,6 +218,28 @@ describe('nodes of a cluster', () => {
     expect(await count(cluster, primary, 'id = 2000')).to.equal(0);
   });
 
+  it('a node that is found elsewhere after a restart is known there, also the one that leads', async () => {
+    const cluster = new TestCluster(15);
+    await cluster.startAll(3, script);
+    const clients = (number: number): Promise<unknown> =>
+      cluster.on(number, async ({ node }) => node.status?.membership.members.map(({ client }) => client));
+    cluster.crash(3);
+    cluster.clientPorts.set(3, 6000);
+    await cluster.start(3);
+    await cluster.sleep(5000);
+    for (const number of [1, 2, 3])
+      expect(await clients(number)).to.deep.equal(['n1:5432', 'n2:5432', 'n3:6000']);
+    cluster.crash(1);
+    cluster.clientPorts.set(1, 6001);
+    await cluster.start(1);
+    await cluster.on(await cluster.primary(), async () => {});
+    await cluster.sleep(5000);
+    await cluster.on(1, ({ admin }) => admin.promote(false, 5000));
+    for (const number of [1, 2, 3])
+      expect(await clients(number)).to.deep.equal(['n1:6001', 'n2:5432', 'n3:6000']);
+    expect(cluster.problems).to.deep.equal([]);
+  });
+
   it('a witness has no rows, and lets the one replica that is left lead', async () => {
     const cluster = new TestCluster(12, {
       limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },

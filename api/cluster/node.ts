@@ -3,7 +3,7 @@ import type { DirectoryLock } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { NodeId, RangeId } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
-import type { MemberState } from '../../log/mesh/swim.ts';
+import type { MemberState, NodeAddresses } from '../../log/mesh/swim.ts';
 import type { Membership, RaftStatus } from '../../log/raft/contract.ts';
 import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
 import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
@@ -54,6 +54,8 @@ export class DatabaseNode implements SessionHost {
   /** Called with each engine that the node gets: what is attached to one is to be attached to the next. */
   onEngine: (engine: Engine) => void = () => {};
   onStatus: (status: RaftStatus, isPrimary: boolean) => void = () => {};
+  /** There is news of another node: whether it lives, or where. */
+  onMember: (node: NodeId) => void = () => {};
   /** The disk failed: the node takes no part any more. */
   onFailed: (error: AlopexError) => void = () => {};
 
@@ -118,6 +120,10 @@ export class DatabaseNode implements SessionHost {
   stateOf(node: NodeId): MemberState | null {
     return this.#cluster?.stateOf(node) ?? null;
   }
+  /** Where a node says that it is, which the log may not know yet; null: it has said nothing. */
+  addressesOf(node: NodeId): NodeAddresses | null {
+    return this.#cluster?.addressesOf(node) ?? null;
+  }
   get status(): RaftStatus | null {
     return this.#status;
   }
@@ -155,8 +161,8 @@ export class DatabaseNode implements SessionHost {
 
   // ---- the mesh
 
-  #join(options: ClusterOptions): Promise<ClusterLink> {
-    return ClusterLink.open(this.#options.env, this.#options.path, options, {
+  async #join(options: ClusterOptions): Promise<ClusterLink> {
+    const link = await ClusterLink.open(this.#options.env, this.#options.path, options, {
       onMessage: (from, range, message) => this.#onMessage(from, range, message),
       onRequest: (from, name, body) => this.#onRequest(from, name, body),
       onFetch: (_, name, body, position) => this.#onFetch(name, body, position),
@@ -167,6 +173,8 @@ export class DatabaseNode implements SessionHost {
         void this.#remoteSessions?.forget(peer);
       },
     });
+    link.onMember = (member) => this.onMember(member);
+    return link;
   }
 
   #onMessage(from: NodeId, range: RangeId, message: Uint8Array): void {

@@ -96,7 +96,25 @@ export class Keys {
   ): Promise<Keys> {
     const record = await readNodeRecord(env.disk, path);
     const identity = record === null ? null : await loadIdentity(env, path);
-    return new Keys(env, path, options, onProblem, identity, record);
+    const keys = new Keys(env, path, options, onProblem, identity, record);
+    await keys.#noteAddresses();
+    return keys;
+  }
+
+  /** Where the options of this start say that the node is; others hear of it from the node itself. */
+  async #noteAddresses(): Promise<void> {
+    const { record } = this;
+    if (record === null) return;
+    const { port, cluster } = this.#options;
+    const mesh = this.#moved(record.mesh, cluster.meshPort);
+    const client = record.client === '' ? '' : this.#moved(record.client, port);
+    if (mesh !== record.mesh || client !== record.client) await this.#remember({ ...record, mesh, client });
+  }
+
+  /** A port that was chosen freely stays. */
+  #moved(before: string, port: number): string {
+    const { advertise: host } = this.#options.cluster;
+    return formatAddress({ host, port: port === 0 ? parseAddress(before).port : port });
   }
 
   get clusterOptions(): ClusterOptions | null {
