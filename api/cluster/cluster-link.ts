@@ -23,6 +23,8 @@ export type ClusterOptions = {
   readonly swimLimits?: Partial<SwimLimits>;
   /** Nodes that are known before the log says it: those that answered when this one joined. */
   readonly peers?: Membership | null;
+  /** It has made the cluster's keys, and knows of no other node. */
+  readonly isFirst?: boolean;
 };
 
 /** A node's part in a cluster: its votes, its timer, its mesh, who lives, and where the others are. */
@@ -93,6 +95,11 @@ export class ClusterLink {
     });
     link = new ClusterLink(env, options, states, mesh);
     return link;
+  }
+
+  /** Its log has a membership. */
+  get isFounded(): boolean {
+    return (this.states.get(rangeOfAll)?.memberships.length ?? 0) > 0;
   }
 
   /** The others, as far as is known. */

@@ -8,6 +8,7 @@ import { sqlRequest } from '../database/replication.ts';
 import { codeOf, run } from '../database/routing/cluster.fixture.ts';
 import type { EngineSession } from '../database/session.ts';
 import { TestCluster, type TestNode } from './cluster.fixture.ts';
+import { DatabaseNode } from './node.ts';
 
 const script = `CREATE TABLE t (id int PRIMARY KEY, v text);
   INSERT INTO t SELECT n, 'row ' || n FROM generate_series(1, 1000) AS n;
@@ -216,6 +217,43 @@ describe('nodes of a cluster', () => {
     expect(await refusal(insert(cluster, 1, 2000))).to.equal('40003');
     const primary = await cluster.primary();
     expect(await count(cluster, primary, 'id = 2000')).to.equal(0);
+  });
+
+  it('what failed while a cluster was founded may be done again, also after a restart', async () => {
+    const cluster = new TestCluster(16);
+    const self = nodeId(1);
+    const addresses = { mesh: 'n1:1', client: 'n1:5432' };
+    const first = { members: [{ id: self, role: 'voter', ...addresses }], outgoing: [] } as const;
+    const openMesh = () => Promise.reject(new AlopexError('io_error', 'the port is taken'));
+    await cluster.start(1);
+    const founded = cluster.on(1, ({ node }) =>
+      node.found({ self, name: 'test', addresses, openMesh }, first),
+    );
+    expect(await refusal(founded)).to.equal('58030');
+    await cluster.on(1, ({ node }) => node.close());
+    await cluster.machine(1).run(async (env) => {
+      const node = await DatabaseNode.open({
+        env,
+        path: '/db',
+        cacheBytes: 256 * 1024,
+        connectionsMax: 100,
+        settings: {},
+        onProblem: ({ message }) => cluster.problems.push(message),
+        cluster: {
+          self,
+          name: 'test',
+          addresses,
+          isFirst: true,
+          openMesh: async (handlers) => cluster.hub.open(self, handlers),
+        },
+      });
+      expect([node.self, node.isPrimary]).to.deep.equal([null, true]);
+      await node.close();
+    });
+    await cluster.machine(1).run((env) => env.disk.remove('/db/cluster'));
+    await cluster.startAll(2, script);
+    expect(await count(cluster, 1)).to.equal(1000);
+    expect(cluster.problems).to.deep.equal([]);
   });
 
   it('a node that is found elsewhere after a restart is known there, also the one that leads', async () => {

@@ -89,7 +89,7 @@ export class DatabaseNode implements SessionHost {
     const node = new DatabaseNode(options, await env.disk.lock(path));
     try {
       await finishInstall(env.disk, path);
-      if (options.cluster !== null) node.#cluster = await node.#join(options.cluster);
+      if (options.cluster !== null) node.#cluster = await node.#joinFounded(options.cluster);
       await node.#openOrRepair();
       return node;
     } catch (error) {
@@ -134,8 +134,15 @@ export class DatabaseNode implements SessionHost {
   /** Makes a database that runs the first node of a cluster; nobody notices. */
   async found(cluster: ClusterOptions, first: Membership): Promise<void> {
     const { engine } = this;
-    this.#cluster = await this.#join(cluster);
-    await engine.replicate(this.#replicaOptions(this.#cluster), first);
+    const link = await this.#join(cluster);
+    try {
+      this.#cluster = link;
+      await engine.replicate(this.#replicaOptions(link), first);
+    } catch (error) {
+      this.#cluster = null;
+      await link.close();
+      throw error;
+    }
     this.#attach(engine);
   }
 
@@ -160,6 +167,14 @@ export class DatabaseNode implements SessionHost {
   }
 
   // ---- the mesh
+
+  /** Null: the node that was to found the cluster stopped before it had. It is a database alone, and may be asked to again. */
+  async #joinFounded(options: ClusterOptions): Promise<ClusterLink | null> {
+    const link = await this.#join(options);
+    if (options.isFirst !== true || link.isFounded) return link;
+    await link.close();
+    return null;
+  }
 
   async #join(options: ClusterOptions): Promise<ClusterLink> {
     const link = await ClusterLink.open(this.#options.env, this.#options.path, options, {

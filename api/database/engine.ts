@@ -254,6 +254,9 @@ export class Engine implements SessionHost {
     try {
       this.#replica = replica;
       await replica.start(this.#replicatedParts, first);
+    } catch (error) {
+      this.#replica = null;
+      throw error;
     } finally {
       this.transactions.resume();
     }

@@ -127,6 +127,7 @@ export class Keys {
       name: identity.cluster,
       addresses: { mesh: record.mesh, client: record.client },
       peers: record.members.length === 0 ? null : { members: record.members, outgoing: [] },
+      isFirst: record.members.length === 0,
       openMesh: (handlers) =>
         openSecureMesh({
           identity,
