@@ -1,5 +1,5 @@
 import { AlopexError, asAlopexError } from '../../../base/errors.ts';
-import { type NodeId, offset } from '../../../base/ids.ts';
+import type { NodeId } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { leaderChanged } from '../../../query/txn/spill.ts';
@@ -8,7 +8,6 @@ import type { TypeOid } from '../../../query/types/type.ts';
 import type { Portal } from '../contract.ts';
 import type { Replication } from '../replication.ts';
 import type { EngineSession } from '../session.ts';
-import type { CommitToken } from '../settings.ts';
 import type { StatementRun } from '../statement-run.ts';
 import type { Prepared } from '../statements/prepare.ts';
 import { type Circumstances, placeOf, type Work, workOf } from './decide.ts';
@@ -16,11 +15,8 @@ import type { RemoteCall, RemoteText, SavepointCommand } from './messages.ts';
 import { awaited, remotePortal } from './remote-portals.ts';
 import { forgotten, RemoteSession } from './remote-session.ts';
 import { typeOfOid, writeRow } from './values.ts';
+import { Waiting, waitMsMax } from './waiting.ts';
 
-/** How long a session waits for a commit to be applied, or for a primary to be elected, where statement_timeout is off. */
-const waitMsMax = 30_000;
-/** Leads that a node may lose while a read waits to be sure of one. */
-const leadsLostMax = 5;
 /** Between two looks at who the primary is. */
 const lookMs = 20;
 
@@ -34,18 +30,17 @@ type Here = (prepared: Prepared) => Promise<Portal>;
 export class Routing {
   readonly #session: EngineSession;
   readonly #replication: Replication;
+  readonly #waiting: Waiting;
   readonly #others = new Map<NodeId, RemoteSession>();
   #bound: RemoteSession | null = null;
   #isBoundToPrimary = false;
-  /** Applied here: what was waited for last. */
-  #awaitedSeen: CommitToken | null = null;
-  #ownSeen: CommitToken | null = null;
   #wasPrimary: boolean;
   #turn = 0;
 
   constructor(session: EngineSession, replication: Replication) {
     this.#session = session;
     this.#replication = replication;
+    this.#waiting = new Waiting(session, replication);
     this.#wasPrimary = replication.isPrimary;
   }
 
@@ -61,14 +56,14 @@ export class Routing {
 
   /** A statement may take its short way: asked each time, and answered without a promise. */
   isHere(prepared: Prepared): boolean {
-    const { settings, lastCommit, transaction } = this.#session;
+    const { settings, transaction } = this.#session;
     const { isPrimary } = this.#replication;
     if (this.#bound !== null || isPrimary !== this.#wasPrimary) return false;
     if (!settings.routes.isPlain) return false;
     if (!isPrimary) {
       if (transaction !== null && placeOf('read', this.#circumstances()) !== 'here') return false;
       if (workOf(prepared) === 'write') return false;
-      if (lastCommit !== this.#ownSeen) return false;
+      if (!this.#waiting.hasOwn) return false;
     }
     return this.#replication.isReadable;
   }
@@ -86,7 +81,7 @@ export class Routing {
       const isThere = this.#isOfBound(statement, workOf({ statement, query: null }));
       return isThere ? this.#prepareAt(this.#bound, statement, parameterTypes) : here();
     }
-    await this.#caughtUp(statement);
+    await this.#waiting.caughtUp(statement);
     try {
       return await here();
     } catch (error) {
@@ -122,7 +117,7 @@ export class Routing {
     parameterTypes: readonly TypeOid[],
   ): Promise<Prepared> {
     const call = { kind: 'prepare', ...textOf(statement, parameterTypes) } as const;
-    const { answer } = await ofBound(remote, remote.call(call, this.#after())).catch(placed(statement));
+    const { answer } = await ofBound(remote, remote.call(call, this.#waiting.after)).catch(placed(statement));
     if (answer.kind !== 'prepared') throw forgotten();
     return { statement, parameterTypes: answer.parameterTypes, columns: answer.columns, query: null };
   }
@@ -144,10 +139,10 @@ export class Routing {
       const portal = await this.#runAtPrimary(prepared, parameters, work);
       if (portal !== null) return portal;
     }
-    await this.#caughtUp(prepared.statement);
+    await this.#waiting.caughtUp(prepared.statement);
     if (work !== 'own' && this.#replication.isPrimary !== isPrimary)
       return this.run(prepared, parameters, here);
-    if (work === 'read') this.#requireFresh();
+    if (work === 'read') this.#waiting.requireFresh();
     return here(prepared);
   }
 
@@ -180,7 +175,7 @@ export class Routing {
       isReadOnly: transaction?.isReadOnly ?? begins.isReadOnly,
       readFrom: routes.readFrom,
       forwardsWrites: routes.forwardsWrites,
-      isStale: this.#isStale(),
+      isStale: this.#waiting.isStale,
     };
   }
 
@@ -281,7 +276,9 @@ export class Routing {
     const { statement, parameterTypes, columns } = prepared;
     const { functions, engine } = this.#session;
     const types = parameterTypes.map(typeOfOid);
-    const answered = remote.call(call, this.#after(), (out) => writeRow(out, parameters, types, functions));
+    const answered = remote.call(call, this.#waiting.after, (out) =>
+      writeRow(out, parameters, types, functions),
+    );
     const answer = await awaited({ run, remote }, answered).catch(placed(statement));
     if (call.isWrite) engine.executed.forwardedWrites++;
     else engine.executed.forwardedReads++;
@@ -347,93 +344,6 @@ export class Routing {
     for (const remote of this.#others.values()) remote.end();
   }
 
-  // ---- waiting
-
-  /** What the session has committed, or was told to wait for. */
-  #after(): CommitToken | null {
-    const { settings, lastCommit } = this.#session;
-    const { awaited } = settings.routes;
-    if (awaited === null || lastCommit === null) return awaited ?? lastCommit;
-    return awaited.offset > lastCommit.offset ? awaited : lastCommit;
-  }
-
-  /** Null: what was to be waited for is applied here, and what was committed by anybody may be read. */
-  #caughtUp({ node }: ParsedStatement): Promise<void> | undefined {
-    // It may be what ends the waiting.
-    if ('VariableSetStmt' in node) return undefined;
-    const { settings, lastCommit } = this.#session;
-    const { awaited } = settings.routes;
-    if (
-      (awaited !== null && awaited !== this.#awaitedSeen) ||
-      (lastCommit !== this.#ownSeen && !this.#isOwnHere)
-    )
-      return this.#catchUp(awaited);
-    return this.#replication.isReadable ? undefined : this.#readable();
-  }
-
-  /** What the session has committed, the primary has; but for one that leads since, where nobody waited for copies. */
-  get #isOwnHere(): boolean {
-    const { lastCommit, engine } = this.#session;
-    return lastCommit === null || (this.#replication.isPrimary && lastCommit.epoch === engine.log.epoch);
-  }
-
-  /** 40000 where what the session was told to wait for is lost. What it has lost of its own, it was ready to lose: a warning. */
-  async #catchUp(awaited: CommitToken | null): Promise<void> {
-    if (awaited !== null && !(await this.#reach(awaited))) {
-      throw new AlopexError('transaction_rollback', `the commit ${textOfToken(awaited)} is not in the log`, {
-        detail: 'It was lost with a primary before other nodes had it.',
-        hint: 'Where that must not be, alopex.replication_mode is semi-sync or sync.',
-      });
-    }
-    this.#awaitedSeen = awaited;
-    const { lastCommit } = this.#session;
-    if (lastCommit !== null && !(await this.#reach(lastCommit))) {
-      const message = `the session's commit ${textOfToken(lastCommit)} was lost with the primary that it was made on`;
-      this.#session.notice('WARNING', 'transaction_rollback', message);
-      this.#session.lastCommit = null;
-    }
-    this.#ownSeen = this.#session.lastCommit;
-    await this.#readable();
-  }
-
-  /** False: it is lost. */
-  async #reach(commit: CommitToken): Promise<boolean> {
-    if (this.#replication.holds(commit) === false) return false;
-    const { statementTimeoutMs } = this.#session.settings.begins;
-    await this.#replication.appliedPast(offset(commit.offset), statementTimeoutMs || waitMsMax);
-    return this.#replication.holds(commit) !== false;
-  }
-
-  /** Where the node loses the lead meanwhile, it answers as a replica: what it may say then is decided anew. */
-  async #readable(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#replication.readable();
-        return;
-      } catch (thrown) {
-        const isLost = asAlopexError(thrown).condition === 'serialization_failure';
-        if (!isLost || attempt === leadsLostMax) throw thrown;
-      }
-    }
-  }
-
-  #isStale(): boolean {
-    const { stalenessMsMax } = this.#session.settings.routes;
-    if (stalenessMsMax === 0 || this.#replication.isPrimary) return false;
-    const { stalenessMs } = this.#replication;
-    return stalenessMs === null || stalenessMs > stalenessMsMax;
-  }
-
-  /** 55000, of which the node that asks for another one makes the best. */
-  #requireFresh(): void {
-    if (!this.#isStale()) return;
-    const { stalenessMs } = this.#replication;
-    const age = stalenessMs === null ? 'of unknown age' : `up to ${Math.ceil(stalenessMs)} ms old`;
-    throw new AlopexError('object_not_in_prerequisite_state', `what this replica has is ${age}`, {
-      hint: 'alopex.max_staleness says how old it may be.',
-    });
-  }
-
   /** ParameterStatus, as PostgreSQL reports the end of recovery. */
   #reportRole(): void {
     const { isPrimary } = this.#replication;
@@ -485,10 +395,6 @@ async function ofBound<Result>(remote: RemoteSession, work: Promise<Result>): Pr
       cause,
     });
   }
-}
-
-function textOfToken({ epoch, offset }: CommitToken): string {
-  return `${epoch}/${offset}`;
 }
 
 function unknown(cause: AlopexError): AlopexError {
