@@ -105,7 +105,8 @@ function misplacement(header: BatchHeader, segment: SegmentName, expected: Offse
 /** The file ends within this chunk. */
 function endOf(chunk: Uint8Array, next: BatchPosition, chunkPosition: number): Stop {
   const left = chunk.length - (next.position - chunkPosition);
-  if (left === 0) return { kind: 'end' };
+  // Of a reservation fewer bytes may be left than a batch begins with.
+  if (isZero(chunk, chunk.length - left, left)) return { kind: 'end' };
   return { kind: 'damage', byteOffset: next.position, problem: `the file ends ${left} bytes into a batch` };
 }
 
