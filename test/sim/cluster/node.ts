@@ -118,6 +118,7 @@ class SimulatedNode implements RunningNode {
   readonly #machine: SimulatedMachine;
   readonly #surroundings: NodeSurroundings;
   readonly #failure = Promise.withResolvers<AlopexError>();
+  #founding: Promise<void> | null = null;
   #node!: DatabaseNode;
   #admin!: NodeAdmin;
   #database: { readonly engine: Engine; readonly embedded: EmbeddedDatabase } | null = null;
@@ -158,7 +159,7 @@ class SimulatedNode implements RunningNode {
     this.#admin = new NodeAdmin(
       this.#node,
       {
-        found: () => this.#found(),
+        found: () => this.#foundOnce(),
         sign: async () => ({ certificate: '', authority: '' }),
       },
       true,
@@ -194,6 +195,14 @@ class SimulatedNode implements RunningNode {
     const { self } = this.#node;
     if (engine.replica !== null && self !== null)
       engine.replication = new NodeReplication(this.#node, engine, engine.replica, self);
+  }
+
+  /** Two may come at once to who is alone, as to a server (`tools/alopex-server/server-node.ts`). */
+  #foundOnce(): Promise<void> {
+    this.#founding ??= this.#found().finally(() => {
+      this.#founding = null;
+    });
+    return this.#founding;
   }
 
   async #found(): Promise<void> {
