@@ -102,6 +102,8 @@ export class WitnessNode {
       lostDirectory: `${path}/lost`,
       send: (to, message) => mesh.send(to, rangeOfAll, message),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      // It has no snapshot to send.
+      rarely: () => false,
       handlers: {
         onStatus: (status) => {
           this.#link?.meet(status.membership);
@@ -120,6 +122,7 @@ export class WitnessNode {
       clock: env.clock,
       directory: `${path}/log`,
       limits: limits?.log ?? {},
+      rarely: env.rarely,
       listener: {
         onCommitted: (highWatermark) => this.#trim(highWatermark),
         onRefused: (_, error) => onProblem(asAlopexError(error)),

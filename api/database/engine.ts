@@ -193,6 +193,7 @@ export class Engine implements SessionHost {
       directory: `${path}/log`,
       listener,
       limits: limits.log ?? {},
+      rarely: env.rarely,
       ...(replica === null
         ? {}
         : { replication: { by: replica.range, highWatermark: await snapshotEnd(env.disk, path) } }),
@@ -219,6 +220,7 @@ export class Engine implements SessionHost {
         clock: env.clock,
         catalog,
         limits: limits.commit ?? {},
+        rarely: env.rarely,
         isLeading: replica === null,
       });
       if (isNew) await writeCatalog(transactions);

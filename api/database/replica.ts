@@ -1,4 +1,4 @@
-import type { Clock, Disk, Random } from '../../base/env/env.ts';
+import type { Clock, Disk, Env, Random } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
 import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
@@ -45,6 +45,7 @@ type Surroundings = {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;
+  readonly rarely: Env['rarely'];
   /** The database's directory. */
   readonly path: string;
   readonly onProblem: (problem: AlopexError) => void;
@@ -67,6 +68,7 @@ export class Replica {
   readonly range: Range;
   readonly #options: ReplicaOptions;
   readonly #clock: Clock;
+  readonly #rarely: Env['rarely'];
   readonly #onProblem: (problem: AlopexError) => void;
   #parts: ReplicatedParts | null = null;
   /** Appended by the consensus, and perhaps not applied yet. */
@@ -84,9 +86,11 @@ export class Replica {
   #leads: Epoch | null = null;
   #isClosed = false;
 
-  constructor(id: RangeId, options: ReplicaOptions, { clock, random, disk, path, onProblem }: Surroundings) {
+  constructor(id: RangeId, options: ReplicaOptions, surroundings: Surroundings) {
+    const { clock, random, disk, rarely, path, onProblem } = surroundings;
     this.#options = options;
     this.#clock = clock;
+    this.#rarely = rarely;
     this.#onProblem = onProblem;
     this.range = new Range({
       id,
@@ -100,6 +104,7 @@ export class Replica {
       lostDirectory: `${path}/lost`,
       send: (to, message) => options.send(to, id, message),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      rarely,
       handlers: {
         onStatus: (status) => this.#onStatus(status),
         onHeard: (highWatermark) => this.#onHeard(highWatermark),
@@ -152,7 +157,8 @@ export class Replica {
   /** It may answer from its rows now, without a word of the others. */
   get isReadable(): boolean {
     if (this.#leads === null) return true;
-    return this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs;
+    if (!this.isPrimary || this.#rarely('a lease is not trusted')) return false;
+    return this.#clock.monotonicMs() < this.range.status.leaseUntilMs;
   }
 
   /** Null: this node may answer from its rows now, as of all that was committed before (a replica: that it knows of). */

@@ -1,4 +1,4 @@
-import type { Clock, Disk, Random } from '../../base/env/env.ts';
+import type { Clock, Disk, Env, Random } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import {
   type Epoch,
@@ -68,6 +68,7 @@ export type RangeOptions = {
   readonly handlers: RangeHandlers;
   send(to: NodeId, message: Uint8Array): void;
   readonly limits?: Partial<RaftLimits>;
+  readonly rarely: Env['rarely'];
 };
 
 /** Of the log's end, kept for followers. */
@@ -341,6 +342,11 @@ export class Range implements LogReplication, Ticking, Sleeper {
   }
 
   #read(to: NodeId, from: Offset, bytesMax: number): void {
+    const { rarely } = this.#options;
+    if (from < this.#log.flushedOffset && rarely('a follower is sent one batch of a file')) {
+      this.#readFile(to, from, 1).catch(this.#fail);
+      return;
+    }
     const entries = this.#recent.from(from, bytesMax);
     if (entries !== null) this.#inbox.push({ kind: 'read', to, from, entries });
     else this.#readFile(to, from, bytesMax).catch(this.#fail);
@@ -351,7 +357,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
   }
 
   async #entriesFrom(from: Offset, bytesMax: number): Promise<readonly Entry[] | 'trimmed'> {
-    if (from < this.#log.startOffset) return 'trimmed';
+    const isTrimmed = from < this.#log.startOffset;
+    if (isTrimmed || this.#options.rarely('a follower is sent a snapshot')) return 'trimmed';
     try {
       const batches = await this.#log.readFlushed(from, bytesMax);
       return batches.map((batch) => entryOf(batch, decodeHeader(batch)));

@@ -36,6 +36,8 @@ export type QueueLimits = {
  */
 export class FlushQueue {
   readonly #limits: QueueLimits;
+  /** A segment that is not full ends all the same. */
+  readonly #endsEarly: () => boolean;
   #flushes: Flush[] = [];
   #isFirstUnderWay = false;
   #bytes = 0;
@@ -44,8 +46,15 @@ export class FlushQueue {
   #tailBytes: number;
   #endOffset: Offset;
 
-  constructor(limits: QueueLimits, tail: SegmentName, tailBytes: number, endOffset: Offset) {
+  constructor(
+    limits: QueueLimits,
+    tail: SegmentName,
+    tailBytes: number,
+    endOffset: Offset,
+    endsEarly: () => boolean,
+  ) {
     this.#limits = limits;
+    this.#endsEarly = endsEarly;
     this.#tail = tail;
     this.#tailBytes = tailBytes;
     this.#endOffset = endOffset;
@@ -110,7 +119,8 @@ export class FlushQueue {
   }
 
   #flushFor(epoch: Epoch, bytes: number): Flush {
-    const isFull = this.#tailBytes > 0 && this.#tailBytes + bytes > this.#limits.segmentBytesMax;
+    const isFull =
+      this.#tailBytes > 0 && (this.#tailBytes + bytes > this.#limits.segmentBytesMax || this.#endsEarly());
     const startsSegment = isFull || this.#tail.epoch !== epoch;
     if (startsSegment) {
       this.#tail = { base: this.#endOffset, epoch };

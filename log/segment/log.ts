@@ -134,7 +134,15 @@ class SegmentLog implements SegmentedLog {
     this.#flushedOffset = this.#active.endOffset;
     this.#replicated = replicated;
     this.#epoch = this.#active.epoch;
-    this.#queue = new FlushQueue(this.#limits, this.#active, this.#active.sizeBytes, this.#flushedOffset);
+    const { rarely = never } = options;
+    const endsEarly = () => rarely('a segment ends early');
+    this.#queue = new FlushQueue(
+      this.#limits,
+      this.#active,
+      this.#active.sizeBytes,
+      this.#flushedOffset,
+      endsEarly,
+    );
     this.#gathering = new Gathering(options.clock);
     this.#waits = new Waits(this.#limits.waitersMax);
     this.#commits = new Waits(this.#limits.waitersMax);
@@ -458,6 +466,8 @@ class SegmentLog implements SegmentedLog {
     };
   }
 }
+
+const never = (): boolean => false;
 
 function lostError(end: Offset): AlopexError {
   return new AlopexError('serialization_failure', `the log from offset ${end} on is another leader's now`);

@@ -1,4 +1,4 @@
-import type { Clock, Disk } from '../../base/env/env.ts';
+import type { Clock, Disk, Env } from '../../base/env/env.ts';
 import type { Offset } from '../../base/ids.ts';
 import type { LogListener, LogReplication } from '../log.ts';
 
@@ -14,6 +14,7 @@ export type LogOptions = {
    * which the log has.
    */
   readonly replication?: { readonly by: LogReplication; readonly highWatermark: Offset };
+  readonly rarely?: Env['rarely'];
 };
 
 export type LogLimits = {

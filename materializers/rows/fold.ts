@@ -286,7 +286,9 @@ export class Rows {
   /** Starts a flush where the memtable has reached its limit. */
   maybeFlush(): void {
     if (this.#isFlushDue || this.#jobs.isClosed) return;
-    if (this.#uncutBytes() < (this.#options.memtableBytesMax ?? memtableBytesMax)) return;
+    const { memtableBytesMax: bytesMax = memtableBytesMax, env } = this.#options;
+    const bytes = this.#uncutBytes();
+    if (bytes < bytesMax && (bytes < bytesMax / 8 || !env.rarely('a memtable is flushed early'))) return;
     this.#isFlushDue = true;
     this.flush().then(
       () => this.#compactions.whereDue(),

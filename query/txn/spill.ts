@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/env/env.ts';
+import type { Clock, Env } from '../../base/env/env.ts';
 import { nextTurn } from '../../base/env/turn.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Offset, Timestamp } from '../../base/ids.ts';
@@ -52,6 +52,7 @@ export class Spill {
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
   readonly #leads: Leads;
+  readonly #rarely: Env['rarely'];
   /** Transactions that end with an ABORT which is not durable yet: where it ends, or null while it has no place. */
   readonly #aborts = new Map<number, Offset | null>();
 
@@ -61,8 +62,10 @@ export class Spill {
     clock: Clock,
     limits: CommitLimits,
     leads: Leads = { isLeading: () => true, isOfLead: () => true },
+    rarely: Env['rarely'] = () => false,
   ) {
     this.#leads = leads;
+    this.#rarely = rarely;
     this.#log = log;
     this.#rows = rows;
     this.#clock = clock;
@@ -70,7 +73,8 @@ export class Spill {
   }
 
   isDue({ pending, pausedPortals }: Transaction): boolean {
-    return pausedPortals === 0 && pending.heldBytes > this.#limits.spillBytes;
+    if (pausedPortals > 0) return false;
+    return pending.heldBytes > this.#limits.spillBytes || this.#rarely('rows go to the log early');
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/env/env.ts';
+import type { Clock, Env } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
@@ -11,7 +11,14 @@ import { encodeCommit, writtenKeys } from './commit.ts';
 import { type PlacedCommit, PlacedCommits } from './placed-commits.ts';
 import { recordingReader } from './recording-reader.ts';
 import { ReadSpans, RecentWrites, type WrittenKeys } from './spans.ts';
-import { type Catalogs, type CommitLimits, defaultCommitLimits, leaderChanged, Spill } from './spill.ts';
+import {
+  type Catalogs,
+  type CommitLimits,
+  defaultCommitLimits,
+  type Leads,
+  leaderChanged,
+  Spill,
+} from './spill.ts';
 import {
   abortFollowers,
   type Durability,
@@ -43,6 +50,7 @@ export class Transactions {
   readonly #log: SegmentedLog;
   readonly #clock: Clock;
   readonly #limits: CommitLimits;
+  readonly #rarely: Env['rarely'];
   readonly #spill: Spill;
   readonly locks: TransactionLocks;
   readonly #recent = new RecentWrites();
@@ -71,13 +79,17 @@ export class Transactions {
     readonly limits?: Partial<CommitLimits>;
     /** Default: it does. */
     readonly isLeading?: boolean;
+    readonly rarely?: Env['rarely'];
   }) {
+    const { rarely = () => false } = options;
+    this.#rarely = rarely;
     this.#isLeading = options.isLeading ?? true;
     this.#limits = { ...defaultCommitLimits, ...options.limits };
-    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits, {
+    const leads: Leads = {
       isLeading: () => this.#isLeading,
       isOfLead: ({ generation }) => generation === this.#generation,
-    });
+    };
+    this.#spill = new Spill(options.log, options.rows, options.clock, this.#limits, leads, rarely);
     this.#rows = options.rows;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -263,14 +275,18 @@ export class Transactions {
   commit(transaction: Transaction): Promise<void> {
     if (this.commitRead(transaction)) return ended;
     if (this.#held !== null) return this.#commitLater(transaction, this.#held.promise);
-    if (transaction.recordsLogged > 0 || transaction.pending.heldBytes > this.#limits.largeCommitBytes)
-      return this.#commitLarge(transaction);
+    if (this.#isLarge(transaction)) return this.#commitLarge(transaction);
     try {
       return this.#append(transaction);
     } catch (error) {
       this.#abort(transaction);
       return Promise.reject(error);
     }
+  }
+
+  #isLarge({ recordsLogged, pending }: Transaction): boolean {
+    if (recordsLogged > 0 || pending.heldBytes > this.#limits.largeCommitBytes) return true;
+    return this.#rarely('a commit is several batches');
   }
 
   async #commitLater(transaction: Transaction, held: Promise<void>): Promise<void> {

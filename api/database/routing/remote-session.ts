@@ -9,6 +9,8 @@ import { decodeMessage, encodeMessage, type RemoteAnswer, type RemoteCall } from
 
 /** Statements end by their own limits: a link that breaks is told by the mesh. */
 const requestMsMax = 2 ** 31 - 1;
+/** How often, and at what intervals, a node is told of a session that has ended. */
+const [endTriesMax, endRetryMs] = [10, 200];
 
 export type Answered = { readonly answer: RemoteAnswer; readonly rest: ByteReader };
 
@@ -81,19 +83,32 @@ export class RemoteSession {
 
   /** Beside what runs there. */
   cancel(): void {
-    this.#tell({ kind: 'cancel' });
+    this.#tell({ kind: 'cancel' }).catch(() => {});
   }
 
   end(): void {
     if (!this.#isOpen || this.#isEnded) return;
     this.#isEnded = true;
     this.isBroken = true;
-    this.#tell({ kind: 'end' });
+    void this.#tellUntilHeard({ kind: 'end' });
   }
 
-  #tell(call: RemoteCall): void {
+  #tell(call: RemoteCall): Promise<unknown> {
     const body = encodeMessage({ session: this.#id, ...call });
-    this.#replication.request(this.node, sqlRequest, body, requestMsMax).catch(() => {});
+    return this.#replication.request(this.node, sqlRequest, body, requestMsMax);
+  }
+
+  /** What it has open there holds locks, and the log. Where the link is broken, the other node forgets it by itself. */
+  async #tellUntilHeard(call: RemoteCall): Promise<void> {
+    const { clock } = this.#session.engine.env;
+    for (let tries = 1; tries <= endTriesMax; tries++) {
+      try {
+        await this.#tell(call);
+        return;
+      } catch {
+        await new Promise<void>((resolve) => void clock.setTimer(endRetryMs, resolve));
+      }
+    }
   }
 }
 

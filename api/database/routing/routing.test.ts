@@ -401,6 +401,20 @@ describe('Routing: failover', () => {
       }
     }));
 
+  it('tells a node of the end of a session until it hears it', () =>
+    withCluster(async (cluster, env) => {
+      const session = cluster.node(2).session();
+      await run(session, 'BEGIN');
+      await run(session, 'UPDATE t SET node = 9');
+      cluster.node(1).isUp = false;
+      await session.close();
+      cluster.node(1).isUp = true;
+      const other = cluster.node(1).session({ lock_timeout: '50ms' });
+      expect(await codeOf(other, 'UPDATE t SET node = 8')).to.equal('55P03');
+      await new Promise((resolve) => env.clock.setTimer(300, () => resolve(null)));
+      expect(await run(other, 'UPDATE t SET node = 8')).to.equal('UPDATE 1');
+    }));
+
   it('gives up once no primary is found, and when it is cancelled', () =>
     withCluster(async (cluster, env) => {
       const session = cluster.node(2).session();

@@ -59,7 +59,7 @@ export class Routing {
     const { settings, transaction } = this.#session;
     const { isPrimary } = this.#replication;
     if (this.#bound !== null || isPrimary !== this.#wasPrimary) return false;
-    if (!settings.routes.isPlain) return false;
+    if (!settings.routes.isPlain || this.#session.engine.env.rarely('the long way')) return false;
     if (!isPrimary) {
       if (transaction !== null && placeOf('read', this.#circumstances()) !== 'here') return false;
       if (workOf(prepared) === 'write') return false;

@@ -65,8 +65,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a leader reads without a lease',
     file: 'api/database/replica.ts',
-    find: 'return this.isPrimary && this.#clock.monotonicMs() < this.range.status.leaseUntilMs;',
-    replace: 'return this.isPrimary;',
+    find: 'return this.#clock.monotonicMs() < this.range.status.leaseUntilMs;',
+    replace: 'return true;',
   },
   {
     name: 'a follower keeps what contradicts its leader (§3.5)',
