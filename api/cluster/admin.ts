@@ -10,6 +10,7 @@ import type {
   ClusterAdmin,
   JoinAnswer,
   JoinRequest,
+  NodeStatus,
   ReplicationMode,
   VerifiedTable,
 } from '../database/replication.ts';
@@ -41,6 +42,10 @@ export type Signer = {
 export const rejoinRequest = 'rejoin';
 /** Give me the lead. */
 const transferRequest = 'transfer';
+
+/** How far are the nodes? */
+const nodesRequest = 'nodes';
+const nodesMsMax = 2_000;
 
 /** Between two looks at what has been waited for. */
 const lookMs = 100;
@@ -80,6 +85,7 @@ export class NodeAdmin implements ClusterAdmin {
       const request = JSON.parse(utf8ToString(body)) as JoinRequest;
       return stringToUtf8(JSON.stringify(await this.join({ ...request, isLoopback: true })));
     });
+    node.handle(nodesRequest, async () => stringToUtf8(JSON.stringify(this.#nodesSeen)));
     node.handle(verifyRequest, async (_, body) => {
       const position = decodePosition(body);
       const { engine } = node;
@@ -327,6 +333,25 @@ export class NodeAdmin implements ClusterAdmin {
     if (!this.#range.status.membership.members.some(({ id }) => id === node))
       throw new AlopexError('undefined_object', `node ${node} is not a member`);
     await this.#changeMembers({ kind: 'remove', id: node });
+  }
+
+  get #nodesSeen(): readonly NodeStatus[] {
+    return this.#engine.replication?.status.nodes ?? [];
+  }
+
+  async nodes(): Promise<readonly NodeStatus[]> {
+    const { leader } = this.#range.status;
+    const { mesh, isPrimary } = this.#node;
+    if (isPrimary || leader === null || mesh === null) return this.#nodesSeen;
+    const asked = mesh.request(leader, nodesRequest, new Uint8Array(0), nodesMsMax);
+    const body = await asked.catch(() => null);
+    const told = body === null ? [] : (JSON.parse(utf8ToString(body)) as readonly NodeStatus[]);
+    return this.#nodesSeen.map((seen) => {
+      const there = told.find(({ id }) => id === seen.id);
+      if (there === undefined) return seen;
+      const { role, match, isInSync, silentMs } = there;
+      return { ...seen, role, match, isInSync, silentMs };
+    });
   }
 
   async verify(): Promise<readonly VerifiedTable[]> {

@@ -127,7 +127,7 @@ export class NodeReplication implements Replication {
       highWatermark: log.highWatermark,
       applied: this.#replica.shown,
       nodes: status.membership.members.map((member) => this.#nodeStatus(member, status)),
-      failover: failoverOf(status),
+      failover: failoverOf(status, (id) => id === this.self || this.#node.stateOf(id) !== 'dead'),
     };
   }
 
@@ -150,10 +150,17 @@ export class NodeReplication implements Replication {
   }
 }
 
-function failoverOf({ membership }: RaftStatus): string {
-  const voters = membership.members.filter(({ role }) => role !== 'learner').length;
-  if (voters >= automaticVoters) return 'automatic';
-  return voters === 1
-    ? 'none: no other node has a vote'
-    : 'by hand: with two voters neither is a majority; add a witness, or promote --force the one that is left';
+/** `isReached`: as far as this node sees. */
+function failoverOf({ membership }: RaftStatus, isReached: (node: NodeId) => boolean): string {
+  const voters = membership.members.filter(({ role }) => role !== 'learner');
+  if (voters.length === 1) return 'none: no other node has a vote';
+  if (voters.length < automaticVoters)
+    return 'by hand: with two voters neither is a majority; add a witness, or promote --force the one that is left';
+  const lost = voters.filter(({ id }) => !isReached(id));
+  const isMajority = voters.length - lost.length - 1 > voters.length / 2;
+  if (lost.length > 0 && !isMajority) {
+    const names = lost.map(({ id }) => `node ${id}`).join(', ');
+    return `not now: ${names} cannot be reached, and without one more there is no majority`;
+  }
+  return voters.some(({ role }) => role === 'witness') ? 'automatic, by the vote of a witness' : 'automatic';
 }

@@ -120,6 +120,13 @@ describe('nodes of a cluster', () => {
     expect(await cluster.on(2, async ({ node }) => node.status?.leader)).to.be.oneOf([2, 3]);
     const primary = await cluster.primary();
     await cluster.sleep(5000);
+    const [other] = [2, 3].filter((number) => number !== primary);
+    const nodes = await cluster.on(other!, ({ admin }) => admin.nodes());
+    expect(nodes.map(({ id, role }) => [id, role])).to.deep.include([primary, 'primary']);
+    expect(nodes.find(({ id }) => id === primary)?.match, 'as the primary says').to.be.a('number');
+    expect(nodes.find(({ isSelf }) => isSelf)?.id).to.equal(other);
+    const failover = await cluster.on(primary, async ({ node }) => node.engine.replication?.status.failover);
+    expect(failover).to.match(/^not now: node 1 cannot be reached/);
     const seen = `SELECT array_agg(state ORDER BY node) AS states FROM alopex.replication`;
     for (const number of [2, 3]) {
       const { rows } = await cluster.on(number, ({ database }) => database.query(seen));

@@ -20,6 +20,7 @@ function recordingAdmin(calls: unknown[]): ClusterAdmin {
     demote: (...given) => note('demote', ...given),
     setMode: (...given) => note('mode', ...given),
     remove: (...given) => note('remove', ...given),
+    nodes: async () => [],
     verify: async () => [
       { table: 'public.t', node: nodeId(1), position: offset(7), rows: 3, checksum: 'abc', isEqual: true },
     ],

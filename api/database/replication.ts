@@ -119,5 +119,7 @@ export type ClusterAdmin = {
   setMode(mode: ReplicationMode): Promise<void>;
   /** Takes a node out of the cluster: it needs to join anew. */
   remove(node: NodeId): Promise<void>;
+  /** How far each node is, as the primary knows it where it can be asked; who is reached, as seen from here. */
+  nodes(): Promise<readonly NodeStatus[]>;
   verify(): Promise<readonly VerifiedTable[]>;
 };

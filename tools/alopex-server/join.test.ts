@@ -26,6 +26,7 @@ describe('requestJoin', () => {
       demote: notHere,
       setMode: notHere,
       remove: notHere,
+      nodes: async () => [],
       verify: notHere,
     };
     const url = `postgresql://127.0.0.1:${served.port}`;

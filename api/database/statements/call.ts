@@ -108,6 +108,33 @@ const procedures: Readonly<Record<string, Procedure>> = {
     isPrimarys: true,
     call: (admin, given) => nothing(admin.remove(nodeId(wholeNumber('node', given.node!)))),
   },
+  nodes: {
+    parameters: [],
+    columns: [
+      column('node', oids.int4),
+      column('role', oids.text),
+      column('client', oids.text),
+      column('mesh', oids.text),
+      column('position', oids.int8),
+      column('is_in_sync', oids.bool),
+      column('silent_ms', oids.float8),
+      column('state', oids.text),
+      column('is_self', oids.bool),
+    ],
+    isPrimarys: false,
+    call: async (admin) =>
+      (await admin.nodes()).map(({ id, role, client, mesh, match, isInSync, silentMs, state, isSelf }) => [
+        id,
+        role,
+        client,
+        mesh,
+        match,
+        isInSync,
+        silentMs,
+        state,
+        isSelf,
+      ]),
+  },
   verify: {
     parameters: [],
     columns: [

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { ClusterAdmin } from '../../../api/database/replication.ts';
 import { ServedDatabase } from '../../../api/pgwire/test-kit/served-database.ts';
 import { nodeId, offset } from '../../../base/ids.ts';
 import {
@@ -66,6 +67,8 @@ describe('alopex-cli replication', () => {
         ],
       },
     };
+    const { nodes } = served.engine.replication.status;
+    served.engine.clusterAdmin = { nodes: async () => nodes } as ClusterAdmin;
     const [code, text] = await printed(status);
     expect(code).to.equal(0);
     expect(text).to.equal(
@@ -97,6 +100,7 @@ describe('alopex-cli replication', () => {
       demote: async (...given) => void calls.push(given),
       setMode: async (...given) => void calls.push(given),
       remove: async (...given) => void calls.push(given),
+      nodes: async () => [],
       verify: async () => [
         { table: 'public.t', node: nodeId(2), position: offset(7), rows: 1, checksum: 'ab', isEqual },
       ],

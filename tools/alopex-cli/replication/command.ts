@@ -58,20 +58,38 @@ export const status: Command = async (ask, out) => {
   await out.write(
     `cluster ${name}, mode ${mode}, epoch ${epoch}, committed up to offset ${highWatermark}\nfailover: ${failover}\n\n`,
   );
-  const nodes = await ask(
-    `SELECT node, role, client, mesh, position, lag,
-       CASE WHEN position IS NULL AND NOT is_in_sync THEN '' WHEN is_in_sync THEN 'yes' ELSE 'no' END AS "in sync",
-       CASE WHEN is_self THEN 'this node' WHEN silent_ms IS NULL THEN '' ELSE round(silent_ms) || ' ms ago' END AS "heard of",
-       state
-     FROM alopex.replication ORDER BY node`,
+  const { columns, rows } = await ask('CALL alopex.nodes()');
+  await out.write(
+    tableOf({
+      columns: shownColumns(columns),
+      rows: rows.map((row) => shownNode(row, highWatermark ?? null)),
+    }),
   );
-  await out.write(tableOf(nodes));
-  const [primary] = (
-    await ask("SELECT client FROM alopex.replication WHERE role = 'primary' AND NOT is_self")
-  ).rows;
-  if (primary !== undefined) await out.write(`The primary, ${primary[0]}, knows how far the others are.\n`);
+  if (!rows.some(([, role]) => role === 'primary')) await out.write('There is no primary now.\n');
   return 0;
 };
+
+function shownColumns(columns: readonly ResultColumn[]): readonly ResultColumn[] {
+  const [node, role, client, mesh, position] = columns;
+  const text = (name: string): ResultColumn => ({ ...role!, name });
+  return [node!, role!, client!, mesh!, position!, { ...position!, name: 'lag' }].concat(
+    ['in sync', 'heard of', 'state'].map(text),
+  );
+}
+
+/** Of a row of alopex.nodes: blank what nobody knows. */
+function shownNode(row: ResultRow, highWatermark: string | null): ResultRow {
+  const [node, role, client, mesh, position, isInSync, silentMs, state, isSelf] = row as readonly string[];
+  const isKnown = position !== null;
+  const lag = isKnown ? String(Math.max(0, Number(highWatermark) - Number(position))) : null;
+  const heard = silentMs === null ? null : `${Math.round(Number(silentMs))} ms ago`;
+  return [
+    ...[node!, role!, client!, mesh!, position ?? null, lag],
+    isInSync === 't' ? 'yes' : isKnown ? 'no' : null,
+    isSelf === 't' ? 'this node' : heard,
+    state ?? null,
+  ];
+}
 
 /** A CALL that returns nothing, and what is said once it is done. */
 function calling(sql: string, done: string): Command {
