@@ -19,11 +19,13 @@ const transports = { tls: tlsTransport, quic: quicTransport };
 export async function openSecureMesh(options: SecureMeshOptions): Promise<Mesh> {
   const { identity, handlers, onProblem, env } = options;
   const linked = new Set<NodeId>();
+  const peers = new Set<NodeId>();
   const exchange = new TrustExchange({
     identity,
     clock: env.clock,
     ask: (to, name, body) => mesh.request(to, name, body),
-    peers: () => [...linked],
+    peers: () => [...peers],
+    isLinked: (peer) => linked.has(peer),
     onProblem,
   });
   const opening = openMesh({
@@ -54,14 +56,20 @@ export async function openSecureMesh(options: SecureMeshOptions): Promise<Mesh> 
   });
   opening.catch(() => exchange.close());
   const mesh = await opening;
-  return closingToo(mesh, () => exchange.close());
+  return {
+    ...closingToo(mesh, () => exchange.close()),
+    setPeer: (id, address) => {
+      if (address === null) peers.delete(id);
+      else peers.add(id);
+      mesh.setPeer(id, address);
+    },
+  };
 }
 
-function closingToo(mesh: Mesh, close: () => void): Mesh {
+function closingToo(mesh: Mesh, close: () => void): Omit<Mesh, 'setPeer'> {
   return {
     self: mesh.self,
     address: mesh.address,
-    setPeer: (id, address) => mesh.setPeer(id, address),
     send: (to, group, bytes) => mesh.send(to, group, bytes),
     request: (to, name, body, timeoutMs) => mesh.request(to, name, body, timeoutMs),
     fetch: (to, name, body) => mesh.fetch(to, name, body),

@@ -12,9 +12,11 @@ describe('what nodes tell each other of whom they believe', () => {
     ring = await KeyRing.open();
   });
   after(() => ring.close());
+  const down = new Set<NodeId>();
   beforeEach(() => {
     exchanges = new Map();
     problems = [];
+    down.clear();
   });
   afterEach(() => {
     for (const exchange of exchanges.values()) exchange.close();
@@ -34,6 +36,7 @@ describe('what nodes tell each other of whom they believe', () => {
             return asked.answerRenewal(identity.self, body);
           },
           peers: () => identities.filter((each) => each !== identity).map(({ self }) => self),
+          isLinked: (peer) => !down.has(peer),
           onProblem: ({ message }) => problems.push(message),
         }),
       );
@@ -66,6 +69,21 @@ describe('what nodes tell each other of whom they believe', () => {
     expect(problems).to.deep.equal([]);
   });
 
+  it('changes no certificate before all have heard of the new authority', async () => {
+    const first = await ring.create('waiting');
+    const [second, third] = [await ring.join(first, 2), await ring.join(first, 3)];
+    meet(first, second, third);
+    down.add(third.self);
+    await first.rotate();
+    await exchanges.get(first.self)!.exchange();
+    await exchanges.get(second.self)!.exchange();
+    expect([first.isCurrent, second.isCurrent, second.trust.version]).to.deep.equal([false, false, 2]);
+    down.clear();
+    await exchanges.get(first.self)!.exchange();
+    expect([first.isCurrent, third.trust.version]).to.deep.equal([true, 2]);
+    expect(problems).to.deep.equal([]);
+  });
+
   it('believes no node of another cluster, and says so once', async () => {
     const first = await ring.create('one');
     const other = await ring.create('two');
@@ -74,6 +92,7 @@ describe('what nodes tell each other of whom they believe', () => {
       clock: ring.env.clock,
       ask: async () => new Uint8Array(0),
       peers: () => [],
+      isLinked: () => true,
       onProblem: () => {},
     });
     exchanges.set(nodeId(2), stranger);
@@ -82,6 +101,7 @@ describe('what nodes tell each other of whom they believe', () => {
       clock: ring.env.clock,
       ask: (_, __, body) => stranger.answerTrust(body),
       peers: () => [nodeId(2)],
+      isLinked: () => true,
       onProblem: ({ message }) => problems.push(message),
     });
     exchanges.set(nodeId(1), exchange);

@@ -14,15 +14,17 @@ export type TrustExchangeOptions = {
   readonly identity: NodeIdentity;
   readonly clock: Clock;
   readonly ask: (to: NodeId, name: string, body: Uint8Array) => Promise<Uint8Array>;
-  /** Other nodes of the cluster that can be asked. */
+  /** The other nodes of the cluster. */
   readonly peers: () => readonly NodeId[];
+  /** It can be asked now. */
+  readonly isLinked: (peer: NodeId) => boolean;
   readonly onProblem: (problem: AlopexError) => void;
 };
 
 /**
  * Brings what one node has revoked or rotated to all of them: every few seconds each tells each other one whom it believes,
- * and the newer one is taken over. Once all nodes that answer have heard of a new authority, each gets its certificate from
- * that. Changes that another process makes to the files (`alopex-cli cert`) are noticed too.
+ * and the newer one is taken over. Once all nodes have heard of a new authority, each gets its certificate from that: one that
+ * had not would refuse it. Changes that another process makes to the files (`alopex-cli cert`) are noticed too.
  */
 export class TrustExchange {
   readonly #options: TrustExchangeOptions;
@@ -57,26 +59,29 @@ export class TrustExchange {
     const { identity, peers } = this.#options;
     try {
       await identity.reload();
-      await Promise.all(peers().map((peer) => this.#exchangeWith(peer)));
-      if (!identity.isCurrent) await this.#renew();
+      const heard = await Promise.all(peers().map((peer) => this.#exchangeWith(peer)));
+      if (!identity.isCurrent && heard.every(Boolean)) await this.#renew();
       this.#lastProblem = '';
     } catch (thrown) {
       this.#report(asAlopexError(thrown));
     }
   }
 
-  async #exchangeWith(peer: NodeId): Promise<void> {
-    const { identity, ask } = this.#options;
+  /** Whether both believe the same now. A node that is down hears of it when it is back. */
+  async #exchangeWith(peer: NodeId): Promise<boolean> {
+    const { identity, ask, isLinked } = this.#options;
+    if (!isLinked(peer)) return false;
     let answer: Uint8Array;
     try {
       answer = await ask(peer, trustRequest, stringToUtf8(identity.trustDocument));
     } catch (thrown) {
-      // A node that is down hears of it when it is back.
       const error = asAlopexError(thrown);
       if (error.condition !== 'connection_failure') throw error;
-      return;
+      return false;
     }
-    await identity.adoptTrust(utf8ToString(answer));
+    const believed = utf8ToString(answer);
+    await identity.adoptTrust(believed);
+    return believed === identity.trustDocument;
   }
 
   async #renew(): Promise<void> {

@@ -6,7 +6,7 @@ import type { JoinAnswer, JoinRequest } from '../../api/database/replication.ts'
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Clock, Env, NetworkAddress } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
-import { type NodeId, nodeId } from '../../base/ids.ts';
+import type { NodeId } from '../../base/ids.ts';
 import { zstdCompression } from '../../log/mesh/compression.ts';
 import {
   createCluster,
@@ -69,6 +69,8 @@ export class Keys {
   readonly #onProblem: (problem: AlopexError) => void;
   identity: NodeIdentity | null;
   record: NodeRecord | null;
+  /** Whom this node believes has changed. */
+  onTrust: () => void = () => {};
   #isFetching = false;
   #saving: Promise<void> = Promise.resolve();
 
@@ -128,8 +130,9 @@ export class Keys {
       addresses: { mesh: record.mesh, client: record.client },
       peers: record.members.length === 0 ? null : { members: record.members, outgoing: [] },
       isFirst: record.members.length === 0,
-      openMesh: (handlers) =>
-        openSecureMesh({
+      openMesh: (handlers) => {
+        identity.onChange(() => this.onTrust());
+        return openSecureMesh({
           identity,
           env,
           transport: 'tls',
@@ -137,7 +140,8 @@ export class Keys {
           handlers,
           compression: zstdCompression,
           onProblem,
-        }),
+        });
+      },
     };
   }
 
@@ -262,12 +266,23 @@ export class Keys {
     const { identity } = this;
     const { status, mesh } = node;
     const self = status?.membership.members.find(({ id }) => id === identity?.self);
-    const leader = status?.leader ?? nodeId(0);
     if (identity === null || mesh === null || identity.canSign || self?.role !== 'voter') return;
-    if (leader === 0 || leader === identity.self || this.#isFetching) return;
+    if (this.#isFetching) return;
     this.#isFetching = true;
     try {
-      await identity.importAuthorityKey(await mesh.request(leader, authorityRequest, new Uint8Array(0)));
+      const others = status!.membership.members.filter(
+        ({ id, role }) => role === 'voter' && id !== identity.self,
+      );
+      others.sort((a, b) => Number(b.id === status!.leader) - Number(a.id === status!.leader));
+      // Any of them may be the one on which it was made.
+      for (const [place, { id }] of others.entries()) {
+        try {
+          await identity.importAuthorityKey(await mesh.request(id, authorityRequest, new Uint8Array(0)));
+          return;
+        } catch (thrown) {
+          if (place === others.length - 1) throw thrown;
+        }
+      }
     } finally {
       this.#isFetching = false;
     }

@@ -50,6 +50,9 @@ export class ServerNode {
     };
     attach();
     node.onEngine = attach;
+    keys.onTrust = () => {
+      keys.fetchAuthority(node).catch((error: unknown) => onProblem(asAlopexError(error)));
+    };
     node.handle(authorityRequest, (from) => keys.authorityFor(from, node));
     node.onStatus = (status, isPrimary) => {
       if (isPrimary) admin.promoteSoon();
