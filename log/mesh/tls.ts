@@ -115,10 +115,10 @@ class TlsTransport implements Transport {
     );
     try {
       await secured(socket);
-      const node = this.#verify(socket);
+      const { node, certificate } = this.#verify(socket);
       if (node !== peer) throw refused(`node ${node} answers there, where node ${peer} was expected`);
       await readWelcome((count) => take(socket, count));
-      return this.#channel(socket, peer, messageClass);
+      return this.#channel(socket, certificate, peer, messageClass);
     } catch (thrown) {
       socket.destroy();
       const error = asHandshakeError(thrown);
@@ -140,9 +140,9 @@ class TlsTransport implements Transport {
     try {
       const messageClass = classes.find((each) => protocols[each] === socket.alpnProtocol);
       if (messageClass === undefined) throw refused('the connection is for no class of messages');
-      const node = this.#verify(socket);
+      const { node, certificate } = this.#verify(socket);
       socket.write(encodeWelcome(null));
-      accept(this.#channel(socket, node, messageClass));
+      accept(this.#channel(socket, certificate, node, messageClass));
     } catch (thrown) {
       const error = asAlopexError(thrown);
       this.#report(error, socket);
@@ -153,18 +153,24 @@ class TlsTransport implements Transport {
     }
   }
 
-  #verify(socket: TLSSocket): NodeId {
+  #verify(socket: TLSSocket): { readonly node: NodeId; readonly certificate: X509Certificate } {
     // A resumed session would show a certificate that was judged earlier.
     if (socket.isSessionReused()) throw refused('a session is not resumed');
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) throw refused('no certificate was shown');
     const { node } = this.#identity.verify(certificate);
     if (!socket.authorized) throw refused(`the certificate is not good: ${socket.authorizationError}`);
-    return node;
+    return { node, certificate };
   }
 
-  #channel(socket: TLSSocket, peer: NodeId, messageClass: MessageClass): Channel {
-    this.#channels.set(socket, socket.getPeerX509Certificate()!);
+  /** `certificate`: as it was shown; the socket forgets it at times. */
+  #channel(
+    socket: TLSSocket,
+    certificate: X509Certificate,
+    peer: NodeId,
+    messageClass: MessageClass,
+  ): Channel {
+    this.#channels.set(socket, certificate);
     socket.once('close', () => this.#channels.delete(socket));
     return { peer, class: messageClass, connection: flowing(socket) };
   }
