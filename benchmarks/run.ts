@@ -16,6 +16,7 @@ const workloads: Readonly<Record<string, () => Promise<{ run(): Promise<Row[]> }
   embedded: () => import('./embedded.ts'),
   pgwire: () => import('./pgwire.ts'),
   open: () => import('./open.ts'),
+  idle: () => import('./idle.ts'),
   package: () => import('./package.ts'),
   mesh: () => import('./mesh.ts'),
   replicated: () => import('./replicated.ts'),

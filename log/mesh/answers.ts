@@ -52,7 +52,11 @@ export class Answers {
   }
 
   /** A handler that throws before it has a promise fails the request as one that rejects. */
-  async #work(name: string, body: Uint8Array): Promise<Uint8Array> {
-    return this.#answer(this.#from, name, body);
+  #work(name: string, body: Uint8Array): Promise<Uint8Array> {
+    try {
+      return this.#answer(this.#from, name, body);
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
   }
 }

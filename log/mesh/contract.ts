@@ -12,6 +12,8 @@ export type Channel = {
   readonly peer: NodeId;
   readonly class: MessageClass;
   readonly connection: Connection;
+  /** Its records are authenticated: what arrives is what was sent, all of it, once and in order. */
+  readonly isSealed: boolean;
 };
 
 /** A way to get streams between nodes: TLS over TCP, QUIC, and, in simulation, without cryptography. */

@@ -20,11 +20,11 @@ function workedExamples(): readonly Uint8Array[] {
   });
 }
 
-function frameOf(kind: number, payload: Uint8Array, sequence = 0): Uint8Array {
+function frameOf(kind: number, payload: Uint8Array, sequence = 0, isSealed = false): Uint8Array {
   const writer = new ByteWriter();
   const start = beginFrame(writer);
   writer.raw(payload);
-  endFrame(writer, start, kind, sequence);
+  endFrame(writer, start, kind, { sequence, isSealed });
   return writer.toBytes();
 }
 
@@ -134,6 +134,19 @@ describe('frames of the mesh', () => {
       const read = () => new FrameReader(10).push(new Uint8Array(Buffer.concat(order)), () => {});
       expect(read).to.throw('checksum mismatch');
     }
+  });
+
+  it('have their number in place of a checksum where the channel is sealed', () => {
+    const payload = new Uint8Array([7, 8]);
+    const frames = [0, 1, 2].map((sequence) => frameOf(3, payload, sequence, true));
+    expect(Buffer.from(frames[2]!).toString('hex')).to.equal('0000000203000000020708');
+    const reader = new FrameReader(10, true);
+    let read = 0;
+    reader.push(new Uint8Array(Buffer.concat(frames)), () => read++);
+    expect(read).to.equal(3);
+    expect(() => reader.push(frames[1]!, () => read++)).to.throw('out of order');
+    expect(() => new FrameReader(10, true).push(frameOf(3, payload), () => read++)).to.throw('damaged');
+    expect(read).to.equal(3);
   });
 
   it('of every kind are read as they were written', () => {

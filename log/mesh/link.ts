@@ -20,7 +20,8 @@ export type LinkHandlers = {
 const writeBytesGood = 64 * 1024;
 
 /**
- * One channel in use: frames in and out. What is posted within one turn leaves in one write. Whoever opened the channel
+ * One channel in use: frames in and out. What is posted within one turn leaves in one write: of the microtasks, or of the
+ * event loop where nothing hurries. Whoever opened the channel
  * pings while one of the directions is silent, so both ends hear something and notice when nothing comes any more.
  *
  * Invariants: frames leave in the order of posting; nothing is told after `onEnd`.
@@ -36,7 +37,7 @@ export class Link {
   readonly #reader: FrameReader;
   #outbox: MeshFrame[] = [];
   #outboxBytes = 0;
-  #sequence = 0;
+  readonly #place: { sequence: number; readonly isSealed: boolean };
   #isWritable = true;
   #isFlushing = false;
   #isPaused = false;
@@ -59,7 +60,8 @@ export class Link {
     this.#limits = options.limits;
     this.#isOpener = options.isOpener;
     this.#handlers = handlers;
-    this.#reader = new FrameReader(options.limits.frameBytesMax);
+    this.#reader = new FrameReader(options.limits.frameBytesMax, channel.isSealed);
+    this.#place = { sequence: 0, isSealed: channel.isSealed };
     this.#timer = this.#clock.setTimer(this.#limits.pingMs, this.#tick);
     this.#connection.handle({
       onData: (bytes) => this.#receive(bytes),
@@ -97,10 +99,13 @@ export class Link {
     this.#limitReading();
     if (this.#isFlushing || !this.#isWritable) return;
     this.#isFlushing = true;
-    queueMicrotask(() => {
+    const flush = () => {
       this.#isFlushing = false;
       this.#flush();
-    });
+    };
+    // Of questions and answers more come with the sockets that are read in this turn; an append overtakes the disk.
+    if (this.class === 'control') this.#clock.setTimer(0, flush);
+    else queueMicrotask(flush);
   }
 
   /** Ends it at once. */
@@ -189,8 +194,8 @@ export class Link {
     this.#outboxBytes -= bytes;
     const writer = new ByteWriter(bytes);
     for (let index = first; index < end; index++) {
-      writeMeshFrame(writer, this.#outbox[index]!, this.#sequence);
-      this.#sequence = nextSequence(this.#sequence);
+      writeMeshFrame(writer, this.#outbox[index]!, this.#place);
+      this.#place.sequence = nextSequence(this.#place.sequence);
     }
     this.#isWritable = this.#connection.write(writer.view());
     return end;

@@ -3,7 +3,7 @@ import { stringToUtf8 } from '../../base/bytes/utf8.ts';
 import type { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError, type Condition, sqlStates } from '../../base/errors.ts';
 import { type RangeId, rangeId } from '../../base/ids.ts';
-import { beginFrame, damaged, endFrame, frameHeaderBytes } from './frame.ts';
+import { beginFrame, damaged, endFrame, type FramePlace, frameHeaderBytes } from './frame.ts';
 
 export type RaftMessage = { readonly group: RangeId; readonly bytes: Uint8Array };
 
@@ -168,12 +168,11 @@ const kindsByNumber = new Map(
   Object.entries(kindNumbers).map(([kind, number]) => [number, kind as MeshFrame['kind']]),
 );
 
-/** `sequence`: of the frame, among those of this direction of the channel. */
-export function writeMeshFrame(writer: ByteWriter, frame: MeshFrame, sequence: number): void {
+export function writeMeshFrame(writer: ByteWriter, frame: MeshFrame, place: FramePlace): void {
   const start = beginFrame(writer);
   const encode = encoders[frame.kind] as (writer: ByteWriter, frame: MeshFrame) => void;
   encode(writer, frame);
-  endFrame(writer, start, kindNumbers[frame.kind], sequence);
+  endFrame(writer, start, kindNumbers[frame.kind], place);
 }
 
 /** Throws protocol_violation for what no node of this version writes. */

@@ -19,7 +19,7 @@ export function plainTransport(env: Env, self: NodeId): Transport {
     try {
       const opening = await readOpening(connection, helloBytes, env.clock, helloMsMax);
       const { node, class: messageClass } = decodeHello(opening.bytes);
-      return { peer: node, class: messageClass, connection: opening.connection };
+      return { peer: node, class: messageClass, connection: opening.connection, isSealed: false };
     } catch (thrown) {
       connection.destroy();
       throw thrown;

@@ -160,7 +160,7 @@ class QuicTransport implements Transport {
     const connection = new QuicConnection(link, stream, remoteOf(link), this.#options.clock);
     this.#channels.set(connection, certificate);
     void link.closed().then(() => this.#channels.delete(connection));
-    return { peer: hello.node, class: hello.class, connection };
+    return { peer: hello.node, class: hello.class, connection, isSealed: true };
   }
 
   /** The certificate is good, and of the very key that the handshake has proved. */

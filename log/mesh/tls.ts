@@ -172,7 +172,7 @@ class TlsTransport implements Transport {
   ): Channel {
     this.#channels.set(socket, certificate);
     socket.once('close', () => this.#channels.delete(socket));
-    return { peer, class: messageClass, connection: flowing(socket) };
+    return { peer, class: messageClass, connection: flowing(socket), isSealed: true };
   }
 
   #onIdentityChanged(): void {

@@ -13,26 +13,33 @@ const gridMs = 10;
 /** One timer for all ranges of a node; those that are quiet cost nothing. */
 export class Ticker {
   readonly #clock: Clock;
-  readonly #members = new Set<Ticking>();
+  /** Those that have a deadline: what is quiet is not even looked at. */
+  readonly #waiting = new Set<Ticking>();
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   add(member: Ticking): void {
-    this.#members.add(member);
     this.note(member);
   }
 
   remove(member: Ticking): void {
-    this.#members.delete(member);
+    this.#waiting.delete(member);
   }
 
-  /** A deadline may be earlier than it was. */
-  note({ deadlineMs }: Ticking): void {
-    if (deadlineMs === null || deadlineMs >= this.#timerMs) return;
+  /** Its deadline may be another one than it was. */
+  note(member: Ticking): void {
+    const { deadlineMs } = member;
+    if (deadlineMs === null || this.#isClosed) {
+      this.#waiting.delete(member);
+      return;
+    }
+    this.#waiting.add(member);
+    if (deadlineMs >= this.#timerMs) return;
     this.#timer?.cancel();
     const nowMs = this.#clock.monotonicMs();
     this.#timerMs = Math.max(nowMs, Math.ceil(deadlineMs / gridMs) * gridMs);
@@ -43,13 +50,14 @@ export class Ticker {
     this.#timer = null;
     this.#timerMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.monotonicMs();
-    for (const member of this.#members)
+    for (const member of [...this.#waiting])
       if (member.deadlineMs !== null && member.deadlineMs <= nowMs) member.tick(nowMs);
-    for (const member of this.#members) this.note(member);
+    for (const member of this.#waiting) this.note(member);
   }
 
   close(): void {
-    this.#members.clear();
+    this.#isClosed = true;
+    this.#waiting.clear();
     this.#timer?.cancel();
     this.#timer = null;
   }

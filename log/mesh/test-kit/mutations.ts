@@ -11,7 +11,7 @@ const payloadBytesMax = 1 << 20;
 
 export function encodeMeshFrame(frame: MeshFrame, sequence: number): Uint8Array {
   const writer = new ByteWriter();
-  writeMeshFrame(writer, frame, sequence);
+  writeMeshFrame(writer, frame, { sequence, isSealed: false });
   return writer.toBytes();
 }
 
