@@ -131,6 +131,7 @@ async function openRange(env: Env, path: string, number: number, link: ClusterLi
     self: link.options.self,
     clock: env.clock,
     random: env.random,
+    rarely: env.rarely,
     disk: env.disk,
     states: link.states,
     ticker: link.ticker,

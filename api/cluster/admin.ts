@@ -35,7 +35,7 @@ export type Signer = {
   sign(
     certificateRequest: string,
     node: NodeId,
-  ): Promise<{ readonly certificate: string; readonly authority: string }>;
+  ): Promise<Pick<JoinAnswer, 'certificate' | 'authority' | 'transport'>>;
 };
 
 /** Of the nodes' requests to each other: a member's log is lost, and it joins anew, in its own place. */

@@ -127,7 +127,7 @@ export class TestCluster {
         if (node.self === null)
           await node.found(cluster, { members: [this.#member(self, 'voter')], outgoing: [] });
       },
-      sign: async () => ({ certificate: '', authority: '' }),
+      sign: async () => ({ certificate: '', authority: '', transport: 'tls' as const }),
     };
     const admin = new NodeAdmin(node, signer, true, (problem) => this.problems.push(problem.message));
     this.nodes.set(number, {

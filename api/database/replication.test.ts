@@ -12,7 +12,14 @@ function recordingAdmin(calls: unknown[]): ClusterAdmin {
   return {
     join: async (request) => {
       calls.push(['join', request]);
-      return { node: nodeId(4), cluster: 'c', certificate: 'C', authority: 'A', members: [] };
+      return {
+        node: nodeId(4),
+        cluster: 'c',
+        certificate: 'C',
+        authority: 'A',
+        transport: 'tls',
+        members: [],
+      };
     },
     createJoinToken: async (lifetimeMs) => `token for ${lifetimeMs}`,
     enable: (...given) => note('enable', ...given),

@@ -1,4 +1,5 @@
 import type { NodeId, Offset } from '../../base/ids.ts';
+import type { MeshTransport } from '../../log/mesh/contract.ts';
 import type { Durability } from '../../query/txn/transaction.ts';
 import type { CommitToken } from './settings.ts';
 
@@ -85,6 +86,8 @@ export type JoinAnswer = {
   /** PEM: the node's own, and the authority's. */
   readonly certificate: string;
   readonly authority: string;
+  /** By which the nodes talk to each other. */
+  readonly transport: MeshTransport;
   readonly members: readonly {
     readonly id: NodeId;
     readonly role: 'voter' | 'witness' | 'learner';

@@ -16,9 +16,12 @@ export type Channel = {
   readonly isSealed: boolean;
 };
 
+/** The same on all nodes of a cluster. */
+export type MeshTransport = 'tls' | 'quic';
+
 /** A way to get streams between nodes: TLS over TCP, QUIC, and, in simulation, without cryptography. */
 export type Transport = {
-  readonly name: 'tls' | 'quic' | 'plain';
+  readonly name: MeshTransport | 'plain';
   listen(address: NetworkAddress, accept: (channel: Channel) => void): Promise<Listener>;
   /** Rejects with connection_failure, and invalid_authorization_specification where another node answers there. */
   connect(address: NetworkAddress, peer: NodeId, messageClass: MessageClass): Promise<Channel>;

@@ -1,6 +1,6 @@
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
-import type { Mesh } from './contract.ts';
+import type { Mesh, MeshTransport } from './contract.ts';
 import type { NodeIdentity } from './identity.ts';
 import { type MeshOptions, openMesh } from './mesh.ts';
 import { quicTransport } from './quic.ts';
@@ -9,8 +9,7 @@ import { renewalRequest, TrustExchange, trustRequest } from './trust-exchange.ts
 
 export type SecureMeshOptions = Omit<MeshOptions, 'self' | 'transport'> & {
   readonly identity: NodeIdentity;
-  /** The same on all nodes of a cluster. */
-  readonly transport: 'tls' | 'quic';
+  readonly transport: MeshTransport;
 };
 
 const transports = { tls: tlsTransport, quic: quicTransport };

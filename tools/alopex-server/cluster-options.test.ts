@@ -9,6 +9,7 @@ describe('options of a cluster', () => {
       primary: null,
       joinToken: null,
       meshPort: 7432,
+      meshTransport: null,
       advertise: 'localhost',
     });
     const replica = serverOptions({ mode: 'replica', primary: 'localhost:5432', port: '5433' }, {});
@@ -37,6 +38,11 @@ describe('options of a cluster', () => {
     [{ primary: 'h:1' }, 'option primary goes with --mode replica or --mode witness'],
     [{ mode: 'primary', 'join-token': 'x' }, 'option join-token goes with --mode replica or --mode witness'],
     [{ mode: 'replica', primary: 'h' }, 'option primary is "h", and must be host:port'],
+    [{ 'mesh-transport': 'tcp' }, 'option mesh-transport is "tcp", and must be tls, quic'],
+    [
+      { mode: 'replica', primary: 'h:1', 'mesh-transport': 'quic' },
+      'option mesh-transport does not go with mode replica',
+    ],
     [{ 'mesh-port': '70000' }, 'option mesh-port is "70000", and must be a whole number from 0 to 65535'],
   ] as const) {
     it(`refuse ${JSON.stringify(given)}`, () => {

@@ -1,4 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
+import type { MeshTransport } from '../../log/mesh/contract.ts';
 import type { OptionInfo } from './options.ts';
 
 /** How the server is part of a cluster. */
@@ -10,6 +11,8 @@ export type ClusterOptions = {
   readonly joinToken: string | null;
   /** 0 takes a free one. */
   readonly meshPort: number;
+  /** Of a cluster that begins here; null: as the cluster has it, TLS where it is new. */
+  readonly meshTransport: MeshTransport | null;
   /** The host by which other nodes and clients find this one. */
   readonly advertise: string;
 };
@@ -41,6 +44,12 @@ export const clusterOptionInfos: readonly OptionInfo[] = [
     default: '',
   },
   {
+    name: 'mesh-transport',
+    argument: 'tls|quic',
+    description: 'by which nodes talk, where a cluster begins; those that join learn it (default: tls)',
+    default: '',
+  },
+  {
     name: 'advertise',
     argument: 'host',
     description:
@@ -52,6 +61,7 @@ export const clusterOptionInfos: readonly OptionInfo[] = [
 /** Between a server's port and its mesh's. */
 const meshPortDistance = 2000;
 const portMax = 65_535;
+const transports = ['tls', 'quic'] as const;
 const modes = ['primary', 'replica', 'witness'] as const;
 
 /** `text`: an option's value, '' where none is given. */
@@ -69,11 +79,21 @@ export function clusterOptions(
   for (const name of ['primary', 'join-token']) {
     if (!joins && text(name) !== '') throw wrong(`option ${name} goes with --mode replica or --mode witness`);
   }
+  const meshTransport = transports.find((one) => one === text('mesh-transport')) ?? null;
+  if (meshTransport === null && text('mesh-transport') !== '')
+    throw wrong(`option mesh-transport is "${text('mesh-transport')}", and must be ${transports.join(', ')}`);
+  if (joins && meshTransport !== null) {
+    throw wrong(
+      `option mesh-transport does not go with mode ${mode}`,
+      'It is chosen where the cluster begins; a node that joins learns it.',
+    );
+  }
   return {
     mode,
     primary: joins ? serverUrl(text('primary')) : null,
     joinToken: text('join-token') === '' ? null : text('join-token'),
     meshPort: meshPortOf(text('mesh-port'), port),
+    meshTransport,
     advertise: text('advertise') === '' ? advertised(listen) : text('advertise'),
   };
 }

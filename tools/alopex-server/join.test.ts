@@ -18,7 +18,14 @@ describe('requestJoin', () => {
         if (request.token === 'old') {
           throw new AlopexError('invalid_authorization_specification', 'the token has expired');
         }
-        return { node: nodeId(2), cluster: 'c', certificate: 'C', authority: 'A', members: [] };
+        return {
+          node: nodeId(2),
+          cluster: 'c',
+          certificate: 'C',
+          authority: 'A',
+          transport: 'tls',
+          members: [],
+        };
       },
       createJoinToken: notHere,
       enable: notHere,

@@ -1,5 +1,5 @@
 import { formatAddress, parseAddress } from '../../api/cluster/address.ts';
-import { rejoinRequest } from '../../api/cluster/admin.ts';
+import { rejoinRequest, type Signer } from '../../api/cluster/admin.ts';
 import type { ClusterOptions } from '../../api/cluster/cluster-link.ts';
 import type { DatabaseNode } from '../../api/cluster/node.ts';
 import type { JoinAnswer, JoinRequest } from '../../api/database/replication.ts';
@@ -8,6 +8,7 @@ import type { Clock, Env, NetworkAddress } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { zstdCompression } from '../../log/mesh/compression.ts';
+import type { MeshTransport } from '../../log/mesh/contract.ts';
 import {
   createCluster,
   loadIdentity,
@@ -61,6 +62,12 @@ async function askToJoin(
   }
 }
 
+function otherTransport(has: MeshTransport, wanted: MeshTransport): AlopexError {
+  return new AlopexError('config_file_error', `this cluster's nodes talk by ${has}, not by ${wanted}`, {
+    hint: 'It is chosen when the cluster begins, and all of its nodes talk alike: leave out --mesh-transport.',
+  });
+}
+
 /** The keys of a node, and where it is to be found. */
 export class Keys {
   readonly #env: Env;
@@ -97,6 +104,9 @@ export class Keys {
     onProblem: (problem: AlopexError) => void,
   ): Promise<Keys> {
     const record = await readNodeRecord(env.disk, path);
+    const transport = options.cluster.meshTransport;
+    if (record !== null && transport !== null && transport !== record.transport)
+      throw otherTransport(record.transport, transport);
     const identity = record === null ? null : await loadIdentity(env, path);
     const keys = new Keys(env, path, options, onProblem, identity, record);
     await keys.#noteAddresses();
@@ -135,7 +145,7 @@ export class Keys {
         return openSecureMesh({
           identity,
           env,
-          transport: 'tls',
+          transport: record.transport,
           listen,
           handlers,
           compression: zstdCompression,
@@ -176,7 +186,7 @@ export class Keys {
     const client = role === 'witness' ? '' : await this.#address(this.#options.port);
     const answer = await requestJoin(primary, { role, certificateRequest, mesh, client, token });
     this.identity = await storeJoined(this.#env, this.#path, answer);
-    await this.#remember({ mesh, client, members: answer.members });
+    await this.#remember({ mesh, client, transport: answer.transport, members: answer.members });
   }
 
   /** The cluster's members are those now. Written where they are others than before. */
@@ -203,7 +213,8 @@ export class Keys {
     const request = { role, certificateRequest, mesh, client, token: null, isLoopback: false } as const;
     const answer = await askToJoin(this.#env.clock, clusterOptions, record.members, request);
     await storeJoined(this.#env, aside, answer);
-    await writeNodeRecord(this.#env.disk, aside, { mesh, client, members: answer.members });
+    const { members, transport } = answer;
+    await writeNodeRecord(this.#env.disk, aside, { mesh, client, transport, members });
     await this.#exchange(aside);
     this.identity = await loadIdentity(this.#env, this.#path);
     this.record = await readNodeRecord(this.#env.disk, this.#path);
@@ -228,7 +239,9 @@ export class Keys {
     this.identity ??=
       (await loadIdentity(this.#env, this.#path)) ?? (await createCluster(this.#env, this.#path));
     const mesh = await this.#address(this.#options.cluster.meshPort);
-    await this.#remember({ mesh, client: await this.#address(this.#options.port), members: [] });
+    const client = await this.#address(this.#options.port);
+    const transport = this.#options.cluster.meshTransport ?? 'tls';
+    await this.#remember({ mesh, client, transport, members: [] });
   }
 
   /** One after another: the last one given is the one that stays. */
@@ -248,9 +261,11 @@ export class Keys {
     return { id: identity.self, role: 'voter', mesh: record.mesh, client: record.client };
   }
 
-  sign(request: string, id: NodeId): ReturnType<NodeIdentity['signJoin']> {
-    if (this.identity === null) throw new AlopexError('internal_error', 'a node signs once it has keys');
-    return this.identity.signJoin(request, id);
+  async sign(request: string, id: NodeId): ReturnType<Signer['sign']> {
+    const { identity, record } = this;
+    if (identity === null || record === null)
+      throw new AlopexError('internal_error', 'a node signs once it has keys');
+    return { ...(await identity.signJoin(request, id)), transport: record.transport };
   }
 
   // ---- the authority's key, which every voter has: each of them may have to sign what joins

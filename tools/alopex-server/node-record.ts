@@ -1,6 +1,7 @@
 import { decodeFramedJson, encodeFramedJson, type FramedFormat } from '../../base/bytes/framed-json.ts';
 import type { Disk } from '../../base/env/env.ts';
 import { readWhole, replaceWhole } from '../../base/env/whole_file.ts';
+import type { MeshTransport } from '../../log/mesh/contract.ts';
 import type { Member } from '../../log/raft/contract.ts';
 
 /** What a node of a cluster remembers besides its keys: where it is to be found, and who was there when it joined. */
@@ -8,6 +9,8 @@ export type NodeRecord = {
   /** host:port */
   readonly mesh: string;
   readonly client: string;
+  /** By which all nodes of the cluster talk to each other. */
+  readonly transport: MeshTransport;
   /** Until its own log says who the members are. */
   readonly members: readonly Member[];
 };

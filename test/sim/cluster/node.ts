@@ -160,7 +160,7 @@ class SimulatedNode implements RunningNode {
       this.#node,
       {
         found: () => this.#foundOnce(),
-        sign: async () => ({ certificate: '', authority: '' }),
+        sign: async () => ({ certificate: '', authority: '', transport: 'tls' as const }),
       },
       true,
       (problem) => this.#onProblem(problem),
