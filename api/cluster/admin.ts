@@ -5,6 +5,7 @@ import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
 import type { FollowerStatus, Member, MembershipChange, RaftStatus } from '../../log/raft/contract.ts';
 import type { Range } from '../../log/range/range.ts';
+import { hasBegun, type Transaction } from '../../query/txn/transaction.ts';
 import type { Engine } from '../database/engine.ts';
 import type {
   ClusterAdmin,
@@ -42,13 +43,17 @@ export type Signer = {
 export const rejoinRequest = 'rejoin';
 /** Give me the lead. */
 const transferRequest = 'transfer';
+const transferMs = 10_000;
+/** How long open transactions are waited for before the lead is handed over, and how often is looked. */
+const quietMsMax = 5000;
+const quietLookMs = 5;
 
 /** How far are the nodes? */
 const nodesRequest = 'nodes';
 const nodesMsMax = 2_000;
 
 /** Between two looks at what has been waited for. */
-const lookMs = 100;
+const lookMs = 20;
 const tokensMax = 1000;
 const tokenBytes = 24;
 const verifyTimeoutMs = 600_000;
@@ -78,7 +83,7 @@ export class NodeAdmin implements ClusterAdmin {
       if (node.isPrimary) this.promoteSoon();
     };
     node.handle(transferRequest, async (from) => {
-      this.#range.step({ kind: 'transfer', to: from });
+      this.#handOver(from, transferMs).catch((error: unknown) => onProblem(asAlopexError(error)));
       return new Uint8Array(0);
     });
     node.handle(rejoinRequest, async (_, body) => {
@@ -308,19 +313,38 @@ export class NodeAdmin implements ClusterAdmin {
 
   async demote(timeoutMs: number): Promise<void> {
     this.#requirePrimary();
-    const range = this.#range;
-    const { membership, followers } = range.status;
+    const { membership, followers } = this.#range.status;
     const [next] = followers
       .filter(({ id }) => membership.members.some((member) => member.id === id && member.role === 'voter'))
       .filter((each) => this.#hasCaughtUp(each))
       .sort((left, right) => right.match - left.match);
     if (next === undefined)
       throw new AlopexError('object_not_in_prerequisite_state', 'no other voter has caught up');
-    const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
-    range.step({ kind: 'transfer', to: next.id });
-    const isElsewhere = (status: RaftStatus): boolean => status.role !== 'leader' && status.leader !== null;
-    if (await this.#until(untilMs, isElsewhere)) return;
+    if (await this.#handOver(next.id, timeoutMs)) return;
     throw new AlopexError('object_not_in_prerequisite_state', 'the lead was not taken over in time');
+  }
+
+  /** What has begun goes on for a while before, and what has not waits, and begins where the lead is then. */
+  async #handOver(to: NodeId, timeoutMs: number): Promise<boolean> {
+    const { clock } = this.#engine.env;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    const gate = this.#node.replication?.gate;
+    gate?.shut();
+    try {
+      await this.#quiet(clock.monotonicMs() + Math.min(quietMsMax, timeoutMs / 2));
+      this.#range.step({ kind: 'transfer', to });
+      return await this.#until(untilMs, ({ role, leader }) => role !== 'leader' && leader !== null);
+    } finally {
+      gate?.open();
+    }
+  }
+
+  /** Until no transaction is open that may write. */
+  async #quiet(untilMs: number): Promise<void> {
+    const { transactions, env } = this.#engine;
+    const isOpen = (transaction: Transaction): boolean => !transaction.isReadOnly && hasBegun(transaction);
+    while ([...transactions.active].some(isOpen) && env.clock.monotonicMs() < untilMs)
+      await new Promise<void>((resolve) => void env.clock.setTimer(quietLookMs, resolve));
   }
 
   async setMode(mode: ReplicationMode): Promise<void> {

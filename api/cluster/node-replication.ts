@@ -3,6 +3,7 @@ import { AlopexError } from '../../base/errors.ts';
 import type { NodeId, Offset } from '../../base/ids.ts';
 import type { Member, RaftStatus } from '../../log/raft/contract.ts';
 import type { Engine } from '../database/engine.ts';
+import { Gate } from '../database/gate.ts';
 import type { Replica } from '../database/replica.ts';
 import {
   type NodeStatus,
@@ -30,6 +31,8 @@ export class NodeReplication implements Replication {
   readonly #engine: Engine;
   readonly #replica: Replica;
   readonly #clock: Clock;
+  /** Shut while the lead goes to another node. */
+  readonly gate = new Gate();
   readonly #outstanding = new Outstanding();
   #leader: NodeId | null;
 
@@ -60,6 +63,9 @@ export class NodeReplication implements Replication {
     return this.#replica.stalenessMs;
   }
 
+  get handingOver(): Promise<void> | null {
+    return this.gate.opening;
+  }
   get isReadable(): boolean {
     return this.#replica.isReadable;
   }

@@ -124,6 +124,10 @@ export class DatabaseNode implements SessionHost {
   addressesOf(node: NodeId): NodeAddresses | null {
     return this.#cluster?.addressesOf(node) ?? null;
   }
+  /** Null: the database is not replicated. */
+  get replication(): NodeReplication | null {
+    return this.#replication;
+  }
   get status(): RaftStatus | null {
     return this.#status;
   }

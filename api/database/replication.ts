@@ -49,6 +49,8 @@ export type Replication = {
   readonly status: ReplicationStatus;
   /** Null: this node may answer from its rows now, as of all that was committed. Else: wait; rejects where it may not. */
   readable(): Promise<void> | null;
+  /** Resolves once another node leads, or this one after all: until then no transaction begins here. Null: there is none of that. */
+  readonly handingOver: Promise<void> | null;
   /** `readable` would be null. */
   readonly isReadable: boolean;
   /** Everything below is applied here. */

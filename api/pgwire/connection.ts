@@ -212,9 +212,31 @@ export class PgConnection {
     this.#close();
   }
 
-  /** The server stops: 57P01, and a running statement is cancelled. */
+  /** Nothing is under way: what the client sends from now on has not been begun. */
+  get isReady(): boolean {
+    return this.#protocol === null || (this.#protocol.isReady && this.#inbox.pendingBytes === 0);
+  }
+
+  /** Nor is a transaction open. */
+  get isIdle(): boolean {
+    return this.isReady && (this.#session === null || this.#session.status === 'idle');
+  }
+
+  /** The server stops: a statement that runs is to end with 57P01. */
+  interrupt(): void {
+    this.#session?.cancel(shuttingDown());
+  }
+
+  /**
+   * The server stops. 57P01 says that nothing is done of what the client asked for last and has no answer to; where something
+   * is under way, which may be a commit, it is told nothing.
+   */
   shutDown(): void {
-    this.#fatal(new AlopexError('admin_shutdown', 'terminating connection due to administrator command'));
+    if (this.isReady) this.#fatal(shuttingDown());
+    else {
+      this.#connection.destroy();
+      this.#dispose();
+    }
   }
 
   #close(): void {
@@ -238,6 +260,10 @@ export class PgConnection {
     this.#session?.close().catch((error: unknown) => this.#server.onProblem(asAlopexError(error)));
     this.#server.forget(this);
   }
+}
+
+function shuttingDown(): AlopexError {
+  return new AlopexError('admin_shutdown', 'terminating connection due to administrator command');
 }
 
 function refused(message: string): AlopexError {

@@ -20,6 +20,9 @@ export type PgServerOptions = {
 
 /** Connections that may be in the handshake at once; more wait in the kernel's queue. */
 const connectionsMax = 20_000;
+/** For a statement that was cancelled to end. */
+const interruptMsMax = 1000;
+const lookMs = 5;
 
 /** Listeners of the Postgres wire protocol, and the connections that they took. */
 export class PgServer {
@@ -107,10 +110,25 @@ export class PgServer {
     return this.tls !== null && !isLoopback(remote.host);
   }
 
-  /** Takes no more connections, and ends those that are there. */
-  async close(): Promise<void> {
+  /**
+   * Takes no more connections, and ends those that are there with 57P01: each as soon as no transaction of it is open, for so
+   * long; then statements that run are cancelled.
+   */
+  async close(graceMs = 0): Promise<void> {
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+    await this.#end(graceMs, ({ isIdle }) => isIdle);
+    for (const connection of this.#connections) connection.interrupt();
+    await this.#end(interruptMsMax, ({ isReady }) => isReady);
     for (const connection of [...this.#connections]) connection.shutDown();
+  }
+
+  async #end(forMs: number, mayEnd: (connection: PgConnection) => boolean): Promise<void> {
+    const untilMs = this.clock.monotonicMs() + forMs;
+    for (;;) {
+      for (const connection of [...this.#connections]) if (mayEnd(connection)) connection.shutDown();
+      if (this.#connections.size === 0 || this.clock.monotonicMs() >= untilMs) return;
+      await new Promise<void>((resolve) => void this.clock.setTimer(lookMs, resolve));
+    }
   }
 }
 

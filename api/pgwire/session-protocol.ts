@@ -51,6 +51,9 @@ export class SessionProtocol {
   #unnamed: PreparedStatement | null | undefined = undefined;
   #isSkipping = false;
 
+  /** Between two of the client's questions. */
+  #isReady = true;
+
   #isSending = false;
   #isCancelled = false;
 
@@ -59,6 +62,10 @@ export class SessionProtocol {
     this.#inbox = inbox;
     this.#outbox = outbox;
     this.#clock = clock;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   /** Until the client terminates, or the connection is closed. Throws what the connection must end with. */
@@ -73,6 +80,7 @@ export class SessionProtocol {
       }
       if (frame.kind !== 'message' || frame.message === 'terminate') return;
       this.#session.stopIdling();
+      this.#isReady = false;
       const handled = this.#handle(frame.message, frame.body);
       if (handled !== undefined) await handled;
       const room = this.#outbox.room();
@@ -152,6 +160,7 @@ export class SessionProtocol {
       if (this.#portals.size > 0) this.#portals.clear();
     }
     this.#outbox.writer.readyForQuery(status);
+    this.#isReady = true;
     this.#session.startIdling();
   }
 

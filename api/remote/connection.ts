@@ -46,6 +46,11 @@ export class ServerConnection {
   get parameters(): ReadonlyMap<string, string> {
     return this.#wire.parameters;
   }
+  /** What was sent last has been begun: the server has said so. */
+  get isAnswered(): boolean {
+    return this.#wire.isAnswered;
+  }
+
   get isOpen(): boolean {
     return this.#wire.isOpen;
   }

@@ -70,6 +70,8 @@ export class Retry {
   #isRefused({ condition }: AlopexError, connection: ServerConnection): boolean {
     if (!connection.isOpen && !connection.hasBegun) return true;
     if (condition === 'cannot_connect_now') return true;
+    // A server that stops ends connections that are idle: what reaches it then is not begun.
+    if (condition === 'admin_shutdown' && !connection.isAnswered) return true;
     return (
       condition === 'read_only_sql_transaction' && hasChanged(this.#address.sessionAttributes, connection)
     );

@@ -42,6 +42,7 @@ export class Wire {
   status = 'I';
   readonly parameters = new Map<string, string>();
   onClosed: () => void = () => {};
+  #isAnswered = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -57,6 +58,11 @@ export class Wire {
     return this.#isOpen;
   }
 
+  /** The server has said something to the last exchange but why it ends. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
   /** Sends, and waits for the last message of the answer. Rejects with the answer's error. */
   exchange(exchange: Exchange): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -65,6 +71,7 @@ export class Wire {
       }
       if (!this.#isOpen) throw this.#failure ?? lost(null);
       this.#pending = { ...exchange, resolve, reject, problem: null };
+      this.#isAnswered = false;
       this.#socket.write(exchange.bytes);
     });
   }
@@ -96,7 +103,7 @@ export class Wire {
       // Said without being asked, it is why the server ends the connection.
       if (pending === null) this.#failure ??= problem;
       else pending.problem ??= problem;
-    }
+    } else this.#isAnswered = true;
     if (pending === null) return;
     try {
       pending.onMessage(message);

@@ -50,8 +50,8 @@ export type Transaction = {
   readonly startedMicros: number;
   readonly owner: LockOwner;
   readonly pending: Overlay;
-  /** The lock table's generation at the start: a commit under another has lost its locks. */
-  readonly generation: number;
+  /** The lock table's generation before its first statement: a commit under another has lost its locks. */
+  generation: number;
   command: number;
   snapshot: Timestamp | null;
   catalog: CatalogSnapshot | null;
@@ -104,6 +104,11 @@ export function newTransaction(
     commitEnd: null,
     state: 'active',
   };
+}
+
+/** A statement of it has run, or is about to. */
+export function hasBegun({ snapshot, command }: Transaction): boolean {
+  return snapshot !== null || command > 1;
 }
 
 /** What a statement of the transaction sees, `snapshot` being set. */

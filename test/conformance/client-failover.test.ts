@@ -33,6 +33,7 @@ async function serve(id: number): Promise<ServedDatabase> {
     stalenessMs: 0,
     isReadable: true,
     holds: () => true,
+    handingOver: null,
     readable: () => null,
     appliedPast: async () => {},
     request: async () => new Uint8Array(0),

@@ -12,6 +12,9 @@ import { setPassword } from './password.ts';
 import { ServerNode } from './server-node.ts';
 import { WitnessServer } from './witness-server.ts';
 
+/** Open transactions may end within it when the server stops. */
+const graceMs = 5000;
+
 /** A server that runs: the database of one directory behind its listeners. */
 export class Server {
   readonly #node: ServerNode;
@@ -74,10 +77,10 @@ export class Server {
     return this.#postgres.addresses;
   }
 
-  /** Ends the connections, and leaves the directory as a clean stop does. */
+  /** Hands over the lead, ends the connections, and leaves the directory as a clean stop does. */
   async stop(): Promise<void> {
     await this.#node.handOver();
-    await this.#postgres.close();
+    await this.#postgres.close(graceMs);
     await this.#node.close();
   }
 }

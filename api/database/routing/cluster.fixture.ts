@@ -7,6 +7,7 @@ import { parse } from '../../../query/sql/parse.ts';
 import type { Rows, RowsPortal } from '../contract.ts';
 import { openEngine } from '../engine.fixture.ts';
 import type { Engine } from '../engine.ts';
+import { Gate } from '../gate.ts';
 import type { Replication } from '../replication.ts';
 import type { EngineSession } from '../session.ts';
 import type { CommitToken } from '../settings.ts';
@@ -23,6 +24,7 @@ export class FakeNode implements Replication {
   isUp = true;
   /** Called before a request is answered. */
   onRequest: () => void | Promise<void> = () => {};
+  readonly gate = new Gate();
   isSure = true;
   onReadable: () => Promise<void> | null = () => null;
   readonly waitedFor: number[] = [];
@@ -71,6 +73,9 @@ export class FakeNode implements Replication {
         state: isUp ? 'alive' : 'dead',
       })),
     };
+  }
+  get handingOver(): Promise<void> | null {
+    return this.gate.opening;
   }
   get isReadable(): boolean {
     return this.isSure;

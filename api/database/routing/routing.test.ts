@@ -296,6 +296,36 @@ describe('Routing: failover', () => {
       }
     }));
 
+  it('goes on in a block that has begun while the lead is handed over, and begins no other', () =>
+    withCluster(async (cluster) => {
+      const old = cluster.node(1);
+      const [begun, fresh, single] = [old.session(), old.session(), old.session()];
+      await run(begun, 'BEGIN');
+      await run(begun, 'INSERT INTO t VALUES (40, 0)');
+      old.gate.shut();
+      await run(fresh, 'BEGIN');
+      const elsewhere = cluster.node(3).session();
+      const held = [
+        run(fresh, 'SELECT 1'),
+        run(single, 'INSERT INTO t VALUES (41, 0)'),
+        run(elsewhere, 'INSERT INTO t VALUES (44, 0)'),
+      ];
+      expect(await run(begun, 'INSERT INTO t VALUES (42, 0)')).to.equal('INSERT 0 1');
+      expect(await run(begun, 'COMMIT')).to.equal('COMMIT');
+      cluster.primary = nodeId(2);
+      old.engine.transactions.stopLeading();
+      old.gate.open();
+      expect(await Promise.all(held)).to.deep.equal([[[1]], 'INSERT 0 1', 'INSERT 0 1']);
+      await run(fresh, 'INSERT INTO t VALUES (43, 0)');
+      await run(fresh, 'COMMIT');
+      const ids = async (node: number): Promise<unknown> =>
+        run(cluster.node(node).session(), 'SELECT id FROM t WHERE id > 1 ORDER BY id');
+      expect([await ids(1), await ids(2)]).to.deep.equal([
+        [[40], [42]],
+        [[41], [43], [44]],
+      ]);
+    }));
+
   it('a read for the primary is not answered by a node that is it no more', () =>
     withCluster(async (cluster) => {
       const session = cluster.node(2).session({ 'alopex.read_from': 'primary' });

@@ -3,7 +3,7 @@ import type { NodeId } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { leaderChanged } from '../../../query/txn/spill.ts';
-import type { Transaction } from '../../../query/txn/transaction.ts';
+import { hasBegun, type Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
 import type { Portal } from '../contract.ts';
 import type { Replication } from '../replication.ts';
@@ -59,7 +59,8 @@ export class Routing {
     const { settings, transaction } = this.#session;
     const { isPrimary } = this.#replication;
     if (this.#bound !== null || isPrimary !== this.#wasPrimary) return false;
-    if (!settings.routes.isPlain || this.#session.engine.env.rarely('the long way')) return false;
+    if (!settings.routes.isPlain || this.#isHeldUp) return false;
+    if (this.#session.engine.env.rarely('the long way')) return false;
     if (!isPrimary) {
       if (transaction !== null && placeOf('read', this.#circumstances()) !== 'here') return false;
       if (workOf(prepared) === 'write') return false;
@@ -128,6 +129,7 @@ export class Routing {
     if (this.#bound !== null && this.#isOfBound(prepared.statement, work)) {
       return this.#runBound(this.#bound, prepared, parameters, work);
     }
+    if ((work !== 'own' || prepared.query !== null) && this.#isHeldUp) await this.#replication.handingOver;
     this.#requireLead(work);
     const { isPrimary } = this.#replication;
     const place = this.#session.counterpartOf === null ? placeOf(work, this.#circumstances()) : 'here';
@@ -146,13 +148,21 @@ export class Routing {
     return here(prepared);
   }
 
+  /** While the lead goes to another node, transactions begin there. */
+  get #isHeldUp(): boolean {
+    if (this.#replication.handingOver === null) return false;
+    const { transaction } = this.#session;
+    return transaction === null || !hasBegun(transaction);
+  }
+
   /** What a block has done here while this node led is not there on the next primary: no part of it goes on there. */
   #requireLead(work: Work): void {
     const { transaction, status, engine } = this.#session;
-    if (work === 'own' || transaction === null || status === 'idle' || this.#replication.isPrimary) return;
-    const hasBegun = transaction.snapshot !== null || transaction.command > 1;
-    if (hasBegun && !transaction.isReadOnly && transaction.generation !== engine.transactions.generation)
-      throw leaderChanged();
+    if (transaction === null) return;
+    const { generation } = engine.transactions;
+    if (!hasBegun(transaction)) transaction.generation = generation;
+    if (work === 'own' || status === 'idle' || this.#replication.isPrimary) return;
+    if (!transaction.isReadOnly && transaction.generation !== generation) throw leaderChanged();
   }
 
   /** Cursors are where they were declared. */
@@ -193,19 +203,23 @@ export class Routing {
 
   /** Null: this node has become the primary. */
   async #runAtPrimary(prepared: Prepared, parameters: readonly Datum[], work: Work): Promise<Portal | null> {
+    const { transaction } = this.#session;
+    const isFirst = transaction === null || !hasBegun(transaction);
     const run = this.#session.beginRun(prepared.statement);
-    const { clock } = this.#session.engine.env;
-    const untilMs = clock.monotonicMs() + waitMsMax;
+    const { env, transactions } = this.#session.engine;
+    const untilMs = env.clock.monotonicMs() + waitMsMax;
     for (;;) {
       const { primary, self } = this.#replication;
-      if (primary === self) {
+      if (primary === self && this.#replication.isPrimary) {
         this.#session.endRun(run);
+        if (isFirst) run.transaction.generation = transactions.generation;
         return null;
       }
-      const problem =
-        primary === null ? noPrimary() : await this.#tryAt(primary, run, prepared, parameters, work);
+      // This node may be about to become it.
+      const isNowhere = primary === null || primary === self;
+      const problem = isNowhere ? noPrimary() : await this.#tryAt(primary, run, prepared, parameters, work);
       if (!(problem instanceof AlopexError)) return problem;
-      if (clock.monotonicMs() > untilMs) throw problem;
+      if (env.clock.monotonicMs() > untilMs) throw problem;
       await run.sleep(lookMs);
     }
   }

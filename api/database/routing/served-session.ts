@@ -147,16 +147,24 @@ export class ServedSession {
   async #run(call: Call<'run'>, rest: ByteReader): Promise<Result> {
     if (!this.#mayAnswer(call)) throw this.#notPrimary(call);
     if (call.begins !== null) this.#begin(call.begins);
-    const prepared = await this.#prepare(call);
-    const parameters = readRow(rest, call.parameterTypes.map(typeOfOid));
-    const started = await this.#session.bind(prepared, parameters);
-    if (this.#mayAnswer(call)) return this.#started(started, call.ends);
-    // It lost the lead while it waited to be sure of it.
-    if (started.kind === 'rows') started.close();
+    try {
+      const prepared = await this.#prepare(call);
+      const parameters = readRow(rest, call.parameterTypes.map(typeOfOid));
+      const started = await this.#session.bind(prepared, parameters);
+      if (this.#mayAnswer(call)) return await this.#started(started, call.ends);
+      if (started.kind === 'rows') started.close();
+    } catch (error) {
+      if (this.#mayAnswer(call)) throw error;
+    }
+    throw this.#lost(call);
+  }
+
+  /** The lead, while the statement waited to be sure of it, or to begin. Nothing is left of it here. */
+  #lost(call: Call<'run'>): AlopexError {
     const error = this.#notPrimary(call);
     if (call.begins !== null) this.#session.rollbackBlock();
     else if (this.#session.status === 'idle') this.#session.fail(error);
-    throw error;
+    return error;
   }
 
   #mayAnswer({ isPrimarys }: Call<'run'>): boolean {

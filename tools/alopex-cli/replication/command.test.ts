@@ -51,6 +51,7 @@ describe('alopex-cli replication', () => {
       stalenessMs: 0,
       isReadable: true,
       holds: () => true,
+      handingOver: null,
       readable: () => null,
       appliedPast: async () => {},
       request: async () => new Uint8Array(0),
