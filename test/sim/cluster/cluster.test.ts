@@ -12,13 +12,13 @@ describe('simulated cluster', () => {
 
   it('runs equal seeds equally', async () => {
     const traces = new Set<number>();
-    for (const seed of [7, 8, 9]) {
+    for (const seed of [7, 8]) {
       const first = await runClusterSeed(seed);
       for (let again = 0; again < 4; again++) expect(await runClusterSeed(seed)).to.deep.equal(first);
       traces.add(first.traceHash);
     }
-    expect(traces.size).to.equal(3);
-  }).timeout(60_000);
+    expect(traces.size).to.equal(2);
+  }).timeout(120_000);
 
   // A machine that joined anew, in the place of the node that it was, never got its vote.
   it('keeps what it promises where seed 113 once did not', () => runClusterSeed(113)).timeout(60_000);
@@ -26,7 +26,8 @@ describe('simulated cluster', () => {
   for (let first = 1; first <= seeds; first += seedsAtOnce) {
     it(`keeps what it promises: seeds ${first} to ${first + seedsAtOnce - 1}`, async () => {
       for (let seed = first; seed < first + seedsAtOnce; seed++) {
-        const { operations, simulatedMs } = await runClusterSeed(seed);
+        const { operations, simulatedMs, faults } = await runClusterSeed(seed);
+        expect([...faults.values()].reduce((sum, count) => sum + count, 0)).to.be.at.least(5);
         expect(operations).to.be.at.least(500);
         expect(simulatedMs).to.be.at.least(60_000);
       }

@@ -13,13 +13,12 @@ export type Fault = {
   readonly seed: number;
 };
 
-export const faultKinds = [
+const kindsAnywhere = [
   'partition',
   'one-way block',
   'swizzle',
   'slow link',
   'lossy link',
-  'broken connections',
   'clock jump',
   'clock drift',
   'pause',
@@ -37,20 +36,27 @@ export const faultKinds = [
   'leadership transfer',
   'membership change',
 ] as const;
+export const faultKinds = [...kindsAnywhere, 'broken connections'] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 /** Faults begin after the cluster has been there for a moment, and before the clients' last operations. */
 const firstMs = 3000;
 const lastMs = 52_000;
 
-export function drawFault(random: SeededRandom, nodes: number): Fault {
+/** Only runs with streams have connections: there, they break more often than anything else. */
+const brokenProbability = 0.15;
+
+export function drawFault(
+  random: SeededRandom,
+  { voters, hasStreams }: { readonly voters: number; readonly hasStreams: boolean },
+): Fault {
   const atMs = Math.floor(random.between(firstMs, lastMs));
   return {
-    kind: random.pick(faultKinds),
+    kind: hasStreams && random.chance(brokenProbability) ? 'broken connections' : random.pick(kindsAnywhere),
     atMs,
     // Mostly short, at times longer than an election or a timeout of TCP.
     forMs: Math.floor(random.chance(0.7) ? random.between(50, 2500) : random.between(2500, 20_000)),
-    node: random.chance(0.4) ? 'primary' : random.below(nodes),
+    node: random.chance(0.4) ? 'primary' : random.below(voters),
     seed: random.uint32(),
   };
 }

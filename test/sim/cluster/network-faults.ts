@@ -6,7 +6,8 @@ const noDelay = { min: 0, max: 0 };
 export const networkFaults = {
   partition: ({ cluster, target, others, random }) => {
     const { network } = cluster.simulation;
-    const left = [target, ...others.filter(() => random.chance(0.25))].map(({ name }) => name);
+    const beside = others.filter(() => random.chance(0.25));
+    const left = [target, ...(beside.length < others.length ? beside : [])].map(({ name }) => name);
     const right = others.map(({ name }) => name).filter((name) => !left.includes(name));
     network.partition(left, right);
     return () => {

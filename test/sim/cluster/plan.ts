@@ -49,6 +49,7 @@ export const runMs = 60_000;
 const clientsMin = 5;
 const operationsMin = 500;
 const faultsMin = 5;
+const faultsMax = 12;
 
 export function planOf(seed: number): ClusterPlan {
   const random = new SeededRandom(seed ^ 0xc1a57e4);
@@ -60,14 +61,19 @@ export function planOf(seed: number): ClusterPlan {
     { voters: 2, hasWitness: true },
   ]);
   const clients = clientsMin + random.below(3);
-  const faults = faultsMin + random.below(8);
-  return {
+  const faults = faultsMin + random.below(faultsMax - faultsMin + 1);
+  const surroundings = {
     seed,
     voters,
     hasWitness,
-    mode: random.pick(['sync', 'semi-sync', 'semi-sync', 'async']),
+    mode: random.pick<ReplicationMode>(['sync', 'semi-sync', 'semi-sync', 'async']),
     forwardsWrites: random.chance(0.5),
-    isolation: random.pick(['read committed', 'snapshot isolation', 'serializable', 'serializable']),
+    isolation: random.pick<Isolation>([
+      'read committed',
+      'snapshot isolation',
+      'serializable',
+      'serializable',
+    ]),
     limits: {
       memtableBytesMax: random.pick([24 * 1024, 64 * 1024, 64 * 1024 * 1024]),
       largeCommitBytes: random.pick([64, 4 * 1024 * 1024, 4 * 1024 * 1024]),
@@ -87,7 +93,10 @@ export function planOf(seed: number): ClusterPlan {
       seed: random.uint32(),
       operations: Math.ceil(operationsMin / clients) + random.below(5),
     })),
-    faults: Array.from({ length: faults }, () => drawFault(random, voters)).sort(
+  };
+  return {
+    ...surroundings,
+    faults: Array.from({ length: faults }, () => drawFault(random, surroundings)).sort(
       (left, right) => left.atMs - right.atMs,
     ),
   };
