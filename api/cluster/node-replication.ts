@@ -1,9 +1,9 @@
 import type { Clock } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
+import { Gate } from '../../base/gate.ts';
 import type { NodeId, Offset } from '../../base/ids.ts';
 import type { Member, RaftStatus } from '../../log/raft/contract.ts';
 import type { Engine } from '../database/engine.ts';
-import { Gate } from '../database/gate.ts';
 import type { Replica } from '../database/replica.ts';
 import {
   type NodeStatus,

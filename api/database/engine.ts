@@ -252,7 +252,7 @@ export class Engine implements SessionHost {
     const { env } = this;
     const { path, onProblem } = this.#options;
     const replica = new Replica(rangeOfAll, options, { ...env, path, onProblem });
-    this.transactions.hold();
+    this.transactions.gate.shut();
     try {
       this.#replica = replica;
       await replica.start(this.#replicatedParts, first);
@@ -260,7 +260,7 @@ export class Engine implements SessionHost {
       this.#replica = null;
       throw error;
     } finally {
-      this.transactions.resume();
+      this.transactions.gate.open();
     }
     return replica;
   }

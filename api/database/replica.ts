@@ -261,8 +261,8 @@ export class Replica {
       else void this.#takeOver(status.epoch, log.endOffset);
     } else if (status.role !== 'leader' && this.#leads !== null) this.#stopLeading();
     // Commits would keep the next leader from catching up; where the transfer comes to nothing, they go on.
-    if (status.transferTo !== null) transactions.hold();
-    else if (status.role === 'leader') transactions.resume();
+    if (status.transferTo !== null) transactions.gate.shut();
+    else if (status.role === 'leader') transactions.gate.open();
     this.#tell();
   }
 

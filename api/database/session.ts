@@ -222,15 +222,11 @@ export class EngineSession implements Session {
 
   /** As `command` of an INSERT of one row, once for each of the parameters (null: no more). How many; null: each needs `bind`. */
   async insertRows(prepared: Prepared, next: () => readonly Datum[] | null): Promise<number | null> {
-    const insert = this.#rowInsert(prepared);
-    if (insert === null) return null;
+    const { query } = prepared;
+    const insert = query?.insert ?? null;
+    if (query === null || insert === null || !this.#mayLookUp(prepared, query)) return null;
     this.engine.executed.writes++;
     return this.guarded(() => insertRows(this, prepared, insert, next));
-  }
-
-  #rowInsert(prepared: Prepared): RowInsert | null {
-    const { query } = prepared;
-    return query !== null && query.insert !== null && this.#mayLookUp(prepared, query) ? query.insert : null;
   }
 
   /**

@@ -111,6 +111,19 @@ export function hasBegun({ snapshot, command }: Transaction): boolean {
   return snapshot !== null || command > 1;
 }
 
+/** 25001 once a statement has run: its snapshot was taken under the other level. */
+export function setIsolation(transaction: Transaction, isolation: Isolation): void {
+  if (transaction.isolation === isolation) return;
+  if (hasBegun(transaction)) {
+    throw new AlopexError(
+      'active_sql_transaction',
+      'SET TRANSACTION ISOLATION LEVEL must be called before any query',
+    );
+  }
+  transaction.isolation = isolation;
+  transaction.spans = isolation === 'serializable' ? new ReadSpans() : null;
+}
+
 /** What a statement of the transaction sees, `snapshot` being set. */
 export function readView(transaction: Transaction, snapshot: Timestamp): ReadView {
   return {

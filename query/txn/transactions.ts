@@ -1,5 +1,6 @@
 import type { Clock, Env } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
+import { Gate } from '../../base/gate.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
@@ -10,7 +11,7 @@ import type { CatalogSnapshot } from '../catalog/definition.ts';
 import { encodeCommit, writtenKeys } from './commit.ts';
 import { type PlacedCommit, PlacedCommits } from './placed-commits.ts';
 import { recordingReader } from './recording-reader.ts';
-import { ReadSpans, RecentWrites, type WrittenKeys } from './spans.ts';
+import { RecentWrites, type WrittenKeys } from './spans.ts';
 import {
   type Catalogs,
   type CommitLimits,
@@ -63,7 +64,8 @@ export class Transactions {
   /** Where other nodes have the log too. */
   #isLeading: boolean;
   /** Commits wait for it: leadership is about to move. */
-  #held: PromiseWithResolvers<void> | null = null;
+  /** While it is shut commits wait; those that have their place are answered as always. */
+  readonly gate = new Gate();
   /** Beyond the quorum, for a commit that ends at an offset; null where nothing else has to be waited for. */
   #awaitReplicas: ((end: Offset) => Promise<void> | null) | null = null;
   #catalog: CatalogSnapshot;
@@ -177,19 +179,6 @@ export class Transactions {
     if (transaction.isolation === 'read committed') transaction.snapshot = null;
   }
 
-  /** 25001 once a statement has run: its snapshot was taken under the other level. */
-  setIsolation(transaction: Transaction, isolation: Isolation): void {
-    if (transaction.isolation === isolation) return;
-    if (transaction.command > 1 || transaction.snapshot !== null) {
-      throw new AlopexError(
-        'active_sql_transaction',
-        'SET TRANSACTION ISOLATION LEVEL must be called before any query',
-      );
-    }
-    transaction.isolation = isolation;
-    transaction.spans = isolation === 'serializable' ? new ReadSpans() : null;
-  }
-
   catalogOf(transaction: Transaction): CatalogSnapshot {
     return transaction.catalog ?? this.#catalog;
   }
@@ -274,7 +263,8 @@ export class Transactions {
   /** Resolves when the commit is durable and visible. A failure has rolled back, except for 40003. */
   commit(transaction: Transaction): Promise<void> {
     if (this.commitRead(transaction)) return ended;
-    if (this.#held !== null) return this.#commitLater(transaction, this.#held.promise);
+    const { opening } = this.gate;
+    if (opening !== null) return this.#commitLater(transaction, opening);
     if (this.#isLarge(transaction)) return this.#commitLarge(transaction);
     try {
       return this.#append(transaction);
@@ -463,16 +453,6 @@ export class Transactions {
     this.#awaitReplicas = awaitReplicas;
   }
 
-  /** Commits wait until `resume`, and those that have their place are answered as always. */
-  hold(): void {
-    this.#held ??= Promise.withResolvers();
-  }
-
-  resume(): void {
-    this.#held?.resolve();
-    this.#held = null;
-  }
-
   /** This node writes the log from now on: the rows have all of it. */
   lead(catalog: CatalogSnapshot): void {
     this.#generation++;
@@ -502,7 +482,7 @@ export class Transactions {
         ),
     );
     this.#answered = this.#visible;
-    this.resume();
+    this.gate.open();
   }
 
   /** The rows have come further. `catalog`: null where it is the same. */

@@ -1,13 +1,13 @@
 import type { Env } from '../../../base/env/env.ts';
 import { Simulation } from '../../../base/env/simulated/simulation.ts';
 import { AlopexError } from '../../../base/errors.ts';
+import { Gate } from '../../../base/gate.ts';
 import { type NodeId, nodeId, offset } from '../../../base/ids.ts';
 import { rowsOf } from '../../../query/exec/rows.ts';
 import { parse } from '../../../query/sql/parse.ts';
 import type { Rows, RowsPortal } from '../contract.ts';
 import { openEngine } from '../engine.fixture.ts';
 import type { Engine } from '../engine.ts';
-import { Gate } from '../gate.ts';
 import type { Replication } from '../replication.ts';
 import type { EngineSession } from '../session.ts';
 import type { CommitToken } from '../settings.ts';

@@ -6,6 +6,7 @@ import { innerStatement } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
 import { leaderChanged } from '../../../query/txn/spill.ts';
+import { setIsolation } from '../../../query/txn/transaction.ts';
 import { requireBlock } from '../blocks.ts';
 import type { CopyInPortal, Portal, PreparedStatement, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
@@ -180,7 +181,7 @@ export class ServedSession {
   #begin({ isolation, isReadOnly, savepoints }: RemoteBlock): void {
     const session = this.#session;
     const transaction = session.beginBlock();
-    session.engine.transactions.setIsolation(transaction, isolation);
+    setIsolation(transaction, isolation);
     transaction.isReadOnly = isReadOnly;
     for (const name of savepoints) openSavepoint(transaction, name, session.settings.mark);
   }

@@ -2,7 +2,7 @@ import type { TransactionStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
-import { isolationOf, type Transaction } from '../../../query/txn/transaction.ts';
+import { isolationOf, setIsolation, type Transaction } from '../../../query/txn/transaction.ts';
 import { requireBlock } from '../blocks.ts';
 import type { EngineSession } from '../session.ts';
 import { type Option, optionsOf } from './ast-values.ts';
@@ -65,7 +65,7 @@ export function setTransactionModes(
   for (const { name, value } of modes) {
     switch (name) {
       case 'transaction_isolation':
-        session.engine.transactions.setIsolation(transaction, isolationOf(String(value).toLowerCase()));
+        setIsolation(transaction, isolationOf(String(value).toLowerCase()));
         break;
       case 'transaction_read_only':
         setReadOnly(session, transaction, ['1', 'true', 'on'].includes(String(value).toLowerCase()));

@@ -2,7 +2,7 @@ import type { VariableSetStmt, VariableShowStmt } from 'libpg-query';
 import { AlopexError, unsupported } from '../../../base/errors.ts';
 import type { Interval } from '../../../base/values/datum.ts';
 import type { OutputColumn } from '../../../query/plan/logical.ts';
-import { isolationOf } from '../../../query/txn/transaction.ts';
+import { isolationOf, setIsolation } from '../../../query/txn/transaction.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import { zoneOfOffset } from '../../../query/types/time/zone.ts';
 import { oids } from '../../../query/types/type.ts';
@@ -77,8 +77,7 @@ function setVariable(session: EngineSession, name: string, value: string, isLoca
   const kept = session.settings.set(name, value, isLocal);
   const { transaction } = session;
   if (transaction === null) return;
-  if (name === 'transaction_isolation')
-    session.engine.transactions.setIsolation(transaction, isolationOf(kept));
+  if (name === 'transaction_isolation') setIsolation(transaction, isolationOf(kept));
   if (name === 'transaction_read_only') setReadOnly(session, transaction, kept === 'on');
 }
 
