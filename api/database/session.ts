@@ -3,7 +3,6 @@ import type { NodeId } from '../../base/ids.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
 import type { CatalogSnapshot, RoleDefinition } from '../../query/catalog/definition.ts';
-import type { RowInsert } from '../../query/exec/row-insert.ts';
 import type { ParsedStatement, ParseOptions } from '../../query/sql/parse.ts';
 import { placedAt } from '../../query/sql/words.ts';
 import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
