@@ -155,12 +155,13 @@ describe('Routing: failover', () => {
       expect(await codeOf(session, 'UPDATE t SET node = 7')).to.equal('40001');
     }));
 
-  it('ends what it left on a node whose link broke, with its next statement or its own end', () =>
-    withCluster(async (cluster) => {
+  it('ends what it left on a node whose link broke, by itself, also where it is used or ends meanwhile', () =>
+    withCluster(async (cluster, env) => {
       const [first, second] = [cluster.node(2).session(), cluster.node(3).session()];
       const [node, other] = [cluster.node(1), cluster.node(1).session({ lock_timeout: '50ms' })];
       for (const [session, end] of [
         [first, () => run(first, 'DELETE FROM t WHERE id = 99')],
+        [second, async () => {}],
         [second, () => second.close()],
       ] as const) {
         await run(session, 'BEGIN');
@@ -171,6 +172,7 @@ describe('Routing: failover', () => {
         node.isUp = true;
         expect(await codeOf(other, 'UPDATE t SET node = 8')).to.equal('55P03');
         await end();
+        await new Promise((resolve) => env.clock.setTimer(300, () => resolve(null)));
         expect(await run(other, 'UPDATE t SET node = 8')).to.equal('UPDATE 1');
       }
     }));

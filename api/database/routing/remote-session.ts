@@ -76,7 +76,8 @@ export class RemoteSession {
       return { answer: head, rest };
     } catch (thrown) {
       const error = asAlopexError(thrown);
-      if (breaking.has(error.condition)) this.isBroken = true;
+      // What is open there would hold its locks until this session has a use for that node again.
+      if (breaking.has(error.condition)) this.end();
       throw error;
     }
   }

@@ -211,6 +211,15 @@ describe('checker: elections', () => {
     expect(checkElections(events)).to.deep.equal([]);
   });
 
+  it('refuses an epoch that goes back, and an earlier epoch that is committed by counting', () => {
+    const epoch = (member: number, epoch: number): ElectionEvent => ({ kind: 'epoch', member, epoch });
+    expect(checkElections([epoch(1, 2), epoch(2, 1), epoch(1, 2), epoch(1, 3)])).to.deep.equal([]);
+    expect(kindsOf(checkElections([epoch(1, 2), epoch(1, 1)]))).to.deep.equal(['epoch forgotten']);
+    const lead = (offset: number, of: number) => [committed(offset, of), leader('a', 3, 9, 0)];
+    expect(checkElections([...lead(5, 1), ...lead(5, 1)])).to.deep.equal([]);
+    expect(kindsOf(checkElections([...lead(5, 1), ...lead(6, 1)]))).to.deep.equal(['committed by counting']);
+  });
+
   it('refuses two leaders of one epoch, a short log, and another epoch at a committed place', () => {
     expect(kindsOf(checkElections([leader('a', 1, 0), leader('b', 1, 0)]))).to.deep.equal(['two leaders']);
     expect(kindsOf(checkElections([committed(5, 1), leader('b', 2, 4, 0)]))).to.deep.equal([

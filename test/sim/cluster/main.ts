@@ -4,6 +4,7 @@ import { loadParser } from '../../../query/sql/parse.ts';
 import { textOfFault } from './faults.ts';
 import { type ClusterPlan, planOf } from './plan.ts';
 import { ClusterFailure, type ClusterReport, framesShown, runClusterPlan } from './run.ts';
+import { shapes } from './shapes.ts';
 import { shrink } from './shrink.ts';
 import { Totals } from './totals.ts';
 
@@ -24,6 +25,8 @@ const { values } = parseArgs({
     timeline: { type: 'string', default: '120' },
     whole: { type: 'boolean', default: false },
     stop: { type: 'boolean', default: false },
+    /** Of all runs; default: as the seeds have it. */
+    shape: { type: 'string' },
   },
 });
 
@@ -32,11 +35,13 @@ type Told = { readonly report: ClusterReport } | { readonly failed: number; read
 
 async function runJob(tell: (told: Told) => void): Promise<void> {
   await loadParser();
+  const shape = shapes.find((each) => each === values.shape);
+  if (values.shape !== undefined && shape === undefined) throw new Error(`a shape is one of ${shapes}`);
   const [first, count, step] = [Number(values.seed), Number(values.seeds), Number(values.step)];
   for (let seed = first; seed < first + count; seed += step) {
     let failure: ClusterFailure | null = null;
     for (let left = Number(values.repeat); left > 0 && failure === null; left--) {
-      failure = await failureOf(planOf(seed), (report) => tell({ report }));
+      failure = await failureOf(planOf(seed, shape), (report) => tell({ report }));
     }
     if (failure === null) continue;
     const smallest = values.whole ? failure : await shrink(failure, (plan) => failureOf(plan, () => {}));
@@ -110,7 +115,8 @@ function startJob(share: ReturnType<typeof shareOf>, hear: (told: Told) => void)
     `--${name}`,
     `${value}`,
   ]);
-  const flags = [values.whole ? '--whole' : [], values.stop ? '--stop' : []].flat();
+  const shape = values.shape === undefined ? [] : ['--shape', values.shape];
+  const flags = [values.whole ? '--whole' : [], values.stop ? '--stop' : [], shape].flat();
   const job = fork(import.meta.filename, [...own, ...flags], { serialization: 'advanced' });
   job.on('message', hear);
   return new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@ import type { ReplicationMode } from '../../../api/database/replication.ts';
 import { SeededRandom } from '../../../base/env/simulated/random.ts';
 import type { Isolation } from '../checkers/list-append.ts';
 import { drawFault, type Fault } from './faults.ts';
+import { shaped, shapeOf } from './shapes.ts';
 
 export type ClientPlan = {
   readonly name: string;
@@ -51,7 +52,11 @@ const operationsMin = 500;
 const faultsMin = 5;
 const faultsMax = 12;
 
-export function planOf(seed: number): ClusterPlan {
+export function planOf(seed: number, shape = shapeOf(seed)): ClusterPlan {
+  return shaped(mixedPlan(seed), shape);
+}
+
+function mixedPlan(seed: number): ClusterPlan {
   const random = new SeededRandom(seed ^ 0xc1a57e4);
   const { voters, hasWitness } = random.pick([
     { voters: 3, hasWitness: false },

@@ -96,6 +96,8 @@ export async function runClusterPlan(plan: ClusterPlan, frames = 0): Promise<Clu
 /** After the faults: a write has to be taken within it. */
 const progressMsMax = 60_000;
 const sampleMs = 100;
+/** Until a group that may be quiet is. */
+const quietMs = 1500;
 const maintenanceMsMax = 15_000;
 
 class ClusterRun {
@@ -205,9 +207,23 @@ class ClusterRun {
     await this.#untilEqual();
     const isLast = ({ text }: { readonly text: string }) => text.startsWith('c registers null {"key":0,');
     await Promise.all(this.#consumers.map((consumer) => consumer.untilTold(isLast)));
+    if (this.#plan.seed % 4 === 0) await this.#untilTakenWithoutPrimary();
     this.#isOver = true;
     await observing;
     await this.#check();
+  }
+
+  /** A cluster that has become quiet notices that its primary is gone. */
+  async #untilTakenWithoutPrimary(): Promise<void> {
+    const { primary } = this.#cluster;
+    if (primary === null) return;
+    await this.#simulation.sleep(this.#plan.limits.quietAfterMs + quietMs);
+    this.#note(`${primary.name} goes away`);
+    this.#cluster.hold(primary.name, 2 * progressMsMax);
+    primary.crash();
+    await this.#untilTaken('a write without the last primary', `INSERT INTO registers VALUES (-1, 1)`);
+    this.#cluster.hold(primary.name, 0);
+    await this.#untilEqual();
   }
 
   /** Who leads, and what is committed, as of now and then. */
@@ -216,7 +232,8 @@ class ClusterRun {
     while (!this.#isOver) {
       for (const { name, node } of this.#cluster.running) {
         if (this.#simulation.machine(name).paused) continue;
-        const { role, epoch, shape, highWatermark } = node;
+        const { role, epoch, shape, highWatermark, id } = node;
+        if (epoch > 0) this.#history.elections.push({ kind: 'epoch', member: id, epoch });
         const last = shape.epochs.findLast(({ startOffset }) => startOffset < highWatermark);
         if (last !== undefined) {
           const committed = {

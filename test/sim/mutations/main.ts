@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { mutations } from './mutations.ts';
-import { type Found, MutatedTree } from './run.ts';
+import { type Found, MutatedTree, requirePlace } from './run.ts';
 
 /** `npm run sim:mutations -- --seeds 5000 --jobs 2 --only vote`: which bugs the cluster simulator finds, and how soon. */
 const { values } = parseArgs({
@@ -29,6 +29,7 @@ function textOf({ name, seed, how, seconds }: Found): string {
   return `| ${name} | ${where} | ${how.slice(0, 90)} | ${seconds.toFixed(0)} s |`;
 }
 
+await Promise.all(mutations.map(requirePlace));
 const left = mutations.filter(({ name }) => name.includes(values.only));
 const all = left.length;
 const found: Found[] = [];

@@ -1,9 +1,13 @@
+import type { Shape } from '../cluster/shapes.ts';
+
 /** A bug that is put in on purpose: `find` stands once in the file. */
 export type Mutation = {
   readonly name: string;
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Of the runs that are most likely to show it; others do too. */
+  readonly shape?: Shape;
 };
 
 /** What the simulator must find. Sections are those of Ongaro's thesis. */
@@ -19,12 +23,14 @@ export const mutations: readonly Mutation[] = [
     file: 'log/range/range.ts',
     find: 'if (save !== null) await this.#saveVote(save);',
     replace: 'if (save !== null) this.#state = { ...this.#state, hardState: save };',
+    shape: 'elections',
   },
   {
     name: 'a node votes twice in an epoch (§3.4)',
     file: 'log/raft/group.ts',
     find: 'const isGranted = isCovered && (core.votedFor === null || core.votedFor === from);',
     replace: 'const isGranted = isCovered;',
+    shape: 'elections',
   },
   {
     name: 'a node votes for a candidate whose log lacks what it has (§3.6.1)',
@@ -37,12 +43,14 @@ export const mutations: readonly Mutation[] = [
     file: 'log/raft/log-view.ts',
     find: 'return lastEpoch > last || (lastEpoch === last && endOffset >= this.endOffset);',
     replace: 'return endOffset >= this.endOffset || lastEpoch > last + 1_000_000;',
+    shape: 'elections',
   },
   {
     name: 'a quorum is one less than a majority',
     file: 'log/raft/quorum.ts',
     find: 'return sorted[ids.length >> 1]!;',
     replace: 'return sorted[(ids.length - 1) >> 1]!;',
+    shape: 'members',
   },
   {
     name: 'one voter too few commits',
@@ -55,18 +63,21 @@ export const mutations: readonly Mutation[] = [
     file: 'log/raft/leadership.ts',
     find: 'if (reached <= this.#startOffset || !log.commit(offset(reached))) return;',
     replace: 'if (!log.commit(offset(reached))) return;',
+    shape: 'elections',
   },
   {
     name: 'a leader reads by a lease that is too long (§6.4.1)',
     file: 'log/raft/leadership.ts',
     find: 'this.#core.quorum.reached(this.#answeredSentMs) + electionMs * (1 - driftMax)',
     replace: 'this.#core.quorum.reached(this.#answeredSentMs) + 10 * electionMs * (1 - driftMax)',
+    shape: 'pauses',
   },
   {
     name: 'a leader reads without a lease',
     file: 'api/database/replica.ts',
     find: 'return this.#clock.monotonicMs() < this.range.status.leaseUntilMs;',
     replace: 'return true;',
+    shape: 'pauses',
   },
   {
     name: 'a follower keeps what contradicts its leader (§3.5)',
@@ -136,6 +147,7 @@ export const mutations: readonly Mutation[] = [
     file: 'query/txn/transactions.ts',
     find: 'return spans !== null || this.#recent.isWatched ? writtenKeys(pending) : null;',
     replace: 'return this.#recent.isWatched ? writtenKeys(pending) : null;',
+    shape: 'slow',
   },
   {
     name: 'serializable commits are not checked',
@@ -148,6 +160,7 @@ export const mutations: readonly Mutation[] = [
     file: 'query/txn/transactions.ts',
     find: 'if (transaction.generation !== this.#generation) throw leaderChanged();',
     replace: 'if (transaction.generation > this.#generation) throw leaderChanged();',
+    shape: 'elections',
   },
   {
     name: 'a commit is visible before those that stand before it',
@@ -169,9 +182,46 @@ export const mutations: readonly Mutation[] = [
     replace: '',
   },
   {
-    name: 'a transfer is asked of a node that has not the whole log (§3.10)',
-    file: 'log/raft/leadership.ts',
-    find: 'if (this.#replication.followers.get(transfer.to)?.match !== log.endOffset) return;',
-    replace: 'if (this.#replication.followers.get(transfer.to) === undefined) return;',
+    name: 'a replica calls aborted what it has not got yet',
+    file: 'api/database/transaction-facts.ts',
+    find: 'const isDecided = isPrimary || epoch < committedEpoch(log);',
+    replace: 'const isDecided = isPrimary || committedEpoch(log) >= 0;',
+  },
+  {
+    name: 'a tail does not wait for the transaction that stands before a change',
+    file: 'api/database/tail.ts',
+    find: 'const told = this.#held.splice(0, undecided < 0 ? this.#held.length : undecided);',
+    replace: `const told = this.#held.filter(({ state }) => undecided < 0 || state !== 'undecided');
+    this.#held = this.#held.filter((held) => !told.includes(held));`,
+  },
+  {
+    name: 'what a transaction of an earlier lead writes stays undecided',
+    file: 'query/txn/transactions.ts',
+    find: 'isOfLead: ({ generation }) => generation === this.#generation,',
+    replace: 'isOfLead: () => true,',
+  },
+  {
+    name: 'a request is executed again',
+    file: 'api/database/requests.ts',
+    find: 'const request = { isRepeated: (await this.#noted(transaction, id)) !== null, place: 0 };',
+    replace: 'const request = { isRepeated: false, place: 0 };',
+  },
+  {
+    name: 'an await token is not waited for',
+    file: 'api/database/routing/waiting.ts',
+    find: 'await this.#replication.appliedPast(offset(commit.offset), statementTimeoutMs || waitMsMax);',
+    replace: 'await this.#replication.appliedPast(offset(0), statementTimeoutMs || waitMsMax);',
+  },
+  {
+    name: 'a replica answers however old it is',
+    file: 'api/database/routing/waiting.ts',
+    find: 'return stalenessMs === null || stalenessMs > stalenessMsMax;',
+    replace: 'return stalenessMs === null;',
+  },
+  {
+    name: 'sync is answered by a quorum',
+    file: 'query/txn/transactions.ts',
+    find: "const others = transaction.durability === 'sync' ? (this.#awaitReplicas?.(end) ?? null) : null;",
+    replace: 'const others = null as Promise<void> | null;',
   },
 ];

@@ -21,6 +21,11 @@ export function mutated(source: string, { name, file, find, replace }: Mutation)
   return source.replace(find, () => replace);
 }
 
+/** Throws where the source has moved on: a bug that is not put in is never found. */
+export async function requirePlace(mutation: Mutation): Promise<void> {
+  mutated(await readFile(join(root, mutation.file), 'utf8'), mutation);
+}
+
 /** A copy of the source tree, in which bugs are put one after another. */
 export class MutatedTree {
   readonly #directory: string;
@@ -46,7 +51,7 @@ export class MutatedTree {
       const failure = await this.#firstFailure(mutation, first, seeds);
       if (failure === null) break;
       const { seed, how } = failure;
-      if (failureIn(await this.#simulate(seed, seed)) === null) return found(seed, how);
+      if (failureIn(await this.#simulate(seed, seed, mutation)) === null) return found(seed, how);
       first = seed + 1;
     }
     return found(null, 'not found');
@@ -57,15 +62,16 @@ export class MutatedTree {
     const source = await readFile(path, 'utf8');
     await writeFile(path, mutated(source, mutation));
     try {
-      return failureIn(await this.#simulate(first, last));
+      return failureIn(await this.#simulate(first, last, mutation));
     } finally {
       await writeFile(path, source);
     }
   }
 
-  #simulate(first: number, last: number): Promise<string> {
+  #simulate(first: number, last: number, { shape }: Mutation): Promise<string> {
     const seeds = ['--seed', `${first}`, '--seeds', `${last - first + 1}`];
-    const flags = [...seeds, '--whole', '--stop', '--timeline', '0'];
+    const ofShape = shape === undefined ? [] : ['--shape', shape];
+    const flags = [...seeds, ...ofShape, '--whole', '--stop', '--timeline', '0'];
     const simulator = spawn(process.execPath, ['test/sim/cluster/main.ts', ...flags], {
       cwd: this.#directory,
     });
@@ -77,7 +83,11 @@ export class MutatedTree {
     simulator.stderr.on('data', hear);
     return new Promise((resolve, reject) => {
       simulator.on('error', reject);
-      simulator.on('close', () => resolve(output));
+      simulator.on('close', () => {
+        // It says in the end what it covered, or which seed failed.
+        if (/ seeds in |^seed \d+: /m.test(output)) resolve(output);
+        else reject(new Error(`the simulator does not run: ${output}`));
+      });
     });
   }
 
