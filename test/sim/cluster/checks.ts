@@ -1,6 +1,6 @@
 import type { EmbeddedDatabase } from '../../../api/database/embedded.ts';
 import { crc32c } from '../../../base/bytes/crc32c.ts';
-import { AlopexError } from '../../../base/errors.ts';
+import { AlopexError, type Condition } from '../../../base/errors.ts';
 import { decodeHeader } from '../../../log/record/header.ts';
 import type { SegmentedLog } from '../../../log/segment/log.ts';
 import { checkAcknowledged } from '../checkers/acknowledged.ts';
@@ -105,13 +105,27 @@ export async function checkReplicas(
       if (node.database !== null) rows.push({ node: name, rows: await allRows(node.database) });
       logs.push(log);
     } catch (error) {
-      if (!(error instanceof AlopexError && error.condition === 'data_corrupted')) throw error;
+      if (!(error instanceof AlopexError && ofRepair.has(error.condition))) throw error;
     }
   }
   return [...checkLogs(logs), ...checkRows('in the end', rows)];
 }
 
+/** A damaged block is come across, or the rows are being replaced for one. */
+const ofRepair: ReadonlySet<Condition> = new Set(['data_corrupted', 'cannot_connect_now', 'admin_shutdown']);
+
+/** From where it begins now: it may be trimmed while it is read. */
 async function nodeLog(node: string, log: SegmentedLog): Promise<NodeLog> {
+  for (;;) {
+    try {
+      return await readLog(node, log);
+    } catch (error) {
+      if (!(error instanceof AlopexError && error.condition === 'snapshot_too_old')) throw error;
+    }
+  }
+}
+
+async function readLog(node: string, log: SegmentedLog): Promise<NodeLog> {
   const batches: LogBatch[] = [];
   for (let at = log.startOffset; at < log.highWatermark; ) {
     for (const batch of await log.read(at, readBytes)) {

@@ -25,6 +25,8 @@ export type RunningNode = {
   readonly isPrimary: boolean;
   readonly role: 'leader' | 'candidate' | 'follower';
   readonly epoch: number;
+  /** On its disk. Null: nothing is known of it now, for one is being kept. */
+  readonly keptEpoch: number | null;
   /** As far as it knows. */
   readonly membership: Membership;
   /** Members that have a vote, as far as it knows. */

@@ -289,6 +289,11 @@ class SimulatedNode implements RunningNode {
   get epoch(): number {
     return this.#node.status?.epoch ?? 0;
   }
+  get keptEpoch(): number | null {
+    const range = this.engine.replica?.range;
+    // What works has no deadline.
+    return range === undefined || range.deadlineMs === null ? null : range.status.epoch;
+  }
   get membership(): Membership {
     return this.#node.status?.membership ?? { members: [], outgoing: [] };
   }

@@ -232,8 +232,8 @@ class ClusterRun {
     while (!this.#isOver) {
       for (const { name, node } of this.#cluster.running) {
         if (this.#simulation.machine(name).paused) continue;
-        const { role, epoch, shape, highWatermark, id } = node;
-        if (epoch > 0) this.#history.elections.push({ kind: 'epoch', member: id, epoch });
+        const { role, epoch, keptEpoch, shape, highWatermark, id } = node;
+        if (keptEpoch !== null) this.#history.elections.push({ kind: 'epoch', member: id, epoch: keptEpoch });
         const last = shape.epochs.findLast(({ startOffset }) => startOffset < highWatermark);
         if (last !== undefined) {
           const committed = {

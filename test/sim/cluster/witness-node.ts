@@ -52,6 +52,9 @@ export class SimulatedWitness implements RunningNode {
   get epoch(): number {
     return this.#status?.epoch ?? 0;
   }
+  get keptEpoch(): null {
+    return null;
+  }
   get membership(): RunningNode['membership'] {
     return this.#status?.membership ?? { members: [], outgoing: [] };
   }
