@@ -290,7 +290,7 @@ class SimulatedNode implements RunningNode {
     return this.#node.status?.epoch ?? 0;
   }
   get keptEpoch(): number | null {
-    const range = this.engine.replica?.range;
+    const range = this.#database?.engine.replica?.range;
     // What works has no deadline.
     return range === undefined || range.deadlineMs === null ? null : range.status.epoch;
   }
