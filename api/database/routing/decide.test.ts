@@ -3,6 +3,7 @@ import { type Circumstances, placeOf, type Work } from './decide.ts';
 
 const onPrimary: Circumstances = {
   isPrimary: true,
+  isPrimarys: false,
   isInBlock: false,
   hasWritten: false,
   isolation: 'read committed',
@@ -16,6 +17,7 @@ const onReplica: Circumstances = { ...onPrimary, isPrimary: false };
 describe('placeOf', () => {
   for (const [situation, work, now, place] of [
     ['primary_read', 'read', onPrimary, 'here'],
+    ['former_primary_read', 'read', { ...onReplica, isPrimarys: true }, 'primary'],
     ['primary_write', 'write', onPrimary, 'here'],
     ['primary_read_of_replicas', 'read', { ...onPrimary, readFrom: 'replica' }, 'replica'],
     ['primary_write_of_replicas', 'write', { ...onPrimary, readFrom: 'replica' }, 'here'],

@@ -66,6 +66,8 @@ function workOfUtility(statement: ParsedStatement): Work {
 
 export type Circumstances = {
   readonly isPrimary: boolean;
+  /** It is the first of a transaction, and whoever asks was not told yet that this node is the primary no more. */
+  readonly isPrimarys: boolean;
   readonly isInBlock: boolean;
   /** The transaction has written here. */
   readonly hasWritten: boolean;
@@ -86,7 +88,7 @@ export function placeOf(work: Work, now: Circumstances): 'here' | 'primary' | 'r
     return work === 'read' && now.readFrom === 'replica' && mayLeave ? 'replica' : 'here';
   }
   if (work === 'write') return now.forwardsWrites && !now.isReadOnly ? 'primary' : 'here';
-  if (now.readFrom === 'primary' || now.isStale) return 'primary';
+  if (now.readFrom === 'primary' || now.isStale || now.isPrimarys) return 'primary';
   // One snapshot for all of its statements: it may write later.
   const isOneSnapshot = now.isInBlock && now.isolation !== 'read committed';
   return isOneSnapshot && now.forwardsWrites && !now.isReadOnly ? 'primary' : 'here';

@@ -77,7 +77,7 @@ export class Routing {
     parameterTypes: readonly TypeOid[],
     here: () => Prepared | Promise<Prepared>,
   ): Promise<Prepared> {
-    this.#reportRole();
+    if (this.#replication.isPrimary) this.#reportRole();
     if (this.#bound !== null) {
       const isThere = this.#isOfBound(statement, workOf({ statement, query: null }));
       return isThere ? this.#prepareAt(this.#bound, statement, parameterTypes) : here();
@@ -124,6 +124,7 @@ export class Routing {
   }
 
   async run(prepared: Prepared, parameters: readonly Datum[], here: Here): Promise<Portal> {
+    const isPrimarys = this.#wasPrimary;
     this.#reportRole();
     const work = workOf(prepared);
     if (this.#bound !== null && this.#isOfBound(prepared.statement, work)) {
@@ -132,7 +133,8 @@ export class Routing {
     if ((work !== 'own' || prepared.query !== null) && this.#isHeldUp) await this.#replication.handingOver;
     this.#requireLead(work);
     const { isPrimary } = this.#replication;
-    const place = this.#session.counterpartOf === null ? placeOf(work, this.#circumstances()) : 'here';
+    const place =
+      this.#session.counterpartOf === null ? placeOf(work, this.#circumstances(isPrimarys)) : 'here';
     if (place === 'replica') {
       const portal = await this.#runAtReplica(prepared, parameters);
       if (portal !== null) return portal;
@@ -174,11 +176,12 @@ export class Routing {
     return work !== 'own';
   }
 
-  #circumstances(): Circumstances {
+  #circumstances(isPrimarys = this.#wasPrimary): Circumstances {
     const { settings, transaction, status } = this.#session;
     const { routes, begins } = settings;
     return {
       isPrimary: this.#replication.isPrimary,
+      isPrimarys: isPrimarys && (transaction === null || !hasBegun(transaction)),
       isInBlock: status !== 'idle',
       hasWritten: transaction !== null && (!transaction.pending.isEmpty || transaction.recordsLogged > 0),
       isolation: transaction?.isolation ?? begins.isolation,
@@ -358,7 +361,7 @@ export class Routing {
     for (const remote of this.#others.values()) remote.end();
   }
 
-  /** ParameterStatus, as PostgreSQL reports the end of recovery. */
+  /** ParameterStatus, as PostgreSQL reports the end of recovery. Until then a client's reads are those of a primary. */
   #reportRole(): void {
     const { isPrimary } = this.#replication;
     if (isPrimary === this.#wasPrimary) return;

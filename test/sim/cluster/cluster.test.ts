@@ -4,7 +4,7 @@ import { type ClusterPlan, planOf } from './plan.ts';
 import { ClusterFailure, runClusterSeed } from './run.ts';
 import { shrink } from './shrink.ts';
 
-const seeds = 100;
+const seeds = 300;
 const seedsAtOnce = 10;
 
 describe('simulated cluster', () => {
