@@ -111,6 +111,7 @@ export class Engine implements SessionHost {
   #replica: Replica | null;
   readonly #sessions = new Set<EngineSession>();
   #nextSession = 1;
+  readonly #life: string;
   #nextRemote = 1;
   /** Statements that ran here, and that were sent to other nodes. */
   readonly executed = { reads: 0, writes: 0, forwardedReads: 0, forwardedWrites: 0 };
@@ -126,6 +127,7 @@ export class Engine implements SessionHost {
     temporaryFiles: TemporaryFiles,
   ) {
     this.#options = options;
+    this.#life = options.env.random.uint32().toString(36);
     this.#lock = lock;
     this.#replica = replica;
     this.env = options.env;
@@ -313,9 +315,9 @@ export class Engine implements SessionHost {
     ofDatabase: () => this.rows.fileBytes + this.log.bytesAfter(this.log.startOffset),
   };
 
-  /** For the counterparts of its sessions on other nodes. */
-  nextRemoteId(): number {
-    return this.#nextRemote++;
+  /** Of the next counterpart of a session on another node, which may still have those of an engine before this one. */
+  nextRemoteId(session: number): string {
+    return `${this.#life}.${session}.${this.#nextRemote++}`;
   }
 
   forgetSession(session: EngineSession): void {

@@ -34,7 +34,7 @@ export class RemoteSession {
     this.#session = session;
     this.#replication = replication;
     this.node = node;
-    this.#id = `${session.id}.${session.engine.nextRemoteId()}`;
+    this.#id = session.engine.nextRemoteId(session.id);
   }
 
   /** `after`: what is to be applied there before anything is read. */

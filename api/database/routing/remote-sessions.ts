@@ -7,6 +7,10 @@ import { ServedSession } from './served-session.ts';
 
 /** Sessions of one node that this node has counterparts of. */
 const sessionsPerNodeMax = 100_000;
+/** That ended before they began: requests may overtake each other on their way. */
+const endedPerNodeMax = 1000;
+
+type Sessions = { readonly open: Map<string, ServedSession>; readonly ended: Set<string> };
 
 /**
  * What this node runs for sessions of other nodes. A node answers `sqlRequest` with `answer`, and calls `forget` once
@@ -14,7 +18,7 @@ const sessionsPerNodeMax = 100_000;
  */
 export class RemoteSessions {
   readonly #engine: Engine;
-  readonly #byNode = new Map<NodeId, Map<string, ServedSession>>();
+  readonly #byNode = new Map<NodeId, Sessions>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -24,19 +28,18 @@ export class RemoteSessions {
     const { head: request, rest } = decodeMessage<RemoteRequest>(body);
     const sessions = this.#sessionsOf(from);
     if (request.kind === 'cancel' || request.kind === 'end') {
-      const session = sessions.get(request.session);
-      if (request.kind === 'cancel') session?.cancel();
-      else if (session !== undefined) await this.#end(sessions, request.session, session);
+      if (request.kind === 'cancel') sessions.open.get(request.session)?.cancel();
+      else await this.#end(sessions, request.session);
       return encodeMessage({ kind: 'done', notices: [], committed: null });
     }
     const session = await this.#session(from, sessions, request);
     return session.answer(request, rest);
   }
 
-  #sessionsOf(node: NodeId): Map<string, ServedSession> {
+  #sessionsOf(node: NodeId): Sessions {
     let sessions = this.#byNode.get(node);
     if (sessions === undefined) {
-      sessions = new Map();
+      sessions = { open: new Map(), ended: new Set() };
       this.#byNode.set(node, sessions);
     }
     return sessions;
@@ -44,43 +47,49 @@ export class RemoteSessions {
 
   async #session(
     from: NodeId,
-    sessions: Map<string, ServedSession>,
+    { open, ended }: Sessions,
     { session: id, opens }: RemoteRequest,
   ): Promise<ServedSession> {
-    const known = sessions.get(id);
+    const known = open.get(id);
     if (known !== undefined) return known;
-    if (opens === undefined) throw forgotten();
-    if (sessions.size >= sessionsPerNodeMax) {
+    if (opens === undefined || ended.delete(id)) throw forgotten();
+    if (open.size >= sessionsPerNodeMax) {
       throw new AlopexError('too_many_connections', 'sorry, too many clients already');
     }
     const session = this.#engine.connect({ ...opens, settings: {} });
     session.counterpartOf = from;
     const served = new ServedSession(session);
-    const before = predecessor(sessions, id);
-    sessions.set(id, served);
-    if (before !== null) await this.#end(sessions, ...before);
+    const before = predecessor(open, id);
+    open.set(id, served);
+    if (before !== null) await this.#close(open, before);
     return served;
   }
 
-  async #end(sessions: Map<string, ServedSession>, id: string, session: ServedSession): Promise<void> {
-    sessions.delete(id);
-    await session.close();
+  async #end({ open, ended }: Sessions, id: string): Promise<void> {
+    if (open.has(id)) return this.#close(open, id);
+    ended.add(id);
+    const [oldest] = ended;
+    if (ended.size > endedPerNodeMax && oldest !== undefined) ended.delete(oldest);
+  }
+
+  async #close(open: Map<string, ServedSession>, id: string): Promise<void> {
+    const session = open.get(id);
+    open.delete(id);
+    await session?.close();
   }
 
   async forget(node: NodeId): Promise<void> {
     const sessions = this.#byNode.get(node);
-    this.#byNode.delete(node);
     if (sessions === undefined) return;
-    for (const session of sessions.values()) await session.close();
+    const open = [...sessions.open.values()];
+    sessions.open.clear();
+    for (const session of open) await session.close();
   }
 }
 
 /** A counterpart of the same session that the other node has given up: it may hold locks. */
-function predecessor(
-  sessions: ReadonlyMap<string, ServedSession>,
-  id: string,
-): readonly [string, ServedSession] | null {
-  const prefix = id.slice(0, id.indexOf('.') + 1);
-  for (const entry of sessions) if (entry[0].startsWith(prefix)) return entry;
+function predecessor(open: ReadonlyMap<string, ServedSession>, id: string): string | null {
+  const prefix = id.slice(0, id.lastIndexOf('.') + 1);
+  for (const other of open.keys()) if (other.startsWith(prefix)) return other;
   return null;
 }
