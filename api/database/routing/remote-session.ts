@@ -120,6 +120,7 @@ const breaking: ReadonlySet<AlopexError['condition']> = new Set([
 ]);
 
 /** 08003. */
-export function forgotten(): AlopexError {
-  return new AlopexError('connection_does_not_exist', 'the session is no longer there on the other node');
+export function forgotten(cause?: unknown): AlopexError {
+  const message = 'the session is no longer there on the other node';
+  return new AlopexError('connection_does_not_exist', message, cause === undefined ? {} : { cause });
 }

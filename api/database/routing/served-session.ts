@@ -49,6 +49,7 @@ export class ServedSession {
   #nextPortal = 1;
   #notices: RemoteNotice[] = [];
   #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(session: EngineSession) {
     this.#session = session;
@@ -63,7 +64,7 @@ export class ServedSession {
       const { lastCommit } = this.#session;
       // As if it had been made here: later statements see it.
       if (after !== undefined && after.offset > (lastCommit?.offset ?? -1)) this.#session.lastCommit = after;
-      const { result, writeRest } = await this.#carryOut(request, rest);
+      const { result, writeRest } = await this.#carryOut(request, rest).catch(this.#fail);
       const notices = this.#notices;
       this.#notices = [];
       return encodeMessage({ ...result, notices, committed: this.#session.lastCommit }, writeRest);
@@ -77,8 +78,14 @@ export class ServedSession {
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#session.close();
   }
+
+  /** What runs while the session is closed fails in whichever way it comes to notice. */
+  readonly #fail = (error: unknown): never => {
+    throw this.#isClosed ? forgotten(error) : error;
+  };
 
   async #carryOut(call: RemoteCall, rest: ByteReader): Promise<Result> {
     switch (call.kind) {

@@ -50,6 +50,10 @@ class WiredMesh implements Mesh {
   readonly #peers = new Map<NodeId, SimulatedMachine>();
   readonly #heardMs = new Map<NodeId, number>();
   readonly #unlinked = new Set<NodeId>();
+  /** Connections to a peer that this node has hung up; those that the peer has, as far as is known here. */
+  readonly #ended = new Map<NodeId, number>();
+  readonly #endedThere = new Map<NodeId, number>();
+  readonly #waiting = new Map<NodeId, Set<() => void>>();
 
   constructor(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers, wires: Wires) {
     this.self = self;
@@ -64,11 +68,20 @@ class WiredMesh implements Mesh {
     if (this.isClosed) return;
     const nowMs = this.#clock.monotonicMs();
     for (const [id, peer] of this.#peers) {
-      this.machine.tell(peer, () => this.#wires.meshOf(id, peer)?.hear(this.self));
+      const ended = this.#ended.get(id) ?? 0;
+      this.machine.tell(peer, () => this.#wires.meshOf(id, peer)?.bePresent(this.self, ended));
       const isSilent = nowMs - (this.#heardMs.get(id) ?? nowMs) > silenceMsMax;
-      if (isSilent && !this.#unlinked.has(id)) this.#setLinked(id, false);
+      if (isSilent) this.#hangUp(id);
     }
     this.#clock.setTimer(presentEveryMs, () => this.#bePresent());
+  }
+
+  /** What one side has hung up is at an end on the other. */
+  bePresent(from: NodeId, ended: number): void {
+    const isNews = ended > (this.#endedThere.get(from) ?? 0);
+    if (isNews) this.#endedThere.set(from, ended);
+    if (isNews && !this.#unlinked.has(from)) this.#setLinked(from, false);
+    this.hear(from);
   }
 
   hear(from: NodeId): void {
@@ -101,7 +114,7 @@ class WiredMesh implements Mesh {
     const isSent = this.machine.tell(peer, () =>
       this.#wires.meshOf(to, peer)?.receive(this.self, group, copy),
     );
-    if (!isSent && !this.#unlinked.has(to)) this.#setLinked(to, false);
+    if (!isSent) this.#hangUp(to);
   }
 
   receive(from: NodeId, group: RangeId, bytes: Uint8Array): void {
@@ -109,10 +122,19 @@ class WiredMesh implements Mesh {
     this.handlers.onMessage(from, group, bytes);
   }
 
+  #hangUp(peer: NodeId): void {
+    if (this.#unlinked.has(peer)) return;
+    this.#ended.set(peer, (this.#ended.get(peer) ?? 0) + 1);
+    this.#setLinked(peer, false);
+  }
+
   /** Told by itself, not within the call that found out. */
   #setLinked(peer: NodeId, isUp: boolean): void {
     if (isUp) this.#unlinked.delete(peer);
-    else this.#unlinked.add(peer);
+    else {
+      this.#unlinked.add(peer);
+      for (const failed of this.#waiting.get(peer) ?? []) failed();
+    }
     this.#clock.setTimer(0, () => this.isClosed || this.handlers.onLink(peer, isUp));
   }
 
@@ -150,6 +172,8 @@ class WiredMesh implements Mesh {
     const { promise, resolve, reject } = Promise.withResolvers<Output>();
     const failed = () => reject(new AlopexError('connection_failure', `node ${to} does not answer`));
     const timer = this.#clock.setTimer(timeoutMs, failed);
+    const waiting = this.#waiting.get(to) ?? new Set();
+    this.#waiting.set(to, waiting.add(failed));
     const peer = this.#peers.get(to);
     if (peer === undefined || this.isClosed) failed();
     else {
@@ -160,7 +184,10 @@ class WiredMesh implements Mesh {
       });
       asked.then(resolve, reject);
     }
-    return promise.finally(() => timer.cancel());
+    return promise.finally(() => {
+      timer.cancel();
+      waiting.delete(failed);
+    });
   }
 }
 
