@@ -174,6 +174,29 @@ describe('nodes of a cluster', () => {
     expect(cluster.problems).to.deep.equal([]);
   });
 
+  it('a replica joins a database whose log had been trimmed before it was replicated', async () => {
+    const cluster = new TestCluster(15, {
+      limits: { log: { segmentBytesMax: 8192 } },
+      retention: { retentionMs: 0, retentionBytes: 0 },
+    });
+    await cluster.start(1);
+    await cluster.on(1, async ({ database, node }) => {
+      const long = `repeat('long ', 4000)`;
+      await database.query(`${script}; INSERT INTO t VALUES (2000, ${long})`);
+      await node.engine.checkpoint();
+      await database.query(`INSERT INTO t VALUES (2001, ${long})`);
+      await node.engine.retention.settled();
+      const held = node.engine.rows.holdSnapshot();
+      held.release();
+      expect(node.engine.log.startOffset).to.equal(held.manifest.replayFrom).and.be.greaterThan(0);
+    });
+    await cluster.on(1, () => cluster.join(2));
+    await cluster.start(2);
+    await cluster.sleep(2000);
+    expect(await count(cluster, 2)).to.equal(1002);
+    expect(cluster.problems).to.deep.equal([]);
+  });
+
   it('a replica that has nothing gets files where the log is long, and goes on with the log while it is written', async () => {
     const cluster = new TestCluster(14, { raft: { snapshotRecordsMin: 500 } });
     await cluster.startAll(2, script);

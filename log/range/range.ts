@@ -115,9 +115,12 @@ export class Range implements LogReplication, Ticking, Sleeper {
     this.#log = log;
     let memberships = keptMemberships(this.#state.memberships, log, epochStarts(log));
     if (first !== null) {
-      memberships = [{ endOffset: log.startOffset, epoch: log.segments[0]!.epoch, membership: first }];
+      const { startOffset } = log;
+      const { epoch } = log.segments[0]!;
+      memberships = [{ endOffset: startOffset, epoch, membership: first }];
       const hardState = { epoch: epochOf(log.epoch + 1), votedFor: self };
-      this.#state = { ...this.#state, hardState, memberships };
+      // What was trimmed before nobody else has ever seen.
+      this.#state = { hardState, memberships, starts: [{ offset: startOffset, epoch }] };
       await states.save(id, this.#state);
       while (log.flushedOffset < log.endOffset) await log.committed(log.endOffset);
       // From here to the first step nothing is waited for: whatever is appended belongs to the range.

@@ -69,6 +69,8 @@ const [restartMsMin, restartMsMax] = [20, 800];
 export class Cluster {
   /** The machine whose disk was damaged in this run. */
   damaged: string | null = null;
+  /** Nobody may have come across the damage yet. */
+  isDamageHidden = false;
   /** Nodes that were asked to be taken out. */
   readonly removed = new Set<number>();
   /** Its first node has founded it. */
@@ -114,6 +116,12 @@ export class Cluster {
     const leaders = this.running.filter(({ node }) => node.role === 'leader');
     const newest = leaders.sort((left, right) => right.node.epoch - left.node.epoch)[0];
     return newest === undefined ? null : this.simulation.machine(newest.name);
+  }
+
+  /** Each machine has a vote, as far as the primary knows. */
+  get isWhole(): boolean {
+    const { primary } = this;
+    return primary !== null && this.nodeOn(primary.name)?.voters === this.machines.length;
   }
 
   /** Says which life of which node answers, and as whose primary. */

@@ -38,15 +38,20 @@ function damaging(damage: (scene: Scene) => void): Strike {
 
 function damagingUnnoticed(damage: (scene: Scene) => void): Strike {
   const strike = damaging(damage);
-  return (scene) => (othersWithRows(scene) < 2 ? null : strike(scene));
+  return (scene) => {
+    const undo = othersWithRows(scene) < 2 ? null : strike(scene);
+    if (undo !== null) scene.cluster.isDamageHidden = true;
+    return undo;
+  };
 }
 
 function othersWithRows({ cluster, others }: Scene): number {
   return others.filter(({ name }) => (cluster.nodeOn(name)?.database ?? null) !== null).length;
 }
 
+/** A quorum is left without the node, and without what was taken out and has not come back. */
 function mayDamage({ cluster, target, others }: Scene): boolean {
-  if (cluster.damaged !== null && cluster.damaged !== target.name) return false;
+  if (!cluster.isWhole || (cluster.damaged !== null && cluster.damaged !== target.name)) return false;
   const committed = Math.max(...cluster.running.map(({ node }) => node.highWatermark));
   return others.every((other) => {
     const node = cluster.nodeOn(other.name);

@@ -94,6 +94,7 @@ export const machineFaults = {
     const removed = cluster.nodeOn(target.name);
     const admin = primary === null ? null : (cluster.nodeOn(primary.name)?.admin ?? null);
     if (primary === null || admin === null || removed === null || primary === target) return null;
+    if (!cluster.isWhole || cluster.isDamageHidden) return null;
     if (others.some(({ name, paused }) => paused || cluster.nodeOn(name) === null)) return null;
     cluster.removed.add(removed.id);
     await primary.start(() => admin.remove(nodeId(removed.id))).catch(() => {});
