@@ -268,6 +268,8 @@ export class ServedSession {
   async #commit(): Promise<void> {
     this.#portals.clear();
     const session = this.#session;
+    // What was to be committed is not there: it must not be said to be.
+    if (session.transaction === null) throw leaderChanged();
     if (session.status === 'idle') await session.sync();
     else if ((await session.commitBlock()) !== 'COMMIT') throw rolledBack();
   }
