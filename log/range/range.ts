@@ -238,7 +238,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
     try {
       for (let input = this.#nextInput(); input !== undefined; input = this.#nextInput()) {
         const ready = this.#group.step(input, this.#options.clock.monotonicMs());
-        if (ready.save !== null || ready.truncate !== null) {
+        if (ready.save !== null || ready.truncate !== null || this.#isOfEarlierEpoch(ready)) {
           // Whoever led knows it before the log changes under it.
           this.#tell();
           this.#workLater(ready);
@@ -283,9 +283,20 @@ export class Range implements LogReplication, Ticking, Sleeper {
       .catch(this.#fail);
   }
 
-  async #prepare({ save, truncate }: Ready): Promise<void> {
+  /** This node began an epoch of which nothing came to be, and gets batches from before it. */
+  #isOfEarlierEpoch({ append }: Ready): boolean {
+    const [first] = append;
+    return first !== undefined && first.epoch < this.#log.epoch;
+  }
+
+  async #prepare(ready: Ready): Promise<void> {
+    const { save, truncate } = ready;
     if (save !== null) await this.#saveVote(save);
-    if (truncate === null || this.#isClosed) return;
+    if (this.#isClosed) return;
+    if (truncate === null) {
+      if (this.#isOfEarlierEpoch(ready)) await this.#log.truncate(this.#log.endOffset);
+      return;
+    }
     const { handlers, disk, lostDirectory } = this.#options;
     handlers.onTruncate(truncate);
     this.#appended = [];

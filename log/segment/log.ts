@@ -50,8 +50,8 @@ export type SegmentedLog = Log & {
   /** Later batches have this epoch, and stand in segments of their own. */
   startEpoch(epoch: Epoch): void;
   /**
-   * Drops everything from `end`, a boundary of batches, on: what a new leader's log does not have. Nothing may be
-   * appended meanwhile. Not replicated, it may lower the high watermark: what was folded from there has to be folded
+   * Drops everything from `end`, a boundary of batches, on: what a new leader's log does not have. The epoch is that of the
+   * batch before. Nothing may be appended meanwhile. Not replicated, it may lower the high watermark: what was folded from there has to be folded
    * again. Not below the high watermark of an earlier `trim`, which relied on the transactions that were decided there.
    */
   truncate(end: Offset): Promise<void>;
@@ -269,7 +269,9 @@ class SegmentLog implements SegmentedLog {
     if (this.#state.kind === 'truncating') return;
     this.#assertOpen();
     const end = Math.min(wanted, this.lastStableOffset);
-    const kept = this.#sealed.findIndex((segment) => segment.endOffset > end);
+    // The epoch of the last committed batch stays known: what follows may be truncated, and come again.
+    const last = this.#replicated === null ? Number.POSITIVE_INFINITY : this.highWatermark;
+    const kept = this.#sealed.findIndex(({ endOffset }) => endOffset > end || endOffset >= last);
     const count = kept < 0 ? this.#sealed.length : kept;
     if (count === 0 || this.#undecidedIsUnmarkable) return;
     const dropped = this.#sealed.slice(0, count);
@@ -284,7 +286,7 @@ class SegmentLog implements SegmentedLog {
     this.#assertOpen();
     while (this.#flushing !== null) await this.#flushing;
     this.#assertOpen();
-    if (end >= this.#flushedOffset) return;
+    if (end > this.#flushedOffset || (end === this.#flushedOffset && !this.#endsEmpty)) return;
     this.#replicated?.committed.truncate(end);
     this.#state = { kind: 'truncating' };
     try {
@@ -295,6 +297,11 @@ class SegmentLog implements SegmentedLog {
     } finally {
       if (this.#state.kind === 'truncating') this.#state = { kind: 'open' };
     }
+  }
+
+  /** Of the last segment's epoch nothing came to be. */
+  get #endsEmpty(): boolean {
+    return this.#active.endOffset === this.#active.base && this.#sealed.length > 0;
   }
 
   async close(): Promise<void> {

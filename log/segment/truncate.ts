@@ -27,7 +27,9 @@ export async function planTruncation(
   end: Offset,
 ): Promise<Truncation> {
   const segments: readonly SegmentName[] = [...sealed, active];
-  const at = segments.findLastIndex((segment) => segment.base <= end);
+  // Of the batch before, not of one that may come: that has its own epoch, which may be an earlier one than what stood here.
+  const last = segments.findLastIndex((segment) => segment.base < end);
+  const at = last < 0 && segments[0]?.base === end ? 0 : last;
   const name = segments[at];
   if (name === undefined) throw invalid(end, 'is not in the log');
   const isActive = at === sealed.length;

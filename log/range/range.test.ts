@@ -1,0 +1,153 @@
+import { expect } from 'chai';
+import type { Env } from '../../base/env/env.ts';
+import { Simulation } from '../../base/env/simulated/simulation.ts';
+import { epoch, nodeId, type Offset, offset, rangeId } from '../../base/ids.ts';
+import { encodeMessage, entryOf } from '../raft/codec.ts';
+import type { Entry, Membership, Message } from '../raft/contract.ts';
+import { BatchBuilder } from '../record/batch-builder.ts';
+import { decodeHeader } from '../record/header.ts';
+import { openLog, type SegmentedLog } from '../segment/log.ts';
+import { Liveness } from './liveness.ts';
+import { Range } from './range.ts';
+import { firstState, GroupStates } from './states.ts';
+import { Ticker } from './ticker.ts';
+
+const [self, first, second] = [nodeId(1), nodeId(2), nodeId(3)];
+const all = rangeId(0);
+const membership: Membership = {
+  members: [self, first, second].map((id) => ({ id, role: 'voter', mesh: '', client: '' })),
+  outgoing: [],
+};
+
+/** One record, in an epoch. */
+function entryAt(baseOffset: number, inEpoch: number): Entry {
+  const builder = new BatchBuilder();
+  builder.add(null, new TextEncoder().encode(`${baseOffset} of epoch ${inEpoch}`));
+  const batch = builder.finish({ baseOffset: offset(baseOffset), epoch: epoch(inEpoch), timestampMs: 0 });
+  return entryOf(batch, decodeHeader(batch));
+}
+
+class Follower {
+  readonly log: SegmentedLog;
+  readonly range: Range;
+  readonly failures: string[] = [];
+  #round = 0;
+
+  private constructor(env: Env, log: SegmentedLog, states: GroupStates) {
+    const { clock, random, disk } = env;
+    const ticker = new Ticker(clock);
+    this.log = log;
+    this.range = new Range({
+      id: all,
+      self,
+      clock,
+      random,
+      disk,
+      states,
+      ticker,
+      liveness: new Liveness({ self, clock, ticker, send: () => {} }),
+      lostDirectory: '/db/lost',
+      send: () => {},
+      handlers: {
+        onStatus: () => {},
+        onHeard: () => {},
+        onFlushed: () => {},
+        onProposed: () => {},
+        onTruncate: () => {},
+        onSnapshotNeeded: () => {},
+        onFailed: ({ message }) => this.failures.push(message),
+      },
+      rarely: () => false,
+    });
+  }
+
+  static async start(env: Env): Promise<Follower> {
+    const states = await GroupStates.open(env.disk, '/db/raft');
+    const record = { endOffset: offset(0), epoch: epoch(0), membership };
+    if (states.get(all) === null) await states.save(all, { ...firstState, memberships: [record] });
+    const log = await openLog({ ...env, directory: '/db/log' });
+    const follower = new Follower(env, log, states);
+    log.replicate(follower.range);
+    await follower.range.start(log, null);
+    return follower;
+  }
+
+  /** As the leader of an epoch says it. */
+  append(
+    leader: typeof self,
+    leads: number,
+    previous: readonly [at: number, epoch: number],
+    entries: Entry[],
+  ): void {
+    const message: Message = {
+      kind: 'append',
+      epoch: epoch(leads),
+      previousOffset: offset(previous[0]),
+      previousEpoch: epoch(previous[1]),
+      entries,
+      highWatermark: 0 as Offset,
+      round: ++this.#round,
+      quiesce: false,
+    };
+    this.range.receive(leader, encodeMessage(message));
+  }
+
+  get epochs(): readonly (readonly [base: number, epoch: number])[] {
+    return this.log.segments.map(({ base, epoch }) => [base, epoch]);
+  }
+}
+
+describe('a range that follows', () => {
+  const settleMs = 100;
+  const oneEpoch = [entryAt(0, 1), entryAt(1, 1), entryAt(2, 1)];
+
+  // §3.5: a leader's log has what it has, in whichever epochs that was written.
+  it('takes entries of an earlier epoch in the place of later ones', async () => {
+    const simulation = new Simulation(1);
+    await simulation.machine('a').run(async (env) => {
+      const follower = await Follower.start(env);
+      follower.append(first, 1, [0, 0], oneEpoch);
+      await simulation.sleep(settleMs);
+      follower.append(second, 2, [3, 1], [entryAt(3, 2), entryAt(4, 2)]);
+      await simulation.sleep(settleMs);
+      expect(follower.log.flushedOffset).to.equal(5);
+      follower.append(first, 3, [3, 1], [entryAt(3, 1), entryAt(4, 3)]);
+      await simulation.sleep(settleMs);
+      expect(follower.failures).to.deep.equal([]);
+      expect(follower.log.flushedOffset).to.equal(5);
+      expect(follower.epochs).to.deep.equal([
+        [0, 0],
+        [0, 1],
+        [4, 3],
+      ]);
+    });
+  });
+
+  it('takes them after an epoch of which a power cut has left nothing', async () => {
+    const simulation = new Simulation(2);
+    const machine = simulation.machine('a');
+    await machine.run(async (env) => {
+      const follower = await Follower.start(env);
+      follower.append(first, 1, [0, 0], oneEpoch);
+      await simulation.sleep(settleMs);
+      follower.range.close();
+      await follower.log.close();
+      // Its segment is made before anything is in it.
+      const file = await env.disk.open('/db/log/00000000000000000003-0000000002.log', 'create');
+      await file.close();
+      await env.disk.syncDirectory('/db/log');
+    });
+    machine.restart();
+    await machine.run(async (env) => {
+      const follower = await Follower.start(env);
+      expect(follower.log.epoch).to.equal(2);
+      follower.append(second, 3, [3, 1], [entryAt(3, 1)]);
+      await simulation.sleep(settleMs);
+      expect(follower.failures).to.deep.equal([]);
+      expect(follower.log.flushedOffset).to.equal(4);
+      follower.range.close();
+      await follower.log.close();
+      expect((await openLog({ ...env, directory: '/db/log' })).flushedOffset).to.equal(4);
+    });
+  });
+});
