@@ -186,7 +186,11 @@ describe('checker: elections', () => {
     kind: 'leader',
     node,
     epoch,
-    log: { endOffset, epochs: starts.map((startOffset, index) => ({ epoch: index + 1, startOffset })) },
+    log: {
+      endOffset,
+      flushedOffset: endOffset,
+      epochs: starts.map((startOffset, index) => ({ epoch: index + 1, startOffset })),
+    },
   });
   const committed = (offset: number, epoch: number): ElectionEvent => ({
     kind: 'committed',
@@ -206,7 +210,19 @@ describe('checker: elections', () => {
       leader('a', 1, 5, 0),
       leader('c', 3, 9, 0, 5),
       // Its log begins at a snapshot.
-      { kind: 'leader', node: 'd', epoch: 4, log: { endOffset: 9, epochs: [{ epoch: 3, startOffset: 8 }] } },
+      {
+        kind: 'leader',
+        node: 'd',
+        epoch: 4,
+        log: { endOffset: 9, flushedOffset: 9, epochs: [{ epoch: 3, startOffset: 8 }] },
+      },
+      // Its disk does not have all that it got.
+      {
+        kind: 'leader',
+        node: 'e',
+        epoch: 5,
+        log: { endOffset: 9, flushedOffset: 6, epochs: [{ epoch: 1, startOffset: 0 }] },
+      },
     ] as const;
     expect(checkElections(events)).to.deep.equal([]);
   });

@@ -1,8 +1,9 @@
 import type { Anomaly } from './anomaly.ts';
 
-/** Where each epoch of a log begins, ascending, and where the log ends. */
+/** Where each epoch of a log begins, ascending, and where the log ends; what is not flushed yet counts, but has no epochs here. */
 export type LogShape = {
   readonly epochs: readonly { readonly epoch: number; readonly startOffset: number }[];
+  readonly flushedOffset: number;
   readonly endOffset: number;
 };
 /** What a run shows, in the order in which it happened. */
@@ -69,7 +70,8 @@ export function checkElections(events: readonly ElectionEvent[]): readonly Anoma
   return anomalies;
 }
 
-/** Of the batch that ends at an offset; null where the log begins later: a snapshot has it. */
-function epochBefore({ epochs }: LogShape, offset: number): number | null {
+/** Of the batch that ends at an offset; null where the log begins later, for a snapshot has it, or is not flushed so far. */
+function epochBefore({ epochs, flushedOffset }: LogShape, offset: number): number | null {
+  if (offset > flushedOffset) return null;
   return epochs.findLast(({ startOffset }) => startOffset < offset)?.epoch ?? null;
 }

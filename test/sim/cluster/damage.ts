@@ -55,7 +55,7 @@ function mayDamage({ cluster, target, others }: Scene): boolean {
   const committed = Math.max(...cluster.running.map(({ node }) => node.highWatermark));
   return others.every((other) => {
     const node = cluster.nodeOn(other.name);
-    return node !== null && !other.paused && node.shape.endOffset >= committed;
+    return node !== null && !other.paused && node.shape.flushedOffset >= committed;
   });
 }
 

@@ -316,7 +316,8 @@ class SimulatedNode implements RunningNode {
     return this.#database?.engine.replica?.shown ?? this.highWatermark;
   }
   get shape() {
-    return { epochs: epochStarts(this.log), endOffset: this.log.flushedOffset };
+    const { flushedOffset, endOffset } = this.log;
+    return { epochs: epochStarts(this.log), flushedOffset, endOffset };
   }
 
   recent(from: Offset): readonly Uint8Array[] | null {

@@ -10,6 +10,8 @@ const fetchTriesMax = 4;
 /** Nodes tell each other that they are there; a link on which nothing was heard for a while is down. */
 const presentEveryMs = 400;
 const silenceMsMax = 1300;
+/** Connections of one mesh to one peer. */
+const connectionsMax = 1_000_000;
 
 /**
  * Meshes without streams: each message takes the simulated network's way by itself, so that thousands of runs are
@@ -18,13 +20,15 @@ const silenceMsMax = 1300;
 export class Wires {
   readonly #simulation: Simulation;
   readonly #meshes = new Map<NodeId, WiredMesh>();
+  #opened = 0;
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
   }
 
   open(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers): Mesh {
-    const mesh = new WiredMesh(self, machine, handlers, this);
+    this.#opened += 1;
+    const mesh = new WiredMesh(self, machine, handlers, this, this.#opened * connectionsMax);
     this.#meshes.set(self, mesh);
     return mesh;
   }
@@ -46,20 +50,23 @@ class WiredMesh implements Mesh {
   readonly handlers: MeshHandlers;
   isClosed = false;
   readonly #wires: Wires;
+  readonly #first: number;
   readonly #clock: Clock;
   readonly #peers = new Map<NodeId, SimulatedMachine>();
   readonly #heardMs = new Map<NodeId, number>();
   readonly #unlinked = new Set<NodeId>();
-  /** Connections to a peer that this node has hung up; those that the peer has, as far as is known here. */
-  readonly #ended = new Map<NodeId, number>();
-  readonly #endedThere = new Map<NodeId, number>();
+  /** Of the connection to a peer; those that this node has hung up, or another life of it had, are others. */
+  readonly #connections = new Map<NodeId, number>();
+  /** The peer's number of the connection that is known here. */
+  readonly #connectionsThere = new Map<NodeId, number>();
   readonly #waiting = new Map<NodeId, Set<() => void>>();
 
-  constructor(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers, wires: Wires) {
+  constructor(self: NodeId, machine: SimulatedMachine, handlers: MeshHandlers, wires: Wires, first: number) {
     this.self = self;
     this.machine = machine;
     this.handlers = handlers;
     this.#wires = wires;
+    this.#first = first;
     this.#clock = machine.env.clock;
     this.#bePresent();
   }
@@ -68,8 +75,8 @@ class WiredMesh implements Mesh {
     if (this.isClosed) return;
     const nowMs = this.#clock.monotonicMs();
     for (const [id, peer] of this.#peers) {
-      const ended = this.#ended.get(id) ?? 0;
-      this.machine.tell(peer, () => this.#wires.meshOf(id, peer)?.bePresent(this.self, ended));
+      const connection = this.#connections.get(id) ?? this.#first;
+      this.machine.tell(peer, () => this.#wires.meshOf(id, peer)?.hearOf(this.self, connection));
       const isSilent = nowMs - (this.#heardMs.get(id) ?? nowMs) > silenceMsMax;
       if (isSilent) this.#hangUp(id);
     }
@@ -77,10 +84,10 @@ class WiredMesh implements Mesh {
   }
 
   /** What one side has hung up is at an end on the other. */
-  bePresent(from: NodeId, ended: number): void {
-    const isNews = ended > (this.#endedThere.get(from) ?? 0);
-    if (isNews) this.#endedThere.set(from, ended);
-    if (isNews && !this.#unlinked.has(from)) this.#setLinked(from, false);
+  hearOf(from: NodeId, connection: number): void {
+    const known = this.#connectionsThere.get(from) ?? connection;
+    this.#connectionsThere.set(from, Math.max(known, connection));
+    if (connection > known && !this.#unlinked.has(from)) this.#setLinked(from, false);
     this.hear(from);
   }
 
@@ -124,7 +131,7 @@ class WiredMesh implements Mesh {
 
   #hangUp(peer: NodeId): void {
     if (this.#unlinked.has(peer)) return;
-    this.#ended.set(peer, (this.#ended.get(peer) ?? 0) + 1);
+    this.#connections.set(peer, (this.#connections.get(peer) ?? this.#first) + 1);
     this.#setLinked(peer, false);
   }
 

@@ -77,7 +77,8 @@ export class SimulatedWitness implements RunningNode {
   }
   get shape(): LogShape {
     const { log } = this;
-    return { epochs: epochStarts(log), endOffset: log.flushedOffset };
+    const { flushedOffset, endOffset } = log;
+    return { epochs: epochStarts(log), flushedOffset, endOffset };
   }
 
   recent(): null {
