@@ -17,6 +17,7 @@ export function copiesOf(
   const voters = membership.members.filter(({ role }) => role !== 'learner');
   const running = voters.flatMap((voter) => nodes.get(voter.id) ?? []);
   const isBehind = (node: number): boolean => (nodes.get(node)?.log.flushedOffset ?? end) < end;
+  const nowMs = engine.env.clock.monotonicMs();
   const isWitness = (node: number): boolean =>
     voters.some((voter) => voter.id === node && voter.role === 'witness');
   return {
@@ -26,8 +27,9 @@ export function copiesOf(
     having: running.filter((node) => node.log.flushedOffset >= end).length,
     unknown: voters.length - running.length,
     inSyncWithout: followers
-      .filter((follower) => follower.isInSync && !isWitness(follower.id) && isBehind(follower.id))
-      .map((follower) => `node ${follower.id}`),
+      // One that is heard now may have come in sync after it was decided that nobody waits for it.
+      .filter(({ id, isInSync, heardMs }) => isInSync && heardMs !== nowMs && !isWitness(id) && isBehind(id))
+      .map(({ id }) => `node ${id}`),
     isHere: log.flushedOffset >= end,
   };
 }
