@@ -2,9 +2,11 @@
 import { invariant } from '../../unreachable.ts';
 import type { Env } from '../env.ts';
 import { realEnv } from './env.ts';
+import { workInBackground } from './priority.ts';
 import { serve } from './serve.ts';
 import type { WorkerRequest } from './workers.ts';
 
+workInBackground();
 const env = realEnv();
 
 serve(async (request) => {
