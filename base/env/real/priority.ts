@@ -1,8 +1,9 @@
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 
-/** Beside a thread that nobody has changed: a third of its share. */
+/** Above the process's own, which nobody may go below: a third of its share. */
 const backgroundNice = 5;
+const niceMax = 19;
 
 /** The number that the system has for it; 0, which stands for the whole process, where threads have none of their own. */
 export function callingThread(): number {
@@ -15,5 +16,5 @@ export function callingThread(): number {
  */
 export function workInBackground(): void {
   const thread = callingThread();
-  if (thread !== 0) setPriority(thread, backgroundNice);
+  if (thread !== 0) setPriority(thread, Math.min(niceMax, getPriority(thread) + backgroundNice));
 }
