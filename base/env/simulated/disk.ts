@@ -20,6 +20,8 @@ export type DiskOperation<Output> = {
 };
 
 const anyFile = /^/;
+/** Of an operation. */
+export const usualLatencyMs = { min: 0.02, max: 0.2 };
 
 /**
  * A disk, and the hand that damages it. Its bytes outlive the machine's crashes. Every operation that changes
@@ -28,7 +30,7 @@ const anyFile = /^/;
 export class SimulatedDisk {
   readonly faults = new FaultPlan();
   /** Each operation takes a random time between the two. */
-  latencyMs = { min: 0.02, max: 0.2 };
+  latencyMs = usualLatencyMs;
   /** All files together; more is disk_full. May be changed at any time. */
   capacityBytes = Number.MAX_SAFE_INTEGER;
   /** What a crash keeps of each file's unsynced changes; `any`: one or the other, file by file. */

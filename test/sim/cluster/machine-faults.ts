@@ -1,3 +1,4 @@
+import { usualLatencyMs } from '../../../base/env/simulated/disk.ts';
 import { nodeId } from '../../../base/ids.ts';
 import type { Strike } from './chaos.ts';
 import { kill } from './cluster.ts';
@@ -68,10 +69,9 @@ export const machineFaults = {
   },
 
   'slow disk': ({ target: { disk }, random }) => {
-    const { latencyMs } = disk;
     disk.latencyMs = { min: 1, max: random.between(5, 60) };
     return () => {
-      disk.latencyMs = latencyMs;
+      disk.latencyMs = usualLatencyMs;
     };
   },
 

@@ -1,11 +1,8 @@
 import { NodeAdmin } from '../../../api/cluster/admin.ts';
 import type { ClusterOptions } from '../../../api/cluster/cluster-link.ts';
 import { DatabaseNode } from '../../../api/cluster/node.ts';
-import { NodeReplication } from '../../../api/cluster/node-replication.ts';
 import { EmbeddedDatabase } from '../../../api/database/embedded.ts';
 import type { Engine } from '../../../api/database/engine.ts';
-import { sqlRequest } from '../../../api/database/replication.ts';
-import { RemoteSessions } from '../../../api/database/routing/remote-sessions.ts';
 import { stringToUtf8, utf8ToString } from '../../../base/bytes/utf8.ts';
 import type { Env } from '../../../base/env/env.ts';
 import { SeededRandom } from '../../../base/env/simulated/random.ts';
@@ -168,10 +165,6 @@ class SimulatedNode implements RunningNode {
     this.#node.onStatus = (_, isPrimary) => {
       if (isPrimary) this.#admin.promoteSoon();
     };
-    this.#node.handle(sqlRequest, (from, body) => {
-      this.#sessions ??= new RemoteSessions(this.engine);
-      return this.#sessions.answer(from, body);
-    });
     this.#node.onEngine = (engine) => this.#attach(engine);
     this.#attach(this.#node.engine);
   }
@@ -187,14 +180,8 @@ class SimulatedNode implements RunningNode {
     return { segmentBytesMax, markBytes: 1024, markDelayMs: 10 };
   }
 
-  #sessions: RemoteSessions | null = null;
-
   #attach(engine: Engine): void {
-    this.#sessions = null;
     this.#database = { engine, embedded: new EmbeddedDatabase(engine) };
-    const { self } = this.#node;
-    if (engine.replica !== null && self !== null)
-      engine.replication = new NodeReplication(this.#node, engine, engine.replica, self);
   }
 
   /** Two may come at once to who is alone, as to a server (`tools/alopex-server/server-node.ts`). */
@@ -216,7 +203,6 @@ class SimulatedNode implements RunningNode {
     const identity: Identity = { node: firstNode, peers };
     await this.#node.found(this.#clusterOptions(identity), peers);
     await writeIdentity(this.env, identity);
-    this.#attach(this.engine);
   }
 
   #clusterOptions({ node, peers }: Identity): ClusterOptions {
