@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
+import type { AlopexError } from '../../base/errors.ts';
 import { loadParser, parse } from '../../query/sql/parse.ts';
 import type { RowsPortal } from './contract.ts';
 import { openEngine } from './engine.fixture.ts';
@@ -117,6 +118,33 @@ describe('EngineSession', () => {
       session.cancel();
       expect(await slept).to.equal('57014');
     }));
+
+  it('answers nothing that is only a part, or nothing at all, where it is closed while it reads', async () => {
+    await new Simulation(1).machine('a').run(async (env) => {
+      const path = '/db';
+      const first = await openEngine(env, { path });
+      const options = { user: 'alopex', database: 'alopex', settings: {}, clientAddress: null };
+      await run(
+        first.connect(options),
+        'CREATE TABLE t (id int)',
+        'INSERT INTO t SELECT generate_series(1, 5000)',
+      );
+      await first.checkpoint();
+      await first.close();
+      const engine = await openEngine(env, { path });
+      const answers = new Set<string>();
+      for (let count = 0; count < 40; count++) {
+        const session = engine.connect(options);
+        const read = rowsOf(session, 'SELECT count(*) FROM t').catch((error: AlopexError) => error.code);
+        // Its pages are in a file, whose disk takes its time.
+        await new Promise<void>((resolve) => void env.clock.setTimer(count * 0.02, resolve));
+        await session.close();
+        answers.add(JSON.stringify(await read));
+      }
+      expect([...answers].sort()).to.deep.equal(['"57P01"', '[[5000]]']);
+      await engine.close();
+    });
+  });
 
   it('reads literals of times by the settings and the clock of now', () =>
     withSession(async (session) => {

@@ -1,3 +1,4 @@
+import { AlopexError } from '../../base/errors.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { ColumnBatch } from '../../base/values/column.ts';
 import type { Datum } from '../../base/values/datum.ts';
@@ -53,11 +54,12 @@ function affectedRowsOf(operator: Operator): number {
   return (operator as { readonly affectedRows?: number }).affectedRows ?? 0;
 }
 
+/** A cursor that is closed before its end never says that it has come there. */
 class StatementCursor implements Cursor {
   readonly columns: readonly OutputColumn[];
   readonly #operator: Operator;
   readonly #runtime: Runtime;
-  #isDone = false;
+  #state: 'open' | 'ended' | 'closed' = 'open';
 
   constructor(columns: readonly OutputColumn[], operator: Operator, runtime: Runtime) {
     this.columns = columns;
@@ -70,23 +72,35 @@ class StatementCursor implements Cursor {
   }
 
   next(): ColumnBatch | null | Promise<ColumnBatch | null> {
-    if (this.#isDone) return null;
+    if (this.#state === 'ended') return null;
+    this.#requireOpen();
     const batch = this.#step();
     return batch instanceof Promise ? this.#resume(batch) : batch;
   }
 
   close(): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
+    this.#leave('closed');
+  }
+
+  #leave(state: 'ended' | 'closed'): void {
+    if (this.#state !== 'open') return;
+    this.#state = state;
     this.#operator.close();
     this.#runtime.environment.subplans.close();
+  }
+
+  /** The session, or its transaction, may come to an end while a statement waits. */
+  #requireOpen(): void {
+    if (this.#state === 'open') return;
+    this.#runtime.context.checkCancelled();
+    throw new AlopexError('query_canceled', 'the statement was ended before it was done');
   }
 
   /** The end and an error close the cursor: what it holds is given back. */
   #step(): ColumnBatch | null | Promise<void> {
     try {
       const batch = this.#operator.next();
-      if (batch === null) this.close();
+      if (batch === null) this.#leave('ended');
       return batch;
     } catch (error) {
       this.close();
@@ -103,7 +117,7 @@ class StatementCursor implements Cursor {
         this.close();
         throw error;
       }
-      if (this.#isDone) return null;
+      this.#requireOpen();
       const batch = this.#step();
       if (!(batch instanceof Promise)) return batch;
       pending = batch;

@@ -55,6 +55,29 @@ describe('sessions that stand for those of other nodes', () => {
       expect(one.nextRemoteId(1)).to.not.equal(another.nextRemoteId(1));
     }));
 
+  it('do not begin after a later one of the same session', () =>
+    withCluster(async (cluster) => {
+      const node = cluster.node(1);
+      expect(await answer(node, 'a.1.10', insert)).to.equal(null);
+      expect(await answer(node, 'a.1.9', insert)).to.equal('08003');
+      expect(await answer(node, 'a.1.10', { kind: 'commit' })).to.equal(null);
+    }));
+
+  it('say nothing of what they did when they are ended meanwhile', () =>
+    withCluster(async (cluster) => {
+      const node = cluster.node(1);
+      await run(node.session(), 'INSERT INTO t SELECT n, 0 FROM generate_series(2, 50000) n');
+      const select: RemoteCall = {
+        ...insert,
+        text: 'SELECT a.id, b.id FROM t a JOIN t b USING (node)',
+        isWrite: false,
+      };
+      const answered = answer(node, 'a.1.1', select);
+      await answer(node, 'a.1.2', { kind: 'end' });
+      await node.sessions.forget(other);
+      expect(await answered).to.equal('08003');
+    }));
+
   it('end what a session had open before, when it begins anew', () =>
     withCluster(async (cluster) => {
       const node = cluster.node(1);

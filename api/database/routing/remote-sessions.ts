@@ -56,12 +56,13 @@ export class RemoteSessions {
     if (open.size >= sessionsPerNodeMax) {
       throw new AlopexError('too_many_connections', 'sorry, too many clients already');
     }
+    const other = counterpart(open, id);
+    if (other !== null && serialOf(other) > serialOf(id)) throw forgotten();
     const session = this.#engine.connect({ ...opens, settings: {} });
     session.counterpartOf = from;
     const served = new ServedSession(session);
-    const before = predecessor(open, id);
     open.set(id, served);
-    if (before !== null) await this.#close(open, before);
+    if (other !== null) await this.#close(open, other);
     return served;
   }
 
@@ -87,9 +88,13 @@ export class RemoteSessions {
   }
 }
 
-/** A counterpart of the same session that the other node has given up: it may hold locks. */
-function predecessor(open: ReadonlyMap<string, ServedSession>, id: string): string | null {
+/** Of the same session: where it is an earlier one, the other node has given it up, and it may hold locks. */
+function counterpart(open: ReadonlyMap<string, ServedSession>, id: string): string | null {
   const prefix = id.slice(0, id.lastIndexOf('.') + 1);
   for (const other of open.keys()) if (other.startsWith(prefix)) return other;
   return null;
+}
+
+function serialOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf('.') + 1));
 }

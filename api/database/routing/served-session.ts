@@ -65,6 +65,7 @@ export class ServedSession {
       // As if it had been made here: later statements see it.
       if (after !== undefined && after.offset > (lastCommit?.offset ?? -1)) this.#session.lastCommit = after;
       const { result, writeRest } = await this.#carryOut(request, rest).catch(this.#fail);
+      if (this.#isClosed) throw forgotten();
       const notices = this.#notices;
       this.#notices = [];
       return encodeMessage({ ...result, notices, committed: this.#session.lastCommit }, writeRest);
