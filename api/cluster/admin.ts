@@ -15,6 +15,7 @@ import type {
   ReplicationMode,
   VerifiedTable,
 } from '../database/replication.ts';
+import { parseAddress } from './address.ts';
 import { type ClusterSettings, changeClusterSettings, clusterSettings } from './cluster-settings.ts';
 import type { DatabaseNode } from './node.ts';
 import {
@@ -32,7 +33,8 @@ import {
 export type Signer = {
   /** Makes the cluster where there is none yet: this node is its first. */
   found(): Promise<void>;
-  /** Throws 55000 where this node has no authority's key. */
+  /** Throws 22023 for what is no request, 55000 where this node has no authority's key. */
+  check(certificateRequest: string): Promise<void>;
   sign(
     certificateRequest: string,
     node: NodeId,
@@ -66,6 +68,7 @@ export class NodeAdmin implements ClusterAdmin {
   readonly #onProblem: (problem: AlopexError) => void;
   #timer: Timer | null = null;
   #isPromoting = false;
+  #isHandingOver = false;
   #changing: Promise<void> = Promise.resolve();
 
   /** `promotesAtFirst`: replicas of a cluster that this node founds become voters without being asked for. */
@@ -83,6 +86,7 @@ export class NodeAdmin implements ClusterAdmin {
       if (node.isPrimary) this.promoteSoon();
     };
     node.handle(transferRequest, async (from) => {
+      this.#requireSuccessor(from);
       this.#handOver(from, transferMs).catch((error: unknown) => onProblem(asAlopexError(error)));
       return new Uint8Array(0);
     });
@@ -110,6 +114,11 @@ export class NodeAdmin implements ClusterAdmin {
     });
   }
 
+  /** What is said of a cluster is said of one that there is: the name of one that comes later is not known yet. */
+  #requireCluster(): void {
+    void this.#range;
+  }
+
   #requirePrimary(): void {
     if (this.#node.isPrimary) return;
     const { leader, membership } = this.#range.status;
@@ -122,7 +131,8 @@ export class NodeAdmin implements ClusterAdmin {
 
   async join(request: JoinRequest): Promise<JoinAnswer> {
     if (this.#engine.replica !== null) this.#requirePrimary();
-    else await this.#signer.found();
+    await this.#requireLeave(request);
+    if (this.#engine.replica === null) await this.#signer.found();
     const replaced =
       this.#range.status.membership.members.find(({ mesh }) => mesh === request.mesh)?.id ?? null;
     let node = nodeId(0);
@@ -142,6 +152,22 @@ export class NodeAdmin implements ClusterAdmin {
     await this.#changeMembers({ kind: 'add', member: { id: node, role: 'learner', mesh, client } });
     this.promoteSoon();
     return { node, cluster: settings.cluster, ...signed, members: this.#range.status.membership.members };
+  }
+
+  /** What is refused leaves nothing: no cluster, no number given, no token used. */
+  async #requireLeave({
+    role,
+    mesh,
+    client,
+    certificateRequest,
+    token,
+    isLoopback,
+  }: JoinRequest): Promise<void> {
+    parseAddress(mesh);
+    if (role === 'replica') parseAddress(client);
+    await this.#signer.check(certificateRequest);
+    const settings = clusterSettings(this.#engine.transactions.catalog);
+    if (!isLoopback) this.#tokensWithout(settings ?? this.#firstSettings(), token);
   }
 
   #tokensWithout({ tokens }: ClusterSettings, token: string | null): ClusterSettings['tokens'] {
@@ -254,30 +280,45 @@ export class NodeAdmin implements ClusterAdmin {
 
   async enable(replicas: number, timeoutMs: number): Promise<void> {
     this.#requirePrimary();
-    const others = ({ membership }: RaftStatus): number => membership.members.length - 1;
-    const voters = ({ membership }: RaftStatus): number =>
-      membership.members.filter(({ role }) => role === 'voter').length - 1;
+    const voters = (): number => this.#replicas.filter(({ role }) => role === 'voter').length;
     const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
-    const inSync = (status: RaftStatus): number =>
-      status.followers.filter((each) => this.#hasCaughtUp(each)).length;
-    const here = await this.#until(untilMs, (status) => inSync(status) >= replicas);
-    if (!here) {
-      const status = this.#range.status;
+    if (!(await this.#until(untilMs, () => this.#replicasInSync >= replicas))) {
+      this.#requirePrimary();
       throw new AlopexError(
         'object_not_in_prerequisite_state',
-        `${replicas} replicas were asked for, and ${inSync(status)} have joined and caught up`,
+        `${replicas} replicas were asked for, and ${this.#replicasInSync} have joined and caught up`,
         {
-          detail: `${others(status)} nodes have joined.`,
+          detail: `Replicas that have joined: ${this.#replicas.length}.`,
           hint: 'Start replicas with: alopex-server --mode replica --primary <host:port>',
         },
       );
     }
-    await this.#change((before) => ({ ...before, promotes: true }));
+    let promoted = false;
+    await this.#change((before) => {
+      promoted = before.promotes;
+      return { ...before, promotes: true };
+    });
     this.promoteSoon();
-    if (await this.#until(untilMs, (status) => voters(status) >= replicas)) return;
+    if (await this.#until(untilMs, () => voters() >= replicas)) return;
+    this.#requirePrimary();
+    if (!promoted) await this.#change((before) => ({ ...before, promotes: false }));
     throw new AlopexError('object_not_in_prerequisite_state', 'the replicas have not become voters in time', {
       hint: 'They do once they have caught up; replication status shows it.',
     });
+  }
+
+  /** Of all nodes, those that have rows, but for this one. */
+  get #replicas(): readonly Member[] {
+    const members = this.#engine.replica?.range.status.membership.members ?? [];
+    const witnesses = clusterSettings(this.#engine.transactions.catalog)?.witnesses ?? [];
+    return members.filter(({ id }) => id !== this.#node.self && !witnesses.includes(id));
+  }
+
+  get #replicasInSync(): number {
+    const followers = this.#engine.replica?.range.status.followers ?? [];
+    return this.#replicas.filter(({ id }) =>
+      this.#hasCaughtUp(followers.find((follower) => follower.id === id)),
+    ).length;
   }
 
   /** False: not by then. */
@@ -293,8 +334,8 @@ export class NodeAdmin implements ClusterAdmin {
   // ---- who leads
 
   async promote(isForced: boolean, timeoutMs: number): Promise<void> {
-    if (this.#node.isPrimary) return;
     const range = this.#range;
+    if (this.#node.isPrimary) return;
     const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
     const { leader } = range.status;
     if (isForced) range.step({ kind: 'force' });
@@ -312,6 +353,7 @@ export class NodeAdmin implements ClusterAdmin {
   }
 
   async demote(timeoutMs: number): Promise<void> {
+    this.#requireCluster();
     this.#requirePrimary();
     const { membership, followers } = this.#range.status;
     const [next] = followers
@@ -324,8 +366,24 @@ export class NodeAdmin implements ClusterAdmin {
     throw new AlopexError('object_not_in_prerequisite_state', 'the lead was not taken over in time');
   }
 
+  /** Throws where the lead cannot be given to a node now. */
+  #requireSuccessor(to: NodeId): void {
+    this.#requirePrimary();
+    if (this.#isHandingOver) throw underWay();
+    const { membership, followers } = this.#range.status;
+    const role = membership.members.find(({ id }) => id === to)?.role;
+    if (role !== 'voter')
+      throw new AlopexError('object_not_in_prerequisite_state', `node ${to} has no vote`, {
+        hint: 'Replicas get one with: alopex-cli replication enable --replicas <number>',
+      });
+    if (!this.#hasCaughtUp(followers.find(({ id }) => id === to)))
+      throw new AlopexError('object_not_in_prerequisite_state', `node ${to} has not caught up`);
+  }
+
   /** What has begun goes on for a while before, and what has not waits, and begins where the lead is then. */
   async #handOver(to: NodeId, timeoutMs: number): Promise<boolean> {
+    if (this.#isHandingOver) throw underWay();
+    this.#isHandingOver = true;
     const { clock } = this.#engine.env;
     const untilMs = clock.monotonicMs() + timeoutMs;
     const gate = this.#node.replication?.gate;
@@ -335,6 +393,7 @@ export class NodeAdmin implements ClusterAdmin {
       this.#range.step({ kind: 'transfer', to });
       return await this.#until(untilMs, ({ role, leader }) => role !== 'leader' && leader !== null);
     } finally {
+      this.#isHandingOver = false;
       gate?.open();
     }
   }
@@ -348,11 +407,13 @@ export class NodeAdmin implements ClusterAdmin {
   }
 
   async setMode(mode: ReplicationMode): Promise<void> {
+    this.#requireCluster();
     this.#requirePrimary();
     await this.#change((before) => ({ ...before, mode }));
   }
 
   async remove(node: NodeId): Promise<void> {
+    this.#requireCluster();
     this.#requirePrimary();
     if (!this.#range.status.membership.members.some(({ id }) => id === node))
       throw new AlopexError('undefined_object', `node ${node} is not a member`);
@@ -413,6 +474,10 @@ function promotion(
   return isThere
     ? { kind: 'replace', id: old, member: { ...member, role } }
     : { kind: 'change', member: { ...member, role } };
+}
+
+function underWay(): AlopexError {
+  return new AlopexError('object_in_use', 'the lead is being handed over already');
 }
 
 function hashOf(token: string): string {

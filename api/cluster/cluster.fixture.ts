@@ -21,6 +21,8 @@ export type TestOptions = {
   readonly limits?: EngineLimits;
   readonly retention?: RetentionLimits;
   readonly raft?: Partial<RaftLimits>;
+  /** Off: replicas become voters once `enable` is called. */
+  readonly promotes?: boolean;
 };
 
 /** Nodes 1, 2, … on machines n1, n2, … of a simulation. */
@@ -111,7 +113,7 @@ export class TestCluster {
       limits: this.#options.raft ?? {},
       openMesh: async (handlers: Parameters<Hub['open']>[1]) => this.hub.open(self, handlers),
     };
-    const { raft: _, ...engineOptions } = this.#options;
+    const { raft: _, promotes = true, ...engineOptions } = this.#options;
     const node = await DatabaseNode.open({
       env,
       path: '/db',
@@ -127,9 +129,10 @@ export class TestCluster {
         if (node.self === null)
           await node.found(cluster, { members: [this.#member(self, 'voter')], outgoing: [] });
       },
+      check: async () => {},
       sign: async () => ({ certificate: '', authority: '', transport: 'tls' as const }),
     };
-    const admin = new NodeAdmin(node, signer, true, (problem) => this.problems.push(problem.message));
+    const admin = new NodeAdmin(node, signer, promotes, (problem) => this.problems.push(problem.message));
     this.nodes.set(number, {
       node,
       admin,

@@ -125,9 +125,9 @@ export class NodeReplication implements Replication {
 
   get status(): ReplicationStatus {
     const status = this.#replica.range.status;
-    const { log, transactions } = this.#engine;
+    const { log } = this.#engine;
     return {
-      cluster: clusterSettings(transactions.catalog)?.cluster ?? '',
+      cluster: this.#node.cluster ?? '',
       mode: this.mode,
       epoch: status.epoch,
       highWatermark: log.highWatermark,

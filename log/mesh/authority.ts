@@ -135,6 +135,11 @@ export function isKeyOf(keyPem: string, certificate: X509Certificate): boolean {
   return certificate.checkPrivateKey(createPrivateKey(keyPem));
 }
 
+/** Throws invalid_parameter_value for what is no request. */
+export async function requireRequest(request: string): Promise<void> {
+  requestedKey(await schemas(), request);
+}
+
 function requestedKey(asn: Schemas, request: string): KeyObject {
   const refuse = (cause?: unknown) =>
     new AlopexError('invalid_parameter_value', 'this is no request for a certificate of an Ed25519 key', {

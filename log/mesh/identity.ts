@@ -160,7 +160,7 @@ export class NodeIdentity {
 
   /** Signs the key of a node that joins, or anew that of one that is there. */
   async signJoin(request: string, node: NodeId): Promise<Signed> {
-    const signer = this.#requireSigner();
+    const signer = this.requireSigner();
     if (this.trust.revoked.nodes.includes(node)) throw refused(`node ${node} is revoked`);
     const nowMs = this.#machine.clock.wallMs();
     const certificate = await signNode(signer, request, { cluster: this.cluster, node, nowMs });
@@ -188,7 +188,7 @@ export class NodeIdentity {
    */
   async rotate(): Promise<void> {
     await this.#change(async () => {
-      const signer = this.#requireSigner();
+      const signer = this.requireSigner();
       if (this.trust.authorities.length >= authoritiesMax) {
         throw new AlopexError('object_not_in_prerequisite_state', 'a rotation is under way already', {
           hint: 'Finish it first.',
@@ -206,7 +206,7 @@ export class NodeIdentity {
   /** Ends the trust in the older authority: nodes whose certificates it signed are refused from now on. */
   async finishRotation(): Promise<void> {
     await this.#change(async () => {
-      const signer = this.#requireSigner();
+      const signer = this.requireSigner();
       const { authorities } = this.trust;
       if (authorities.length === 1)
         throw new AlopexError('object_not_in_prerequisite_state', 'no rotation is under way');
@@ -222,7 +222,7 @@ export class NodeIdentity {
     readonly serials?: readonly string[];
   }): Promise<void> {
     await this.#change(async () => {
-      this.#requireSigner();
+      this.requireSigner();
       const { revoked } = this.trust;
       const nodes = [...new Set([...revoked.nodes, ...(what.nodes ?? [])])];
       const serials = [
@@ -264,7 +264,7 @@ export class NodeIdentity {
 
   /** The authority's keys, for another node that is to sign. Only for the authenticated mesh. */
   exportAuthorityKey(): Uint8Array {
-    this.#requireSigner();
+    this.requireSigner();
     return stringToUtf8(this.#state.signers.map(({ key }) => key).join(''));
   }
 
@@ -299,7 +299,7 @@ export class NodeIdentity {
     return this.#state.signers.find(({ certificate }) => certificate === newest) ?? null;
   }
 
-  #requireSigner(): Authority {
+  requireSigner(): Authority {
     const signer = this.#signer;
     if (signer !== null) return signer;
     throw new AlopexError(

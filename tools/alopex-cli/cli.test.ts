@@ -114,4 +114,17 @@ describe('alopex-cli', () => {
       expect(stdout).to.match(problem);
     }
   });
+
+  for (const [words, said] of [
+    ['replication enable --replicas 0', '22023: --replicas is "0", and must be a whole number above zero'],
+    ['replication remove 3x', '22023: the node is "3x", and must be a whole number above zero'],
+    ['cert show --data nowhere', '58P01: nowhere is not the data directory of a node of a cluster'],
+  ] as const)
+    it(`${words.split(' ').join('_')}_is_refused_in_a_line`, () => {
+      const { stdout, stderr, status } = cli(words.split(' '));
+      expect(stdout).to.equal('');
+      expect(stderr.split('\n')[0]).to.equal(`alopex-cli: ${said}`);
+      expect(stderr).not.to.contain('    at ');
+      expect(status).to.equal(1);
+    });
 });

@@ -52,16 +52,20 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof AlopexError)) throw error;
+  report(error);
+}
 
 async function finish(running: Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await running;
-  } catch (error) {
-    if (!(error instanceof AlopexError)) throw error;
-    console.error(`alopex-cli: ${error.message}`);
-    if (error.detail !== undefined) console.error(`Detail: ${error.detail}`);
-    if (error.hint !== undefined) console.error(`Hint: ${error.hint}`);
-    process.exitCode = 1;
-  }
+  process.exitCode = await running;
+}
+
+function report(error: AlopexError): void {
+  console.error(`alopex-cli: ${error.code}: ${error.message}`);
+  if (error.detail !== undefined) console.error(`Detail: ${error.detail}`);
+  if (error.hint !== undefined) console.error(`Hint: ${error.hint}`);
+  process.exitCode = 1;
 }

@@ -7,6 +7,7 @@ import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Clock, Env, NetworkAddress } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
+import { requireRequest } from '../../log/mesh/authority.ts';
 import { zstdCompression } from '../../log/mesh/compression.ts';
 import type { MeshTransport } from '../../log/mesh/contract.ts';
 import {
@@ -259,6 +260,11 @@ export class Keys {
     if (identity === null || record === null)
       throw new AlopexError('internal_error', 'a node is a member once it has keys');
     return { id: identity.self, role: 'voter', mesh: record.mesh, client: record.client };
+  }
+
+  async check(request: string): Promise<void> {
+    await requireRequest(request);
+    this.identity?.requireSigner();
   }
 
   async sign(request: string, id: NodeId): ReturnType<Signer['sign']> {

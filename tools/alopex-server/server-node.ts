@@ -41,7 +41,7 @@ export class ServerNode {
     };
     const admin = new NodeAdmin(
       node,
-      { found, sign: (request, id) => keys.sign(request, id) },
+      { found, check: (request) => keys.check(request), sign: (request, id) => keys.sign(request, id) },
       mode === 'primary',
       onProblem,
     );

@@ -239,7 +239,7 @@ function oneOf<Choice extends string>(name: string, value: string, choices: read
 
 function wholeNumber(name: string, value: string): number {
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw invalid(name, value, 'a whole number above zero');
+  if (!Number.isSafeInteger(number) || number < 1) throw invalid(name, value, 'a whole number above zero');
   return number;
 }
 

@@ -157,6 +157,7 @@ class SimulatedNode implements RunningNode {
       this.#node,
       {
         found: () => this.#foundOnce(),
+        check: async () => {},
         sign: async () => ({ certificate: '', authority: '', transport: 'tls' as const }),
       },
       true,

@@ -150,7 +150,7 @@ export const verify: Command = async (ask, out) => {
 
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
+  if (Number.isSafeInteger(value) && value > 0) return value;
   throw new AlopexError(
     'invalid_parameter_value',
     `${name} is "${text}", and must be a whole number above zero`,
