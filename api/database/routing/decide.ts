@@ -1,3 +1,4 @@
+import type { Node } from 'libpg-query';
 import { wellKnown } from '../../../query/catalog/well-known.ts';
 import type { Access } from '../../../query/sql/bind/environment.ts';
 import { isBindable } from '../../../query/sql/bind/statement.ts';
@@ -59,9 +60,17 @@ function workOfUtility(statement: ParsedStatement): Work {
     const { is_from: isFrom, query } = node.CopyStmt;
     return isFrom === true || (query !== undefined && !('SelectStmt' in query)) ? 'write' : 'own';
   }
+  if ('DeclareCursorStmt' in node) return workOfCursor(statement, node.DeclareCursorStmt.query);
   if ('CallStmt' in node) return isPrimarysCall(node.CallStmt) ? 'write' : 'own';
   if ('CreateTableAsStmt' in node || 'LockStmt' in node || 'CreateExtensionStmt' in node) return 'write';
   return isDdlStatement(statement) ? 'write' : 'own';
+}
+
+/** Its rows are read where it is declared, whatever they are fetched for. */
+function workOfCursor({ source }: ParsedStatement, query: Node | undefined): Work {
+  const select = query !== undefined && 'SelectStmt' in query ? query.SelectStmt : null;
+  if (select?.lockingClause !== undefined || asksPrimary.test(source)) return 'write';
+  return select !== null && !asksSession.test(source) ? 'read' : 'own';
 }
 
 export type Circumstances = {

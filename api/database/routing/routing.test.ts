@@ -82,6 +82,29 @@ describe('Routing: reads', () => {
       expect(await run(session, whoAnswers)).to.deep.equal([[2]]);
     }));
 
+  it('reads a cursor where a SELECT in its place would be answered', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(1).session({ 'alopex.read_from': 'replica' });
+      const declared = async (begin: string): Promise<unknown> => {
+        await run(session, begin);
+        await run(session, `DECLARE c CURSOR FOR ${whoAnswers}`);
+        const rows = await run(session, 'FETCH c');
+        await run(session, 'CLOSE c');
+        await run(session, 'COMMIT');
+        return rows;
+      };
+      expect(await declared('BEGIN READ ONLY')).to.deep.equal([[2]]);
+      expect(await declared('BEGIN')).to.deep.equal([[1]]);
+      const onReplica = cluster.node(2).session();
+      await run(onReplica, 'BEGIN ISOLATION LEVEL REPEATABLE READ');
+      await run(onReplica, `DECLARE c CURSOR FOR ${whoAnswers}`);
+      expect(await run(onReplica, 'FETCH c')).to.deep.equal([[1]]);
+      await run(onReplica, 'ROLLBACK');
+      await run(onReplica, 'BEGIN');
+      await run(onReplica, `DECLARE c CURSOR FOR ${whoAnswers} FOR UPDATE`);
+      expect(await run(onReplica, 'FETCH c')).to.deep.equal([[1]]);
+    }));
+
   it('asks the primary for the number of a transaction, which is there', () =>
     withCluster(async (cluster) => {
       const session = cluster.node(2).session();
