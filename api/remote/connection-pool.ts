@@ -1,6 +1,7 @@
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { closed } from '../database/database.ts';
 import type { ServerConnection } from './connection.ts';
+import type { Host } from './url.ts';
 
 type Waiter = {
   readonly resolve: (connection: ServerConnection) => void;
@@ -24,6 +25,8 @@ export class ConnectionPool {
   readonly #waiters: Waiter[] = [];
   #opening = 0;
   #isClosed = false;
+  /** Called before each connection that is handed out. */
+  onHandOut: () => void = () => {};
 
   /** `isOfUse`: its server is still what was looked for. */
   constructor(
@@ -51,11 +54,22 @@ export class ConnectionPool {
     });
   }
 
+  get borrowed(): ReadonlySet<ServerConnection> {
+    return this.#borrowed;
+  }
+
+  /** Its server stands still: what waits for it ends with the reason. */
+  drop(host: Host, reason: AlopexError): void {
+    for (const connection of [...this.#idle, ...this.#borrowed])
+      if (connection.host === host) connection.destroy(reason);
+  }
+
   #count(): number {
     return this.#idle.length + this.#borrowed.size + this.#opening;
   }
 
   #handOut(connection: ServerConnection): ServerConnection {
+    this.onHandOut();
     connection.keepsAlive(true);
     this.#borrowed.add(connection);
     return connection;

@@ -9,6 +9,7 @@ import { ChangeArrivals, tailText } from './changes.ts';
 import { clientContext } from './client-context.ts';
 import { ResultReader } from './result.ts';
 import { type StatementText, statementText } from './statement-text.ts';
+import type { Host } from './url.ts';
 import type { BackendMessage, Exchange, Wire } from './wire.ts';
 
 /** A statement that the server keeps for this connection. */
@@ -29,6 +30,7 @@ const rowsPerFetch = 1_000;
 
 /** One session of a server. Calls run one after another. */
 export class ServerConnection {
+  readonly host: Host;
   readonly #wire: Wire;
   readonly #context: FunctionContext;
   readonly #statements = new Map<string, ServerStatement>();
@@ -37,7 +39,8 @@ export class ServerConnection {
   /** What was called last has been sent to be executed: without an answer, it may have been. */
   hasBegun = false;
 
-  constructor(wire: Wire) {
+  constructor(host: Host, wire: Wire) {
+    this.host = host;
     this.#wire = wire;
     this.#context = clientContext(wire.parameters);
   }
@@ -49,6 +52,10 @@ export class ServerConnection {
   /** What was sent last has been begun: the server has said so. */
   get isAnswered(): boolean {
     return this.#wire.isAnswered;
+  }
+
+  get silentMs(): number {
+    return this.#wire.silentMs;
   }
 
   get isOpen(): boolean {

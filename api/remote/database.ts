@@ -17,6 +17,7 @@ import { commitUnknown } from './problem.ts';
 import { type Repeats, Retry } from './retry.ts';
 import { hasChanged } from './session-attributes.ts';
 import { parseServerUrl } from './url.ts';
+import { Watch } from './watch.ts';
 
 export type RemoteOptions = { readonly url: string; readonly connectionsMax: number };
 
@@ -45,6 +46,10 @@ export class RemoteDatabase implements Database {
       (connection) => !hasChanged(address.sessionAttributes, connection),
       connectionsMax,
     );
+    if (address.hosts.length > 1) {
+      const watch = new Watch(pool, connector, address.sessionAttributes);
+      pool.onHandOut = () => watch.begin();
+    }
     pool.giveBack(await pool.borrow());
     return new RemoteDatabase(pool, new Retry(pool, address));
   }

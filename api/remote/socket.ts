@@ -6,8 +6,9 @@ import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { Host, ServerAddress, SslMode } from './url.ts';
 
 /** A connected socket, encrypted as the address asks. Throws 08006, naming the host. */
-export async function openSocket(host: Host, address: ServerAddress): Promise<Socket> {
-  const plain = netConnect({ host: host.host, port: host.port, noDelay: true, keepAlive: true });
+export async function openSocket(host: Host, address: ServerAddress, signal?: AbortSignal): Promise<Socket> {
+  const aborting = signal === undefined ? {} : { signal };
+  const plain = netConnect({ host: host.host, port: host.port, noDelay: true, keepAlive: true, ...aborting });
   const timer = setTimeout(() => plain.destroy(new Error('timeout expired')), address.connectMsMax);
   try {
     await opened(plain, 'connect');
@@ -17,6 +18,22 @@ export async function openSocket(host: Host, address: ServerAddress): Promise<So
     throw failed(host, error);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Whether a server answers at all: its kernel takes connections for a process that stands still. */
+export async function answers({ host, port }: Host, waitMs: number): Promise<boolean> {
+  const socket = netConnect({ host, port, signal: AbortSignal.timeout(waitMs) });
+  try {
+    await opened(socket, 'connect');
+    socket.write(serialize.requestSsl());
+    await firstBytes(socket);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.on('error', () => {});
+    socket.destroy();
   }
 }
 

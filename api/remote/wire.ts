@@ -43,6 +43,8 @@ export class Wire {
   readonly parameters = new Map<string, string>();
   onClosed: () => void = () => {};
   #isAnswered = false;
+  #heardMs = 0;
+  #isPaused = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -63,6 +65,11 @@ export class Wire {
     return this.#isAnswered;
   }
 
+  /** How long an exchange has waited for the server's next word. */
+  get silentMs(): number {
+    return this.#pending === null || this.#isPaused ? 0 : performance.now() - this.#heardMs;
+  }
+
   /** Sends, and waits for the last message of the answer. Rejects with the answer's error. */
   exchange(exchange: Exchange): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -72,6 +79,7 @@ export class Wire {
       if (!this.#isOpen) throw this.#failure ?? lost(null);
       this.#pending = { ...exchange, resolve, reject, problem: null };
       this.#isAnswered = false;
+      this.#heardMs = performance.now();
       this.#socket.write(exchange.bytes);
     });
   }
@@ -82,6 +90,7 @@ export class Wire {
   }
 
   #receive(bytes: Buffer): void {
+    this.#heardMs = performance.now();
     try {
       this.#parser.parse(bytes, (message) => this.#onMessage(message));
     } catch (error) {
@@ -132,9 +141,12 @@ export class Wire {
 
   /** Nothing more is read until `resume`: the server's sockets fill, and it waits. */
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
   resume(): void {
+    this.#isPaused = false;
+    this.#heardMs = performance.now();
     this.#socket.resume();
   }
 

@@ -1,4 +1,4 @@
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Database } from '../../api/index.ts';
@@ -69,6 +69,49 @@ async function answerCutter(port: number, text: string): Promise<{ server: Serve
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { server, cuts: () => cuts };
+}
+
+/** A process that is stopped: its kernel goes on taking connections, and nobody answers. */
+class Stopping {
+  readonly #server: Server;
+  readonly #sockets: Socket[] = [];
+  #isStopped = false;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async before(port: number): Promise<Stopping> {
+    const server = createServer();
+    const stopping = new Stopping(server);
+    server.on('connection', (client) => stopping.#take(client, port));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return stopping;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  #take(client: Socket, port: number): void {
+    client.on('error', () => {});
+    this.#sockets.push(client);
+    if (this.#isStopped) return;
+    const upstream = connect({ host: '127.0.0.1', port });
+    upstream.on('error', () => {});
+    this.#sockets.push(upstream);
+    client.pipe(upstream).pipe(client);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
 }
 
 describe('Database by url of several hosts', () => {
@@ -156,5 +199,39 @@ describe('Database by url of several hosts', () => {
     expect((await db.query('SELECT count(*)::int AS n FROM t')).rows).to.deep.equal([{ n: 3 }]);
     await db.close();
     server.close();
+  });
+
+  it('gives up a server that stands still once another one is the primary, and what had begun there', async () => {
+    const stopping = await Stopping.before(servers[0]!.port);
+    const url = urlOf('read-write').replace(`:${servers[0]!.port},`, `:${stopping.port},`);
+    const db = await Database.open({ url, connectionsMax: 3 });
+    try {
+      await Promise.all([1, 2, 3].map((a) => db.execute('INSERT INTO t VALUES ($1)', [a])));
+      stopping.stop();
+      const begun = rejects(db.execute('INSERT INTO t VALUES (4)'), '08006');
+      const inBlock = rejects(
+        db.transaction((transaction) => transaction.query('SELECT 1')),
+        '08006',
+      );
+      const repeated = db.once('stopped', 'INSERT INTO t VALUES (5)');
+      primary = 2;
+      expect((await begun).message).to.contain('does not answer');
+      await inBlock;
+      expect((await repeated).rowCount).to.equal(1);
+      expect(await answering(db)).to.equal(2);
+      await using next = await Database.open({ url });
+      expect(await answering(next)).to.equal(2);
+    } finally {
+      stopping.close();
+      await db.close();
+    }
+  });
+
+  it('waits for a server that takes its time, whoever is the primary', async () => {
+    await using db = await Database.open({ url: urlOf('read-write') });
+    const slow = db.query<{ id: number }>('SELECT id, pg_sleep(2) FROM who');
+    await setTimeout(50);
+    primary = 2;
+    expect((await slow).rows[0]?.id).to.equal(1);
   });
 });
