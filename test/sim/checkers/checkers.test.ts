@@ -186,6 +186,7 @@ describe('checker: elections', () => {
     kind: 'leader',
     node,
     epoch,
+    hasLease: false,
     log: {
       endOffset,
       flushedOffset: endOffset,
@@ -214,6 +215,7 @@ describe('checker: elections', () => {
         kind: 'leader',
         node: 'd',
         epoch: 4,
+        hasLease: true,
         log: { endOffset: 9, flushedOffset: 9, epochs: [{ epoch: 3, startOffset: 8 }] },
       },
       // Its disk does not have all that it got.
@@ -221,6 +223,7 @@ describe('checker: elections', () => {
         kind: 'leader',
         node: 'e',
         epoch: 5,
+        hasLease: true,
         log: { endOffset: 9, flushedOffset: 6, epochs: [{ epoch: 1, startOffset: 0 }] },
       },
     ] as const;
@@ -234,6 +237,19 @@ describe('checker: elections', () => {
     const lead = (offset: number, of: number) => [committed(offset, of), leader('a', 3, 9, 0)];
     expect(checkElections([...lead(5, 1), ...lead(5, 1)])).to.deep.equal([]);
     expect(kindsOf(checkElections([...lead(5, 1), ...lead(6, 1)]))).to.deep.equal(['committed by counting']);
+  });
+
+  it('refuses a lease that outlives its epoch', () => {
+    const leased = (node: string, epoch: number): ElectionEvent => {
+      const event = leader(node, epoch, 9, 0);
+      return event.kind === 'leader' ? { ...event, hasLease: true } : event;
+    };
+    expect(
+      checkElections([leased('a', 1), leader('b', 2, 9, 0), leader('a', 1, 9, 0), leased('b', 2)]),
+    ).to.deep.equal([]);
+    expect(kindsOf(checkElections([leased('a', 1), leader('b', 2, 9, 0), leased('a', 1)]))).to.deep.equal([
+      'stale lease',
+    ]);
   });
 
   it('refuses two leaders of one epoch, a short log, and another epoch at a committed place', () => {

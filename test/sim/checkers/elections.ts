@@ -8,7 +8,14 @@ export type LogShape = {
 };
 /** What a run shows, in the order in which it happened. */
 export type ElectionEvent =
-  | { readonly kind: 'leader'; readonly node: string; readonly epoch: number; readonly log: LogShape }
+  | {
+      readonly kind: 'leader';
+      readonly node: string;
+      readonly epoch: number;
+      readonly log: LogShape;
+      /** It answers reads without asking. */
+      readonly hasLease: boolean;
+    }
   /** A node learned that everything below `offset`, where `epoch` was written last, is committed. */
   | { readonly kind: 'committed'; readonly node: string; readonly offset: number; readonly epoch: number }
   /** A member has this epoch, in whatever life of its machine. */
@@ -17,7 +24,8 @@ export type ElectionEvent =
 /**
  * Election safety: of an epoch at most one node is the leader. Leader completeness: it has everything that was committed
  * in an earlier one (thesis §3.6.3); by log matching, it is enough that the last committed place is in its log. It commits by
- * counting nothing of earlier epochs (§3.6.2). A member's epoch never goes back (§3.8).
+ * counting nothing of earlier epochs (§3.6.2). A member's epoch never goes back (§3.8). No leader has a lease while a later one
+ * leads (§6.4.1).
  */
 export function checkElections(events: readonly ElectionEvent[]): readonly Anomaly[] {
   const anomalies: Anomaly[] = [];
@@ -26,6 +34,7 @@ export function checkElections(events: readonly ElectionEvent[]): readonly Anoma
   const counted = new Map<string, { readonly epoch: number; readonly offset: number }>();
   const places = new Map<string, { readonly epoch: number; readonly offset: number }>();
   let committed = { offset: 0, epoch: 0, node: 'nobody' };
+  let newest = { epoch: 0, node: 'nobody' };
   for (const event of events) {
     if (event.kind === 'epoch') {
       const before = epochs.get(event.member) ?? 0;
@@ -41,7 +50,12 @@ export function checkElections(events: readonly ElectionEvent[]): readonly Anoma
       if (event.offset > committed.offset) committed = event;
       continue;
     }
-    const { node, epoch, log } = event;
+    const { node, epoch, log, hasLease } = event;
+    if (epoch > newest.epoch) newest = { epoch, node };
+    else if (epoch < newest.epoch && hasLease) {
+      const description = `${node} has a lease of epoch ${epoch}, and ${newest.node} leads epoch ${newest.epoch}`;
+      anomalies.push({ kind: 'stale lease', description });
+    }
     const [before, place] = [counted.get(node), places.get(node)];
     if (place !== undefined) {
       // It has come further in this lead, and not to anything of this lead.

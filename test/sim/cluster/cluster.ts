@@ -25,6 +25,8 @@ export type RunningNode = {
   readonly isPrimary: boolean;
   readonly role: 'leader' | 'candidate' | 'follower';
   readonly epoch: number;
+  /** It leads, and answers reads without asking the others. */
+  readonly hasLease: boolean;
   /** On its disk. Null: nothing is known of it now, for one is being kept. */
   readonly keptEpoch: number | null;
   /** As far as it knows. */

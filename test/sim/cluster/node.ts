@@ -276,6 +276,12 @@ class SimulatedNode implements RunningNode {
   get epoch(): number {
     return this.#node.status?.epoch ?? 0;
   }
+  get hasLease(): boolean {
+    const status = this.#node.status;
+    if (status?.role !== 'leader') return false;
+    const { leaseUntilMs } = this.#database!.engine.replica!.range.status;
+    return this.env.clock.monotonicMs() < leaseUntilMs;
+  }
   get keptEpoch(): number | null {
     const range = this.#database?.engine.replica?.range;
     // What works has no deadline.

@@ -8,6 +8,8 @@ export type ClientPlan = {
   readonly name: string;
   readonly seed: number;
   readonly operations: number;
+  /** Of every kind, or on registers alone, one soon after the other. */
+  readonly work: 'mixed' | 'registers';
 };
 
 /** How large things are: small ones make rare happenings common. */
@@ -97,6 +99,7 @@ function mixedPlan(seed: number): ClusterPlan {
       name: `client${index + 1}`,
       seed: random.uint32(),
       operations: Math.ceil(operationsMin / clients) + random.below(5),
+      work: 'mixed' as const,
     })),
   };
   return {

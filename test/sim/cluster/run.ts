@@ -193,7 +193,7 @@ class ClusterRun {
           forwardsWrites,
           note,
         }),
-        plan.operations,
+        plan,
       ),
     );
     await Promise.all([
@@ -232,7 +232,7 @@ class ClusterRun {
     while (!this.#isOver) {
       for (const { name, node } of this.#cluster.running) {
         if (this.#simulation.machine(name).paused) continue;
-        const { role, epoch, keptEpoch, shape, highWatermark, id } = node;
+        const { role, epoch, hasLease, keptEpoch, shape, highWatermark, id } = node;
         if (keptEpoch !== null) this.#history.elections.push({ kind: 'epoch', member: id, epoch: keptEpoch });
         const last = shape.epochs.findLast(({ startOffset }) => startOffset < highWatermark);
         if (last !== undefined) {
@@ -245,7 +245,7 @@ class ClusterRun {
           this.#history.elections.push(committed);
         }
         if (role !== 'leader') continue;
-        this.#history.elections.push({ kind: 'leader', node: name, epoch, log: shape });
+        this.#history.elections.push({ kind: 'leader', node: name, epoch, hasLease, log: shape });
         if (!led.has(`${name} ${epoch}`)) this.#note(`${name} leads epoch ${epoch}, from ${shape.endOffset}`);
         led.add(`${name} ${epoch}`);
       }

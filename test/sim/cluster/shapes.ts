@@ -3,7 +3,7 @@ import type { Fault, FaultKind } from './faults.ts';
 import type { ClusterPlan } from './plan.ts';
 
 /** What a run is about: faults of every kind, or many of those that together lead to one kind of trouble. */
-export const shapes = ['mixed', 'elections', 'members', 'pauses', 'slow'] as const;
+export const shapes = ['mixed', 'elections', 'members', 'pauses', 'leases', 'slow'] as const;
 export type Shape = (typeof shapes)[number];
 
 type Troubles = {
@@ -44,6 +44,12 @@ const troubles: Readonly<Record<Exclude<Shape, 'mixed'>, Troubles>> = {
     forMs: [600, 4500],
     ofPrimary: 0.8,
   },
+  leases: {
+    kinds: ['partition', 'partition', 'partition', 'one-way block', 'pause', 'leadership transfer'],
+    count: 30,
+    forMs: [800, 2000],
+    ofPrimary: 0.9,
+  },
   slow: {
     kinds: ['slow disk', 'slow link', 'slow disk', 'one-way block', 'leadership transfer'],
     count: 12,
@@ -55,6 +61,8 @@ const troubles: Readonly<Record<Exclude<Shape, 'mixed'>, Troubles>> = {
 /** Most are of every kind. */
 const mixedProbability = 0.8;
 const [firstMs, lastMs] = [3000, 52_000];
+/** What is read by a lease that is over can be seen for some milliseconds: somebody has to look. */
+const leaseOperations = 300;
 
 export function shapeOf(seed: number): Shape {
   const random = new SeededRandom(seed ^ 0x5ba9e);
@@ -80,6 +88,14 @@ export function shaped(plan: ClusterPlan, shape: Shape): ClusterPlan {
   switch (shape) {
     case 'elections':
       return { ...plan, faults, limits };
+    case 'leases': {
+      const clients = plan.clients.map((client) => ({
+        ...client,
+        operations: leaseOperations,
+        work: 'registers' as const,
+      }));
+      return { ...plan, faults, clients };
+    }
     case 'slow':
       return { ...plan, faults, limits, isolation: 'serializable' };
     default:

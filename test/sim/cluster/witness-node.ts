@@ -55,6 +55,9 @@ export class SimulatedWitness implements RunningNode {
   get keptEpoch(): null {
     return null;
   }
+  get hasLease(): boolean {
+    return false;
+  }
   get membership(): RunningNode['membership'] {
     return this.#status?.membership ?? { members: [], outgoing: [] };
   }

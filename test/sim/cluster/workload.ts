@@ -4,6 +4,7 @@ import type { ListAction, ListTransaction } from '../checkers/list-append.ts';
 import type { RegisterAction, RegisterValue } from '../checkers/registers.ts';
 import type { Client, Told } from './client.ts';
 import { askOutcome, isolationNames, withMark, writeOnce } from './marks.ts';
+import type { ClientPlan } from './plan.ts';
 import { inSession } from './session.ts';
 import { readFresh, readOwn } from './visibility.ts';
 
@@ -26,13 +27,13 @@ export const schemaScript = `
 
 /** Operations follow each other closely, or after a while. */
 const [shortMs, longMs] = [30, 3000];
-const shortProbability = 0.7;
+const shortProbability = { mixed: 0.7, registers: 0.9 } as const;
 
-export async function runClient(client: Client, operations: number): Promise<void> {
+export async function runClient(client: Client, { operations, work }: ClientPlan): Promise<void> {
   const { random } = client;
   for (let count = 0; count < operations; count++) {
-    await random.pick(workload)(client);
-    await client.pause(random.between(0, random.chance(shortProbability) ? shortMs : longMs));
+    await random.pick(workloads[work])(client);
+    await client.pause(random.between(0, random.chance(shortProbability[work]) ? shortMs : longMs));
   }
 }
 
@@ -189,7 +190,7 @@ const readLists: Operation = async (client) => {
   });
 };
 
-const workload: readonly [Operation, ...Operation[]] = [
+const mixed: readonly [Operation, ...Operation[]] = [
   useRegister,
   useRegister,
   useRegister,
@@ -205,3 +206,7 @@ const workload: readonly [Operation, ...Operation[]] = [
   readOwn,
   readFresh,
 ];
+const workloads: Readonly<Record<ClientPlan['work'], readonly [Operation, ...Operation[]]>> = {
+  mixed,
+  registers: [useRegister],
+};

@@ -70,14 +70,14 @@ export const mutations: readonly Mutation[] = [
     file: 'log/raft/leadership.ts',
     find: 'this.#core.quorum.reached(this.#answeredSentMs) + electionMs * (1 - driftMax)',
     replace: 'this.#core.quorum.reached(this.#answeredSentMs) + 10 * electionMs * (1 - driftMax)',
-    shape: 'pauses',
+    shape: 'leases',
   },
   {
     name: 'a leader reads without a lease',
     file: 'api/database/replica.ts',
     find: 'return this.#clock.monotonicMs() < this.range.status.leaseUntilMs;',
     replace: 'return true;',
-    shape: 'pauses',
+    shape: 'leases',
   },
   {
     name: 'a follower keeps what contradicts its leader (§3.5)',
