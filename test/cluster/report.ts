@@ -7,8 +7,11 @@ export function isClean({ seen, anomalies, differences, complaints }: SoakReport
   return all.every((problems) => problems.length === 0);
 }
 
-/** What a server may say when others go: a connection lost, a leader gone. */
-const explainedCodes: ReadonlySet<string | null> = new Set(['08000', '08003', '08006', '57P03', '25006']);
+/** What a server may say when others go: a connection lost, a leader gone, another node at the address of one whose disk was lost. */
+const explainedCodes: ReadonlySet<string | null> = new Set([
+  ...['08000', '08003', '08006', '57P03', '25006'],
+  '28000',
+]);
 
 function unexplained(complaints: readonly Complaint[]): readonly Complaint[] {
   return complaints.filter(({ code }) => !explainedCodes.has(code));
