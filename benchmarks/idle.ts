@@ -84,7 +84,7 @@ async function openNode(
 ): Promise<IdleNode> {
   const ranges = new Map<number, Range>();
   const self = members.find(({ id }) => id === identity.self)!;
-  const membership: Membership = { members, outgoing: [] };
+  const membership: Membership = { members, outgoing: [], forced: [] };
   const [listenHost, port] = self.mesh.split(':') as [string, string];
   const handlers = {
     onMessage: (from: NodeId, id: number, bytes: Uint8Array) => ranges.get(id)?.receive(from, bytes),
@@ -145,6 +145,7 @@ async function openRange(env: Env, path: string, number: number, link: ClusterLi
       onProposed: nothing,
       onTruncate: nothing,
       onSnapshotNeeded: nothing,
+      onOutranked: nothing,
       onFailed: ({ message }) => console.error(message),
     },
   });

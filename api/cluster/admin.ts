@@ -18,6 +18,7 @@ import type {
 import { parseAddress } from './address.ts';
 import { type ClusterSettings, changeClusterSettings, clusterSettings } from './cluster-settings.ts';
 import type { DatabaseNode } from './node.ts';
+import { aliveMsMax, aliveRequest } from './node-replication.ts';
 import {
   checksums,
   compared,
@@ -49,6 +50,9 @@ const transferMs = 10_000;
 /** How long open transactions are waited for before the lead is handed over, and how often is looked. */
 const quietMsMax = 5000;
 const quietLookMs = 5;
+
+/** Nodes that may have joined others, which a promotion by force left behind. */
+const forcedNodesMax = 1000;
 
 /** How far are the nodes? */
 const nodesRequest = 'nodes';
@@ -82,6 +86,8 @@ export class NodeAdmin implements ClusterAdmin {
     this.#signer = signer;
     this.#promotesAtFirst = promotesAtFirst;
     this.#onProblem = onProblem;
+    // Those that joined, or came back, while another one led.
+    node.onPrimary = () => this.promoteSoon();
     node.onMember = () => {
       if (node.isPrimary) this.promoteSoon();
     };
@@ -335,10 +341,13 @@ export class NodeAdmin implements ClusterAdmin {
 
   async promote(isForced: boolean, timeoutMs: number): Promise<void> {
     const range = this.#range;
-    if (this.#node.isPrimary) return;
+    const { leader, rival } = range.status;
+    const isContested = isForced && rival !== null;
+    if (this.#node.isPrimary && !isContested) return;
     const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
-    const { leader } = range.status;
-    if (isForced) range.step({ kind: 'force' });
+    // A primary that lives has what only it and the others have: it hands over.
+    if (isForced && (isContested || leader === null || !(await this.#answers(leader))))
+      await this.#force(range, untilMs);
     else if (leader === null) {
       throw new AlopexError(
         'object_not_in_prerequisite_state',
@@ -350,6 +359,24 @@ export class NodeAdmin implements ClusterAdmin {
     } else await this.#node.mesh?.request(leader, transferRequest, new Uint8Array(0));
     if (await this.#until(untilMs, () => this.#node.isPrimary)) return;
     throw new AlopexError('object_not_in_prerequisite_state', 'this node has not become the primary in time');
+  }
+
+  async #answers(node: NodeId): Promise<boolean> {
+    const answer = this.#node.mesh?.request(node, aliveRequest, new Uint8Array(0), aliveMsMax);
+    return answer === undefined
+      ? false
+      : answer.then(
+          () => true,
+          () => false,
+        );
+  }
+
+  async #force(range: Range, untilMs: number): Promise<void> {
+    range.step({ kind: 'resign' });
+    range.step({ kind: 'force' });
+    if (!(await this.#until(untilMs, () => this.#node.isPrimary))) return;
+    // What the others were promised is not known here: they may have given these numbers to nodes that joined.
+    await this.#change((before) => ({ ...before, nextNode: before.nextNode + forcedNodesMax }));
   }
 
   async demote(timeoutMs: number): Promise<void> {

@@ -99,7 +99,7 @@ export class TestCluster {
   /** As a server remembers them. */
   get #peers(): Membership | null {
     const members = [...this.nodes.keys()].map((number) => this.#member(nodeId(number), 'voter'));
-    return members.length === 0 ? null : { members, outgoing: [] };
+    return members.length === 0 ? null : { members, outgoing: [], forced: [] };
   }
 
   async #open(env: Env, number: number): Promise<void> {
@@ -127,7 +127,7 @@ export class TestCluster {
     const signer = {
       found: async () => {
         if (node.self === null)
-          await node.found(cluster, { members: [this.#member(self, 'voter')], outgoing: [] });
+          await node.found(cluster, { members: [this.#member(self, 'voter')], outgoing: [], forced: [] });
       },
       check: async () => {},
       sign: async () => ({ certificate: '', authority: '', transport: 'tls' as const }),

@@ -10,6 +10,8 @@ export class Hub {
   readonly #scheduler: Scheduler;
   readonly #nodes = new Map<NodeId, MeshHandlers>();
   readonly cutOff = new Set<NodeId>();
+  /** What nodes were asked for, and have not answered. */
+  readonly #asked = new Map<NodeId, Set<(reason: AlopexError) => void>>();
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
@@ -17,6 +19,32 @@ export class Hub {
 
   forget(node: NodeId): void {
     this.#nodes.delete(node);
+    for (const reject of this.#asked.get(node) ?? []) reject(unreachable(node));
+    this.#asked.delete(node);
+  }
+
+  /** Rejects where the node goes meanwhile, as a link that breaks does. */
+  #answer<Answer>(of: NodeId, answer: Promise<Answer>): Promise<Answer> {
+    const asked = this.#asked.get(of) ?? new Set();
+    this.#asked.set(of, asked);
+    return new Promise<Answer>((resolve, reject) => {
+      asked.add(reject);
+      answer.then(resolve, reject).finally(() => asked.delete(reject));
+    });
+  }
+
+  async *#fetched(
+    of: NodeId,
+    handlers: MeshHandlers,
+    chunks: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    const iterator = chunks[Symbol.asyncIterator]();
+    for (;;) {
+      if (this.#nodes.get(of) !== handlers) throw unreachable(of);
+      const { done, value } = await this.#answer(of, iterator.next());
+      if (done === true) return;
+      yield value;
+    }
   }
 
   open(self: NodeId, handlers: MeshHandlers): Mesh {
@@ -36,14 +64,22 @@ export class Hub {
         new Promise((resolve, reject) => {
           this.#scheduler.schedule(delayMs, () => {
             const handlers = reached(to);
-            if (handlers === null) reject(new AlopexError('connection_failure', `node ${to} is not reached`));
-            else handlers.onRequest(self, name, body.slice()).then(resolve, reject);
+            if (handlers === null) reject(unreachable(to));
+            else this.#answer(to, handlers.onRequest(self, name, body.slice())).then(resolve, reject);
           });
         }),
-      fetch: (to, name, body) => reached(to)!.onFetch(self, name, body, 0),
+      fetch: (to, name, body) => {
+        const handlers = reached(to);
+        if (handlers === null) throw unreachable(to);
+        return this.#fetched(to, handlers, handlers.onFetch(self, name, body, 0));
+      },
       close: async () => {
         if (this.#nodes.get(self) === handlers) this.#nodes.delete(self);
       },
     };
   }
+}
+
+function unreachable(node: NodeId): AlopexError {
+  return new AlopexError('connection_failure', `node ${node} is not reached`);
 }

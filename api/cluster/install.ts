@@ -3,7 +3,9 @@ import type { Disk } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
-import { firstState, type GroupStates } from '../../log/range/states.ts';
+import type { Generation } from '../../log/raft/contract.ts';
+import { isSameGeneration } from '../../log/raft/memberships.ts';
+import { firstState, type GroupState, type GroupStates } from '../../log/range/states.ts';
 import { makeLogAt } from '../../log/segment/recover.ts';
 import { writeManifest } from '../../materializers/manifest/manifest.ts';
 import { sstablePath, verifySstableFile, type WrittenFile } from '../../materializers/worker/sstable-file.ts';
@@ -124,7 +126,7 @@ export async function install(
   states: GroupStates,
   { offset, epoch, membership }: SnapshotPlace,
 ): Promise<void> {
-  const state = states.get(rangeOfAll) ?? firstState;
+  const state = stateOf(states);
   await states.save(rangeOfAll, {
     ...state,
     memberships: [...state.memberships, { endOffset: offset, epoch, membership }],
@@ -158,6 +160,29 @@ export async function finishInstall(disk: Disk, path: string): Promise<void> {
   }
   await removeTree(disk, from);
   await disk.syncDirectory(path);
+}
+
+/** What was installed is a part of the log of another generation than this node's was. */
+export async function adoptInstalled(
+  states: GroupStates,
+  { offset, epoch, membership, generation }: SnapshotPlace,
+): Promise<void> {
+  const { hardState } = stateOf(states);
+  await states.save(rangeOfAll, {
+    hardState: { ...hardState, generation, outrankedBy: null },
+    memberships: [{ endOffset: offset, epoch, membership }],
+    starts: [{ offset, epoch }],
+  });
+}
+
+export function stateOf(states: GroupStates): GroupState {
+  return states.get(rangeOfAll) ?? firstState;
+}
+
+/** A snapshot of another generation's is of other rows. */
+export function mustBeOf(wanted: Generation, offer: SnapshotPlace): void {
+  if (isSameGeneration(wanted, offer.generation)) return;
+  throw new AlopexError('cannot_connect_now', 'the snapshot is of another generation than this node');
 }
 
 function installPath(path: string): string {

@@ -22,7 +22,7 @@ const automaticVoters = 3;
 
 /** Of the nodes' requests to each other: answered with nothing, at once. */
 export const aliveRequest = 'alive';
-const aliveMsMax = 300;
+export const aliveMsMax = 300;
 
 /** What the sessions of one engine ask of their node. */
 export class NodeReplication implements Replication {

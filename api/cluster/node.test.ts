@@ -253,7 +253,7 @@ describe('nodes of a cluster', () => {
     const cluster = new TestCluster(16);
     const self = nodeId(1);
     const addresses = { mesh: 'n1:1', client: 'n1:5432' };
-    const first = { members: [{ id: self, role: 'voter', ...addresses }], outgoing: [] } as const;
+    const first = { members: [{ id: self, role: 'voter', ...addresses }], outgoing: [], forced: [] } as const;
     const openMesh = () => Promise.reject(new AlopexError('io_error', 'the port is taken'));
     await cluster.start(1);
     const founded = cluster.on(1, ({ node }) =>

@@ -5,15 +5,27 @@ import type { NodeId, RangeId } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
 import type { MemberState, NodeAddresses } from '../../log/mesh/swim.ts';
 import type { Membership, RaftStatus } from '../../log/raft/contract.ts';
+import { keepLost, lostDirectory } from '../../log/range/lost.ts';
+import type { Range } from '../../log/range/range.ts';
+import { generationIn } from '../../log/range/states.ts';
 import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
 import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
 import type { ReplicaOptions } from '../database/replica.ts';
 import { sqlRequest } from '../database/replication.ts';
 import { RemoteSessions } from '../database/routing/remote-sessions.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
-import { fetchSnapshot, finishInstall, install, installRows } from './install.ts';
+import {
+  adoptInstalled,
+  fetchSnapshot,
+  finishInstall,
+  install,
+  installRows,
+  mustBeOf,
+  stateOf,
+} from './install.ts';
 import { aliveRequest, NodeReplication } from './node-replication.ts';
 import { fetchSoundRows } from './repair.ts';
+import { answerLineage, lineageRequest, rewind } from './rewind.ts';
 import {
   decodeFileRequest,
   Snapshots,
@@ -56,6 +68,8 @@ export class DatabaseNode implements SessionHost {
   onStatus: (status: RaftStatus, isPrimary: boolean) => void = () => {};
   /** There is news of another node: whether it lives, or where. */
   onMember: (node: NodeId) => void = () => {};
+  /** It takes writes; said again where anything else of its status changes. */
+  onPrimary: () => void = () => {};
   /** The disk failed: the node takes no part any more. */
   onFailed: (error: AlopexError) => void = () => {};
 
@@ -69,6 +83,7 @@ export class DatabaseNode implements SessionHost {
       return new Uint8Array(0);
     });
     this.handle(sqlRequest, (from, body) => this.#requireSessions().answer(from, body));
+    this.handle(lineageRequest, async () => answerLineage(this.#requireRange()));
     this.handle(aliveRequest, async () => new Uint8Array(0));
     this.handle(snapshotDamaged, (_, body) => this.#lookAt(Number(utf8ToString(body))));
   }
@@ -222,6 +237,12 @@ export class DatabaseNode implements SessionHost {
     throw new AlopexError('cannot_connect_now', 'this node is starting up');
   }
 
+  #requireRange(): Range {
+    const range = this.#engine?.replica?.range;
+    if (range !== undefined) return range;
+    throw new AlopexError('cannot_connect_now', 'this node is starting up');
+  }
+
   #requireSnapshots(): Snapshots {
     if (this.#snapshots !== null) return this.#snapshots;
     throw new AlopexError('cannot_connect_now', 'this node is starting up');
@@ -296,6 +317,7 @@ export class DatabaseNode implements SessionHost {
       send: (to, range, message) => mesh.send(to, range, message),
       onStatus: (status, isPrimary) => this.#onStatus(cluster, status, isPrimary),
       onSnapshotNeeded: (leader) => this.#install(cluster, leader),
+      onOutranked: (by) => this.#rewind(cluster, by),
       onFailed: (error) => {
         this.#options.onProblem(error);
         this.onFailed(error);
@@ -305,9 +327,12 @@ export class DatabaseNode implements SessionHost {
 
   #onStatus(cluster: ClusterLink, status: RaftStatus, isPrimary: boolean): void {
     if (this.#status?.membership !== status.membership) cluster.meet(status.membership);
+    const { rival } = status;
+    if (rival !== null && rival !== this.#status?.rival) this.#options.onProblem(promotedTwice(rival));
     this.#status = status;
     this.#replication?.onLeader(status.leader);
     this.onStatus(status, isPrimary);
+    if (isPrimary) this.onPrimary();
     if (this.#isDamaged && !isPrimary && status.role !== 'leader') this.#repairRows(cluster);
   }
 
@@ -316,6 +341,11 @@ export class DatabaseNode implements SessionHost {
   /** What the leader has left of its log begins too late for this node. */
   #install(cluster: ClusterLink, leader: NodeId): void {
     this.#replace(() => this.#installNow(cluster, leader));
+  }
+
+  /** Another node was made the primary by force, without what this one has: it follows that one. */
+  #rewind(cluster: ClusterLink, by: NodeId): void {
+    this.#replace(() => this.#rewindNow(cluster, by));
   }
 
   /** One at a time. */
@@ -377,11 +407,34 @@ export class DatabaseNode implements SessionHost {
   async #installNow({ mesh, states }: ClusterLink, leader: NodeId): Promise<void> {
     const { env, path } = this.#options;
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
+    mustBeOf(generationIn(stateOf(states)), offer);
     const engine = this.#engine;
     if (this.#isClosed || engine === null || engine.replica?.range.giveWay(offer) !== true) return;
     await this.#closeEngine();
     try {
       await install(env.disk, path, states, offer);
+    } finally {
+      if (!this.#isClosed) await this.#openEngine();
+    }
+  }
+
+  async #rewindNow({ mesh, states }: ClusterLink, by: NodeId): Promise<void> {
+    const { env, path } = this.#options;
+    const engine = this.#engine;
+    const range = engine?.replica?.range;
+    if (engine === null || range === undefined) return;
+    const lostFrom = await rewind(range, mesh, by);
+    if (lostFrom === null) return;
+    const offer = await fetchSnapshot(env.disk, mesh, by, path);
+    const { outrankedBy } = range.status;
+    if (this.#isClosed || engine !== this.#engine || outrankedBy === null) return;
+    mustBeOf(outrankedBy, offer);
+    range.close();
+    await keepLost(env.disk, lostDirectory(path), engine.log, lostFrom);
+    await this.#closeEngine();
+    try {
+      await install(env.disk, path, states, offer);
+      await adoptInstalled(states, offer);
     } finally {
       if (!this.#isClosed) await this.#openEngine();
     }
@@ -399,4 +452,12 @@ export class DatabaseNode implements SessionHost {
     await this.#options.env.workers.close();
     await this.#lock.release();
   }
+}
+
+function promotedTwice(rival: NodeId): AlopexError {
+  return new AlopexError(
+    'object_not_in_prerequisite_state',
+    `node ${rival} was promoted by force too, and neither node follows the other`,
+    { hint: 'Promote by force, once more, the one whose rows are to stay: the other one follows then.' },
+  );
 }

@@ -1,9 +1,10 @@
 import type { Env } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Offset } from '../../base/ids.ts';
+import { generationIn } from '../../log/range/states.ts';
 import { segmentNames } from '../../log/segment/name.ts';
 import type { ClusterLink } from './cluster-link.ts';
-import { fetchRows } from './install.ts';
+import { fetchRows, mustBeOf, stateOf } from './install.ts';
 import type { SnapshotOffer } from './snapshots.ts';
 
 /** How often all other nodes are asked for rows, and how long between. */
@@ -16,7 +17,7 @@ const pauseMs = 500;
  */
 export async function fetchSoundRows(
   { disk, clock }: Env,
-  { mesh, members }: Pick<ClusterLink, 'mesh' | 'members'>,
+  { mesh, members, states }: Pick<ClusterLink, 'mesh' | 'members' | 'states'>,
   path: string,
   isGivenUp: () => boolean,
 ): Promise<SnapshotOffer> {
@@ -27,6 +28,7 @@ export async function fetchSoundRows(
     for (const { id } of members) {
       try {
         const offer = await fetchRows(disk, mesh, id, path);
+        mustBeOf(generationIn(stateOf(states)), offer);
         if (offer.offset >= start) return offer;
         problem = new AlopexError(
           'snapshot_too_old',

@@ -2,7 +2,7 @@ import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Clock, Disk, Timer } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { Epoch, Offset } from '../../base/ids.ts';
-import type { Membership } from '../../log/raft/contract.ts';
+import type { Generation, Membership } from '../../log/raft/contract.ts';
 import type { Manifest } from '../../materializers/manifest/manifest.ts';
 import type { HeldSnapshot } from '../../materializers/rows/options.ts';
 import { sstablePath, verifySstableFile } from '../../materializers/worker/sstable-file.ts';
@@ -13,6 +13,8 @@ export type SnapshotPlace = {
   readonly offset: Offset;
   readonly epoch: Epoch;
   readonly membership: Membership;
+  /** Of the log that goes on from there. */
+  readonly generation: Generation;
 };
 
 /** What a node is sent that is further behind than the log reaches: files, and where the log goes on from them. */
@@ -70,13 +72,14 @@ export class Snapshots {
     }
   }
 
-  /** Little of the log is left to be folded again. */
+  /** Little of the log is left to be folded again, and it is known who the members were where that begins. */
   #isNew(): boolean {
     const { rows, log } = this.#engine;
     const held = rows.holdSnapshot();
     const { replayFrom } = held.manifest;
     held.release();
-    return replayFrom > 0 && log.bytesAfter(replayFrom) <= tailBytesGood;
+    const isKnown = this.#engine.replica!.range.placeAt(replayFrom) !== null;
+    return isKnown && replayFrom > 0 && log.bytesAfter(replayFrom) <= tailBytesGood;
   }
 
   /** For a node that has no rows: all that it lacks is in a snapshot here. */
@@ -89,8 +92,10 @@ export class Snapshots {
   }
 
   #placeOf({ replayFrom }: Manifest): SnapshotPlace {
-    const place = this.#engine.replica!.range.placeAt(replayFrom);
-    if (place !== null) return { offset: replayFrom, ...place };
+    const { range } = this.#engine.replica!;
+    const { generation, outrankedBy } = range.status;
+    const place = range.placeAt(replayFrom);
+    if (place !== null && outrankedBy === null) return { offset: replayFrom, ...place, generation };
     throw new AlopexError(
       'cannot_connect_now',
       'this node has nothing yet that another one could go on from',

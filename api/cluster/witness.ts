@@ -3,12 +3,15 @@ import type { DirectoryLock, Env } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, type Offset, offset } from '../../base/ids.ts';
 import type { RaftStatus } from '../../log/raft/contract.ts';
+import { lostDirectory } from '../../log/range/lost.ts';
 import { Range } from '../../log/range/range.ts';
+import { generationIn } from '../../log/range/states.ts';
 import { openLog, type SegmentedLog } from '../../log/segment/log.ts';
 import type { LogLimits } from '../../log/segment/options.ts';
 import { rangeOfAll } from '../database/engine.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
-import { finishInstall, installLog } from './install.ts';
+import { adoptInstalled, finishInstall, installLog, mustBeOf, stateOf } from './install.ts';
+import { answerLineage, lineageRequest, rewind } from './rewind.ts';
 import { type SnapshotPlace, snapshotPlaceRequest } from './snapshots.ts';
 
 export type WitnessOptions = {
@@ -54,7 +57,8 @@ export class WitnessNode {
           if (range === rangeOfAll) witness.#receive(from, message);
         },
         // Where it leads, another one does so soon.
-        onRequest: async () => {
+        onRequest: async (_, name) => {
+          if (name === lineageRequest && witness.#range !== null) return answerLineage(witness.#range);
           throw withoutRows();
         },
         onFetch: () => {
@@ -99,7 +103,7 @@ export class WitnessNode {
       states,
       ticker,
       liveness,
-      lostDirectory: `${path}/lost`,
+      lostDirectory: lostDirectory(path),
       send: (to, message) => mesh.send(to, rangeOfAll, message),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       // It has no snapshot to send.
@@ -113,7 +117,8 @@ export class WitnessNode {
         onFlushed: () => {},
         onProposed: () => {},
         onTruncate: () => {},
-        onSnapshotNeeded: (leader) => this.#move(leader),
+        onSnapshotNeeded: (leader) => this.#move(() => this.#moveNow(leader)),
+        onOutranked: (by) => this.#move(() => this.#rewindNow(by)),
         onFailed: onProblem,
       },
     });
@@ -147,10 +152,10 @@ export class WitnessNode {
     });
   }
 
-  /** The leader's log begins too late for this one: it goes on there. */
-  #move(leader: NodeId): void {
+  /** Its log is to go on somewhere else. One at a time. */
+  #move(work: () => Promise<void>): void {
     if (this.#moving !== null || this.#isClosed) return;
-    this.#moving = this.#moveNow(leader)
+    this.#moving = work()
       .catch((thrown: unknown) => {
         if (!this.#isClosed) this.#options.onProblem(asAlopexError(thrown));
       })
@@ -159,15 +164,42 @@ export class WitnessNode {
       });
   }
 
+  /** The leader's log begins too late for this one. */
   async #moveNow(leader: NodeId): Promise<void> {
     const { env, path } = this.#options;
-    const { mesh, states } = this.#link!;
-    const body = await mesh.request(leader, snapshotPlaceRequest, new Uint8Array(0), placeTimeoutMs);
-    const place = JSON.parse(utf8ToString(body)) as SnapshotPlace;
+    const { states } = this.#link!;
+    const place = await this.#placeAt(leader);
+    mustBeOf(generationIn(stateOf(states)), place);
     if (this.#isClosed || this.#range?.giveWay(place) !== true) return;
     await this.#closeRange();
     await installLog(env.disk, path, states, place);
     await this.#openRange();
+  }
+
+  /** A promotion by force, of a node that has not what this one has. */
+  async #rewindNow(by: NodeId): Promise<void> {
+    const { env, path } = this.#options;
+    const { mesh, states } = this.#link!;
+    const range = this.#range;
+    if (range === null || (await rewind(range, mesh, by)) === null) return;
+    const place = await this.#placeAt(by);
+    const { outrankedBy } = range.status;
+    if (this.#isClosed || outrankedBy === null) return;
+    mustBeOf(outrankedBy, place);
+    await this.#closeRange();
+    await installLog(env.disk, path, states, place);
+    await adoptInstalled(states, place);
+    await this.#openRange();
+  }
+
+  async #placeAt(node: NodeId): Promise<SnapshotPlace> {
+    const body = await this.#link!.mesh.request(
+      node,
+      snapshotPlaceRequest,
+      new Uint8Array(0),
+      placeTimeoutMs,
+    );
+    return JSON.parse(utf8ToString(body)) as SnapshotPlace;
   }
 
   async #closeRange(): Promise<void> {

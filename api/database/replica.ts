@@ -3,6 +3,7 @@ import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
 import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
 import type { Liveness } from '../../log/range/liveness.ts';
+import { lostDirectory } from '../../log/range/lost.ts';
 import { Range } from '../../log/range/range.ts';
 import type { GroupStates } from '../../log/range/states.ts';
 import type { Ticker } from '../../log/range/ticker.ts';
@@ -27,6 +28,7 @@ export type ReplicaOptions = {
   /** Role, epoch, leader or membership changed; `isPrimary`: this node takes writes. */
   onStatus(status: RaftStatus, isPrimary: boolean): void;
   onSnapshotNeeded(leader: NodeId): void;
+  onOutranked(by: NodeId): void;
   /** The disk failed. */
   onFailed(error: AlopexError): void;
 };
@@ -101,7 +103,7 @@ export class Replica {
       states: options.states,
       ticker: options.ticker,
       liveness: options.liveness,
-      lostDirectory: `${path}/lost`,
+      lostDirectory: lostDirectory(path),
       send: (to, message) => options.send(to, id, message),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       rarely,
@@ -119,6 +121,7 @@ export class Replica {
           this.#attached.rows.truncateTo(from);
         },
         onSnapshotNeeded: (leader) => options.onSnapshotNeeded(leader),
+        onOutranked: (by) => options.onOutranked(by),
         onFailed: (error) => options.onFailed(error),
       },
     });

@@ -5,8 +5,15 @@ import { epoch, nodeId, offset } from '../../base/ids.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
 import { encodeControlBatch } from '../record/control.ts';
 import { batchBytesMax } from '../record/layout.ts';
-import { decodeMessage, encodedMessageBytesMax, encodeMessage } from './codec.ts';
-import type { Entry, Member, Membership, Message } from './contract.ts';
+import { decodeMessage, encodedMessageBytesMax, encodeMessage, type Packet } from './codec.ts';
+import {
+  type Entry,
+  firstGeneration,
+  type Generation,
+  type Member,
+  type Membership,
+  type Message,
+} from './contract.ts';
 
 const epochs = fc.nat().map(epoch);
 const offsets = fc.maxSafeNat().map(offset);
@@ -19,7 +26,19 @@ const member: fc.Arbitrary<Member> = fc.record({
 const membership: fc.Arbitrary<Membership> = fc.record({
   members: fc.array(member, { maxLength: 5 }),
   outgoing: fc.array(member, { maxLength: 5 }),
+  forced: fc
+    .uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { maxLength: 3 })
+    .chain((generations) =>
+      fc.tuple(
+        ...generations
+          .toSorted((a, b) => a - b)
+          .map((generation) =>
+            fc.record({ generation: fc.constant(generation), node: fc.nat().map(nodeId), offset: offsets }),
+          ),
+      ),
+    ),
 });
+const generation: fc.Arbitrary<Generation> = fc.record({ count: fc.nat(), node: fc.nat().map(nodeId) });
 /** One batch each: how many records of which size, or a control batch with a membership. */
 const content = fc.oneof(
   fc.array(fc.uint8Array({ maxLength: 20 }), { minLength: 1, maxLength: 4 }),
@@ -100,7 +119,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     isPreVote: fc.boolean(),
     isGranted: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant('timeout-now' as const), epoch: epochs }),
+  fc.record({ kind: fc.constantFrom('timeout-now' as const, 'outranked' as const), epoch: epochs }),
   fc.record({
     kind: fc.constant('snapshot' as const),
     epoch: epochs,
@@ -111,7 +130,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
 );
 
 /** The message, or the error's condition. */
-function decoded(bytes: Uint8Array): Message | string {
+function decoded(bytes: Uint8Array): Packet | string {
   try {
     return decodeMessage(bytes);
   } catch (thrown) {
@@ -125,8 +144,11 @@ const simple: Message = { kind: 'vote', epoch: epoch(3), isPreVote: false, isGra
 describe('log/raft codec', () => {
   it('message_random_decodes_to_what_was_encoded', () => {
     fc.assert(
-      fc.property(message, (sent) => {
-        expect(decodeMessage(encodeMessage(sent))).to.deep.equal(sent);
+      fc.property(message, generation, (sent, sender) => {
+        expect(decodeMessage(encodeMessage(sent, sender))).to.deep.equal({
+          generation: sender,
+          message: sent,
+        });
       }),
       { numRuns: 500 },
     );
@@ -136,11 +158,11 @@ describe('log/raft codec', () => {
     const change = fc.record({ at: fc.nat(), to: fc.integer({ min: 0, max: 255 }) });
     fc.assert(
       fc.property(message, fc.array(change, { minLength: 1, maxLength: 4 }), (sent, changes) => {
-        const bytes = encodeMessage(sent).slice();
+        const bytes = encodeMessage(sent, firstGeneration).slice();
         for (const { at, to } of changes) bytes[at % bytes.length] = to;
         const seen = decoded(bytes);
         if (typeof seen === 'string') expect(seen).to.be.oneOf(['protocol_violation', 'data_corrupted']);
-        else expect(decodeMessage(encodeMessage(seen))).to.deep.equal(seen);
+        else expect(decodeMessage(encodeMessage(seen.message, seen.generation))).to.deep.equal(seen);
       }),
       { numRuns: 3000 },
     );
@@ -156,7 +178,7 @@ describe('log/raft codec', () => {
   });
 
   it('message_cut_anywhere_or_too_long_is_refused', () => {
-    const bytes = encodeMessage(simple);
+    const bytes = encodeMessage(simple, firstGeneration);
     for (let length = 0; length < bytes.length; length++)
       expect(decoded(bytes.subarray(0, length))).to.equal('protocol_violation');
     expect(() => decodeMessage(Uint8Array.of(...bytes, 0))).to.throw(AlopexError, '1 bytes after a message');
@@ -178,30 +200,36 @@ describe('log/raft codec', () => {
       round: 1,
       quiesce: false,
     } as const;
-    expect(decoded(encodeMessage(whole))).to.deep.equal(whole);
+    expect(decoded(encodeMessage(whole, firstGeneration))).to.deep.equal({
+      generation: firstGeneration,
+      message: whole,
+    });
     for (const wrong of [
       { previousOffset: offset(4) },
       { previousEpoch: epoch(3) },
       { epoch: epoch(1) },
       { entries: [batch, batch] },
     ])
-      expect(decoded(encodeMessage({ ...whole, ...wrong })), JSON.stringify(wrong)).to.equal(
+      expect(decoded(encodeMessage({ ...whole, ...wrong }, firstGeneration)), JSON.stringify(wrong)).to.equal(
         'protocol_violation',
       );
   });
 
   it('append_with_a_damaged_batch_is_corrupt', () => {
     const batch = entryAt(0, 1, [new Uint8Array(30)]);
-    const sent = encodeMessage({
-      kind: 'append',
-      epoch: epoch(1),
-      previousOffset: offset(0),
-      previousEpoch: epoch(0),
-      entries: [batch],
-      highWatermark: offset(0),
-      round: 1,
-      quiesce: false,
-    }).slice();
+    const sent = encodeMessage(
+      {
+        kind: 'append',
+        epoch: epoch(1),
+        previousOffset: offset(0),
+        previousEpoch: epoch(0),
+        entries: [batch],
+        highWatermark: offset(0),
+        round: 1,
+        quiesce: false,
+      },
+      firstGeneration,
+    ).slice();
     sent[sent.length - 3]! ^= 1;
     expect(() => decodeMessage(sent)).to.throw(
       AlopexError,

@@ -1,7 +1,7 @@
 import { ByteReader, ByteReaderError } from '../../base/bytes/reader.ts';
 import { ByteWriter } from '../../base/bytes/writer.ts';
 import { AlopexError } from '../../base/errors.ts';
-import { type Epoch, epoch, type Offset, offset } from '../../base/ids.ts';
+import { type Epoch, epoch, nodeId, type Offset, offset } from '../../base/ids.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { BatchError } from '../record/batch-error.ts';
 import { decodeControl } from '../record/control.ts';
@@ -10,7 +10,7 @@ import { batchBytesMax } from '../record/layout.ts';
 import { putMembership, takeMembership } from '../record/membership.ts';
 import type { BatchHeader } from '../record/record.ts';
 import { RecordReader } from '../record/record-reader.ts';
-import type { Entry, Membership, Message } from './contract.ts';
+import type { Entry, Generation, Membership, Message } from './contract.ts';
 
 /** A message, which holds one batch at least where it holds any: the largest batch, and others before it. */
 export const encodedMessageBytesMax = 2 * batchBytesMax;
@@ -23,18 +23,27 @@ const kinds: readonly Message['kind'][] = [
   'vote',
   'timeout-now',
   'snapshot',
+  'outranked',
 ];
 const codes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Readonly<
   Record<Message['kind'], number>
 >;
 
-/** Of what stands before the entries. */
-const headBytes = 64;
+/** A message, and of which generation its sender is. */
+export type Packet = { readonly generation: Generation; readonly message: Message };
 
-/** Kind (1 byte), epoch (int32), then what the kind has; the batches of an append stand at the end, byte for byte. */
-export function encodeMessage(message: Message): Uint8Array {
+/** Of what stands before the entries. */
+const headBytes = 72;
+
+/**
+ * Kind (1 byte), the sender's generation (count and node, int32 each), epoch (int32), then what the kind has; the batches of an
+ * append stand at the end, byte for byte.
+ */
+export function encodeMessage(message: Message, generation: Generation): Uint8Array {
   const writer = new ByteWriter(headBytes + entriesBytes(message));
   writer.uint8(codes[message.kind]);
+  writer.int32(generation.count);
+  writer.int32(generation.node);
   writer.int32(message.epoch);
   switch (message.kind) {
     case 'append':
@@ -64,6 +73,7 @@ export function encodeMessage(message: Message): Uint8Array {
       writer.uint8(flags(message.isPreVote, message.isGranted));
       break;
     case 'timeout-now':
+    case 'outranked':
       break;
     case 'snapshot':
       writer.int64(message.offset);
@@ -77,24 +87,36 @@ export function encodeMessage(message: Message): Uint8Array {
 }
 
 /** Entries are views of `bytes`. Throws protocol_violation, and data_corrupted for a batch that is damaged. */
-export function decodeMessage(bytes: Uint8Array): Message {
+export function decodeMessage(bytes: Uint8Array): Packet {
   if (bytes.length > encodedMessageBytesMax)
     throw violation(`${bytes.length} bytes, at most ${encodedMessageBytesMax}`);
   const reader = new ByteReader(bytes);
   try {
-    const message = takeMessage(reader);
+    const packet = takePacket(reader);
     if (reader.remaining > 0) throw violation(`${reader.remaining} bytes after a message`);
-    return message;
+    return packet;
   } catch (thrown) {
     if (thrown instanceof ByteReaderError) throw violation(thrown.message);
     throw thrown;
   }
 }
 
-function takeMessage(reader: ByteReader): Message {
+function takePacket(reader: ByteReader): Packet {
   const code = reader.uint8();
   const kind = kinds[code];
   if (kind === undefined) throw violation(`message of kind ${code}`);
+  const generation = takeGeneration(reader);
+  return { generation, message: takeMessage(reader, kind) };
+}
+
+function takeGeneration(reader: ByteReader): Generation {
+  const count = reader.int32();
+  const node = reader.int32();
+  if (count < 0 || node < 0) throw violation(`generation ${count} of node ${node}`);
+  return { count, node: nodeId(node) };
+}
+
+function takeMessage(reader: ByteReader, kind: Message['kind']): Message {
   const ofEpoch = takeEpoch(reader);
   switch (kind) {
     case 'append':
@@ -120,6 +142,7 @@ function takeMessage(reader: ByteReader): Message {
       return { kind, epoch: ofEpoch, isPreVote, isGranted };
     }
     case 'timeout-now':
+    case 'outranked':
       return { kind, epoch: ofEpoch };
     case 'snapshot': {
       const place = takeOffset(reader);

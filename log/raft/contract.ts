@@ -1,4 +1,4 @@
-import type { Epoch, NodeId, Offset } from '../../base/ids.ts';
+import { type Epoch, epoch, type NodeId, nodeId, type Offset } from '../../base/ids.ts';
 
 /**
  * What the consensus of one range says and hears. `RaftGroup` (group.ts) is a pure state machine: inputs in, a
@@ -34,7 +34,27 @@ export type Membership = {
   readonly members: readonly Member[];
   /** Voters and witnesses of the configuration that is left; empty where it is not joint. */
   readonly outgoing: readonly Member[];
+  /** Of the log up to there, in its order. */
+  readonly forced: readonly ForcedPromotion[];
 };
+
+/**
+ * An operator's word made one node the whole group: its log from `offset` on is this generation's, whatever other members
+ * have there.
+ */
+export type ForcedPromotion = {
+  readonly generation: number;
+  readonly node: NodeId;
+  readonly offset: Offset;
+};
+
+/**
+ * Epochs count within a generation alone, and messages of one are heard by nodes of the same alone. A higher `count` outranks a
+ * lower one; two nodes that were both made a group of the same count outrank neither: an operator decides again.
+ */
+export type Generation = { readonly count: number; readonly node: NodeId };
+
+export const firstGeneration: Generation = { count: 0, node: nodeId(0) };
 
 export type EntryPlace = {
   readonly baseOffset: Offset;
@@ -49,7 +69,21 @@ export type EntryPlace = {
 export type Entry = EntryPlace & { readonly bytes: Uint8Array };
 
 /** §3.8: durable before it is acted upon. */
-export type HardState = { readonly epoch: Epoch; readonly votedFor: NodeId | null };
+export type HardState = {
+  readonly epoch: Epoch;
+  readonly votedFor: NodeId | null;
+  /** That the log is known to be a part of; one that it has a promotion of may be later. */
+  readonly generation: Generation;
+  /** Its members are heard no more, nor answered, until the log has been cut where that generation's parts from it. */
+  readonly outrankedBy: Generation | null;
+};
+
+export const firstHardState: HardState = {
+  epoch: epoch(0),
+  votedFor: null,
+  generation: firstGeneration,
+  outrankedBy: null,
+};
 
 /** Where each epoch of a log begins; ascending, without gaps to the log's end. */
 export type EpochStart = { readonly epoch: Epoch; readonly startOffset: Offset };
@@ -101,6 +135,8 @@ export type Message =
     }
   /** §3.10: stand for election at once. */
   | { readonly kind: 'timeout-now'; readonly epoch: Epoch }
+  /** To a node of a generation that this one's outranks. */
+  | { readonly kind: 'outranked'; readonly epoch: Epoch }
   /** §5: what the follower needs is no longer in the leader's log. The driver fetches the snapshot from the leader. */
   | {
       readonly kind: 'snapshot';
@@ -121,7 +157,13 @@ export type MembershipChange =
 /** The driver passes the monotonic time, in milliseconds, with each. */
 export type Input =
   | { readonly kind: 'tick' }
-  | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
+  | {
+      readonly kind: 'message';
+      readonly from: NodeId;
+      /** The sender's. */
+      readonly generation: Generation;
+      readonly message: Message;
+    }
   /** The leader's own batches have their place in its log; they are not durable yet. */
   | { readonly kind: 'appended'; readonly entries: readonly EntryPlace[] }
   /** Everything below is durable here. */
@@ -152,8 +194,17 @@ export type Input =
     }
   /** The log begins here now: what was before is in a snapshot alone. */
   | { readonly kind: 'trimmed'; readonly startOffset: Offset }
-  /** An operator's word that all others are gone: this node alone is the group from now on. Not safe. */
-  | { readonly kind: 'force' };
+  /**
+   * An operator's word that a quorum is gone: this node alone is the group from now on, and the others are its learners. What
+   * only they have is lost.
+   */
+  | { readonly kind: 'force' }
+  /** The lead is given up: before a promotion by force of the node that has it. */
+  | { readonly kind: 'resign' }
+  /** Of a node that is outranked: above `to`, which is not below its high watermark, its log is not the other generation's. */
+  | { readonly kind: 'rewind'; readonly to: Offset }
+  /** The log is a part of the generation's by which it is outranked, and durable as such. */
+  | { readonly kind: 'adopt' };
 
 export type Ready = {
   /** 1. Durable before all else. */
@@ -165,15 +216,23 @@ export type Ready = {
   /** 4. The leader's log takes control batches: each is reported by `appended`, in this order, before any other input. */
   readonly propose: readonly Proposal[];
   /** 5. */
-  readonly messages: readonly { readonly to: NodeId; readonly message: Message }[];
+  readonly messages: readonly Outgoing[];
   /** 6. What is to be sent: the driver reads it and answers with `read`; at once, where it is in memory. */
   readonly reads: readonly { readonly to: NodeId; readonly from: Offset; readonly bytesMax: number }[];
   /** The leader's log no longer reaches back to this one's end: a snapshot is fetched from it, and `restored` reported; said again until then. */
   readonly restore: { readonly from: NodeId; readonly offset: Offset } | null;
+  /** That node's generation outranks this one's: its log says where the two part. Said again until then. */
+  readonly outranked: NodeId | null;
   /** Read-index requests that are answered; `offset` null: not the leader any more. */
   readonly readable: readonly { readonly id: number; readonly offset: Offset | null }[];
   /** A change of membership is refused, or its last step is committed (null). */
   readonly changed: readonly { readonly error: Error | null }[];
+};
+
+export type Outgoing = {
+  readonly to: NodeId;
+  readonly generation: Generation;
+  readonly message: Message;
 };
 
 export type Proposal =
@@ -192,6 +251,10 @@ export type RaftStatus = {
   /** Of a leader: every replica that is in sync has everything below; at most the high watermark. */
   readonly inSyncOffset: Offset;
   readonly membership: Membership;
+  readonly generation: Generation;
+  readonly outrankedBy: Generation | null;
+  /** It was made the whole of a group as this one's leader was, and neither outranks the other. */
+  readonly rival: NodeId | null;
   /**
    * Of a leader: until then no other can have been elected, and the high watermark is as high as any leader has had it
    * (§6.4.1), so that a read there is current. Infinity: it is the only voter. 0: no lease, and of all others.

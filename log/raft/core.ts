@@ -1,7 +1,15 @@
 import { type Epoch, epoch as epochOf, type NodeId } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import { defaultRaftLimits, type Message, type RaftLimits, type RaftOptions } from './contract.ts';
+import {
+  defaultRaftLimits,
+  type Generation,
+  type HardState,
+  type Message,
+  type RaftLimits,
+  type RaftOptions,
+} from './contract.ts';
 import { LogView } from './log-view.ts';
+import { generationOf, isSameGeneration } from './memberships.ts';
 import { Outbox } from './outbox.ts';
 import type { Quorum } from './quorum.ts';
 
@@ -10,6 +18,7 @@ import type { Quorum } from './quorum.ts';
  *
  * Invariants:
  * - The epoch never goes back; within an epoch one vote is given, and it stays (§3.4).
+ * - The generation never goes back, and what outranks it is durable before it is acted upon.
  */
 export class RaftCore {
   readonly self: NodeId;
@@ -20,6 +29,11 @@ export class RaftCore {
   nowMs: number;
   epoch: Epoch;
   votedFor: NodeId | null;
+  /** As it was saved; the log may have a later one. */
+  #generation: Generation;
+  outrankedBy: Generation | null;
+  /** Another node's generation that this one's does not outrank, nor is outranked by. */
+  rival: Generation | null = null;
   /**
    * When a leader was last heard. A node that has just started may have heard one the moment before: the lease that it
    * then promised holds (§6.4.1).
@@ -33,7 +47,9 @@ export class RaftCore {
     this.#random = options.random;
     this.nowMs = options.nowMs;
     this.heardMs = options.nowMs;
-    const { epoch, votedFor } = options.hardState;
+    const { epoch, votedFor, generation, outrankedBy } = options.hardState;
+    this.#generation = generation;
+    this.outrankedBy = outrankedBy;
     const last = this.log.epochs.last;
     // A log that is ahead of its votes has lost them, or had one voter that kept none: its vote in that epoch is gone.
     const isBehind = last > epoch;
@@ -45,9 +61,62 @@ export class RaftCore {
     return this.log.memberships.current.quorum;
   }
 
+  get generation(): Generation {
+    const ofLog = this.#ofLog;
+    return ofLog.count > this.#generation.count ? ofLog : this.#generation;
+  }
+
+  get #ofLog(): Generation {
+    return generationOf(this.log.memberships.current.membership);
+  }
+
+  /**
+   * Whether this node has a say in its generation. Until its log has what made that one, it does not know who votes in it: those
+   * that its log names may make no quorum there.
+   */
+  get hasVoice(): boolean {
+    return this.outrankedBy === null && isSameGeneration(this.#ofLog, this.generation);
+  }
+
   /** Whether this node stands for election when it hears no leader. */
   get mayStand(): boolean {
-    return this.log.memberships.mayNeed(this.self, this.log.highWatermark);
+    return this.hasVoice && this.log.memberships.mayNeed(this.self, this.log.highWatermark);
+  }
+
+  /** It has promised nothing to anybody yet. */
+  get isBlank(): boolean {
+    const { startOffset, endOffset, memberships } = this.log;
+    return endOffset === startOffset && memberships.current.membership.members.length === 0;
+  }
+
+  /** A promotion by force is said to nobody before it is durable: nobody follows what a crash may take back. */
+  get #isBeingForced(): boolean {
+    const { memberships, flushedOffset } = this.log;
+    const { endOffset, membership } = memberships.current;
+    if (endOffset <= flushedOffset) return false;
+    return generationOf(membership).count > generationOf(memberships.at(flushedOffset)).count;
+  }
+
+  /** That no generation that this node knows of outranks. */
+  get nextGeneration(): Generation {
+    const known = [this.generation, this.outrankedBy, this.rival].map((each) => each?.count ?? 0);
+    return { count: Math.max(...known) + 1, node: this.self };
+  }
+
+  /** Goes to the disk before anything else is heard or said. */
+  beOutranked(by: Generation): void {
+    invariant(by.count > this.generation.count, 'a later generation outranks an earlier one');
+    this.outrankedBy = by;
+    this.#save();
+  }
+
+  /** The log is a part of the one of that generation. */
+  adopt(generation: Generation): void {
+    invariant(generation.count >= this.generation.count, 'the generation never goes back');
+    this.#generation = generation;
+    this.outrankedBy = null;
+    this.rival = null;
+    this.#save();
   }
 
   /** §3.8: goes to the disk before anything that is said because of it. */
@@ -60,7 +129,16 @@ export class RaftCore {
     if (epoch === this.epoch && votedFor === this.votedFor) return;
     this.epoch = epoch;
     this.votedFor = votedFor;
-    this.outbox.save({ epoch, votedFor });
+    this.#save();
+  }
+
+  #save(): void {
+    this.outbox.save(this.#hardState);
+  }
+
+  get #hardState(): HardState {
+    const { epoch, votedFor, outrankedBy } = this;
+    return { epoch, votedFor, generation: this.#generation, outrankedBy };
   }
 
   get nextEpoch(): Epoch {
@@ -68,7 +146,8 @@ export class RaftCore {
   }
 
   send(to: NodeId, message: Message): void {
-    this.outbox.send(to, message);
+    if (this.#isBeingForced) return;
+    this.outbox.send(to, this.generation, message);
   }
 
   /** §3.4: within [electionMs, 2 × electionMs), so that votes are rarely split. */

@@ -1,15 +1,25 @@
 import { AlopexError } from '../../base/errors.ts';
 import type { Epoch, NodeId, Offset } from '../../base/ids.ts';
 import { invariant, unreachable } from '../../base/unreachable.ts';
+import { forcedMax } from '../record/membership.ts';
 import { Campaign } from './campaign.ts';
-import type { FollowerStatus, Input, Message, RaftOptions, RaftStatus, Ready } from './contract.ts';
+import type {
+  FollowerStatus,
+  Generation,
+  Input,
+  Message,
+  RaftOptions,
+  RaftStatus,
+  Ready,
+} from './contract.ts';
 import { RaftCore } from './core.ts';
 import { Following } from './following.ts';
 import { type LeaderInput, Leadership } from './leadership.ts';
-import { memberOf } from './memberships.ts';
+import { isSameGeneration, memberOf } from './memberships.ts';
 
 type VoteRequest = Extract<Message, { kind: 'vote-request' }>;
 type Vote = Extract<Message, { kind: 'vote' }>;
+type Heard = Extract<Input, { kind: 'message' }>;
 
 const noFollowers: readonly FollowerStatus[] = [];
 
@@ -21,6 +31,7 @@ const noFollowers: readonly FollowerStatus[] = [];
  * - §3.4, election safety: one leader an epoch. A vote is given once an epoch, and kept before it is said.
  * - §6.4.1: who heard a leader votes for nobody for an election timeout, unless that leader wants it (§3.10).
  * - Who has no vote in what is committed, nor in what its log has after it, never stands for election.
+ * - A message of another generation has no effect but that the earlier generation ends on this node.
  */
 export class RaftGroup {
   readonly #core: RaftCore;
@@ -72,7 +83,7 @@ export class RaftGroup {
   }
 
   get status(): RaftStatus {
-    const { epoch, log, self } = this.#core;
+    const { epoch, generation, log, outrankedBy, rival, self } = this.#core;
     const role = this.#role;
     const leads = role.kind === 'leader';
     return {
@@ -82,6 +93,9 @@ export class RaftGroup {
       highWatermark: log.highWatermark,
       inSyncOffset: leads ? role.inSyncOffset : log.highWatermark,
       membership: log.memberships.current.membership,
+      generation,
+      outrankedBy,
+      rival: rival?.node ?? null,
       leaseUntilMs: leads ? role.leaseUntilMs : 0,
       transferTo: leads ? role.transferTo : null,
       isQuiet: this.#isQuiet,
@@ -95,7 +109,7 @@ export class RaftGroup {
         this.#onTick();
         return;
       case 'message':
-        this.#onMessage(input.from, input.message);
+        if (this.#hears(input)) this.#onMessage(input.from, input.message);
         return;
       case 'flushed':
         this.#onFlushed(input.endOffset);
@@ -114,6 +128,15 @@ export class RaftGroup {
         return;
       case 'force':
         this.#onForce();
+        return;
+      case 'resign':
+        if (this.#role.kind === 'leader') this.#follow(this.#core.epoch, null);
+        return;
+      case 'rewind':
+        this.#onRewind(input.to);
+        return;
+      case 'adopt':
+        this.#onAdopt();
         return;
       default:
         if (this.#role.kind === 'leader') this.#role.take(input);
@@ -153,6 +176,56 @@ export class RaftGroup {
     else if (role.kind === 'candidate') this.#follow(this.#core.epoch, null);
   }
 
+  /**
+   * Whether a message is of this node's generation. Of an earlier one it is answered with this one's name; a later one ends what
+   * this node does in its own.
+   */
+  #hears({ from, generation, message }: Heard): boolean {
+    const core = this.#core;
+    const own = core.generation;
+    if (isSameGeneration(generation, own)) return core.outrankedBy === null && message.kind !== 'outranked';
+    if (generation.count < own.count) {
+      if (message.kind !== 'outranked') core.send(from, { kind: 'outranked', epoch: core.epoch });
+      return false;
+    }
+    if (generation.count === own.count) {
+      core.rival = generation;
+      return false;
+    }
+    if (core.isBlank && core.outrankedBy === null) {
+      core.adopt(generation);
+      return true;
+    }
+    this.#beOutranked(from, generation);
+    return false;
+  }
+
+  #beOutranked(from: NodeId, by: Generation): void {
+    const core = this.#core;
+    const known = core.outrankedBy;
+    if (known === null || by.count > known.count) {
+      core.beOutranked(by);
+      this.#follow(core.epoch, null);
+    } else if (!isSameGeneration(by, known)) return;
+    core.outbox.outranked(from);
+  }
+
+  #onRewind(to: Offset): void {
+    const { log, outbox, outrankedBy } = this.#core;
+    invariant(outrankedBy !== null, 'only what is outranked is rewound');
+    if (to >= log.endOffset) return;
+    log.truncate(to);
+    outbox.truncate(to);
+  }
+
+  /** What it was told of a high watermark was told by another generation. */
+  #onAdopt(): void {
+    const core = this.#core;
+    if (core.outrankedBy === null) return;
+    core.adopt(core.outrankedBy);
+    this.#follow(core.epoch, null);
+  }
+
   #onMessage(from: NodeId, message: Message): void {
     if (message.kind === 'vote-request') {
       this.#onVoteRequest(from, message);
@@ -178,6 +251,8 @@ export class RaftGroup {
       case 'append-rejected':
         if (message.epoch > core.epoch) this.#follow(message.epoch, null);
         else if (this.#role.kind === 'leader') this.#role.onAnswer(from, message);
+        return;
+      case 'outranked':
         return;
       case 'timeout-now':
         if (message.epoch > core.epoch) this.#follow(message.epoch, from);
@@ -212,7 +287,7 @@ export class RaftGroup {
     }
     const isProtected = this.#hasLiveLeader && !message.isTransfer;
     this.#doubt();
-    if (message.epoch < core.epoch || isProtected) {
+    if (message.epoch < core.epoch || isProtected || !core.hasVoice) {
       this.#answerVote(from, message, false);
       return;
     }
@@ -267,8 +342,8 @@ export class RaftGroup {
     else this.#role = this.#lead();
   }
 
-  #lead(): Leadership {
-    return new Leadership(this.#core, () => this.#follow(this.#core.epoch, null));
+  #lead(forced: Generation | null = null): Leadership {
+    return new Leadership(this.#core, () => this.#follow(this.#core.epoch, null), forced);
   }
 
   #follow(epoch: Epoch, leader: NodeId | null): Following {
@@ -320,18 +395,26 @@ export class RaftGroup {
 
   #onForce(): void {
     const core = this.#core;
-    const member = memberOf(core.log.memberships.current.membership, core.self);
+    const { membership } = core.log.memberships.current;
+    const member = memberOf(membership, core.self);
     if (member === null || member.role === 'witness') {
       core.outbox.changed(
         new AlopexError('object_not_in_prerequisite_state', 'a node without rows cannot be all of a range'),
       );
       return;
     }
-    if (this.#role.kind === 'leader') this.#role.close();
+    if (membership.forced.length === forcedMax) {
+      core.outbox.changed(
+        new AlopexError('configuration_limit_exceeded', `a range was promoted by force ${forcedMax} times`),
+      );
+      return;
+    }
+    invariant(this.#role.kind !== 'leader', 'a leader resigns before it is promoted by force');
+    const generation = core.nextGeneration;
+    core.outrankedBy = null;
+    core.rival = null;
     core.setVote(core.nextEpoch, core.self);
-    const leadership = this.#lead();
-    this.#role = leadership;
-    leadership.onForce();
+    this.#role = this.#lead(generation);
   }
 }
 

@@ -1,9 +1,9 @@
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, type Offset, offset } from '../../base/ids.ts';
 import { invariant, unreachable } from '../../base/unreachable.ts';
-import type { EntryPlace, FollowerStatus, Input, MembershipChange, Message } from './contract.ts';
+import type { EntryPlace, FollowerStatus, Generation, Input, MembershipChange, Message } from './contract.ts';
 import type { RaftCore } from './core.ts';
-import { changedMembership, finalMembership } from './membership-change.ts';
+import { changedMembership, finalMembership, forcedMembership } from './membership-change.ts';
 import { isJoint, memberOf } from './memberships.ts';
 import type { FollowerProgress } from './progress.ts';
 import { ReadIndex } from './read-index.ts';
@@ -45,7 +45,8 @@ export class Leadership {
   isQuiet = false;
   #isOver = false;
 
-  constructor(core: RaftCore, stepDown: () => void) {
+  /** `forced`: by an operator's word, and alone in a generation of its own, which its first batch begins. */
+  constructor(core: RaftCore, stepDown: () => void, forced: Generation | null) {
     this.#core = core;
     this.#stepDown = stepDown;
     this.#startOffset = core.log.endOffset;
@@ -55,7 +56,8 @@ export class Leadership {
     this.#heartbeatMs = core.nowMs + core.limits.heartbeatMs;
     this.#appendedMs = core.nowMs;
     // §6.4: until something of its own epoch is committed, it does not know what is.
-    core.outbox.propose({ kind: 'leader-change', leader: core.self });
+    if (forced === null) this.#proposeLeaderChange();
+    else this.#proposeForced(forced);
   }
 
   get transferTo(): NodeId | null {
@@ -234,16 +236,12 @@ export class Leadership {
     }
   }
 
-  /** An operator's word: `self` alone is the range from now on. */
-  onForce(): void {
-    const { log, outbox, self } = this.#core;
-    const member = memberOf(log.memberships.current.membership, self);
-    invariant(member !== null, 'who is forced to lead is a member');
+  #proposeForced({ count: generation, node }: Generation): void {
+    const { log, outbox } = this.#core;
+    const { membership } = log.memberships.current;
     this.#isChanging = true;
-    outbox.propose({
-      kind: 'membership',
-      membership: { members: [{ ...member, role: 'voter' }], outgoing: [] },
-    });
+    const promotion = { generation, node, offset: this.#startOffset };
+    outbox.propose({ kind: 'membership', membership: forcedMembership(membership, promotion) });
   }
 
   /** Not the leader any more. */

@@ -2,8 +2,8 @@ import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { membersMax } from '../record/membership.ts';
-import type { Member, Membership, MembershipChange } from './contract.ts';
-import { memberOf } from './memberships.ts';
+import type { ForcedPromotion, Member, Membership, MembershipChange } from './contract.ts';
+import { memberOf, replicasOf } from './memberships.ts';
 
 /** What the leader knows of the others, and of itself. */
 type Followers = {
@@ -21,7 +21,7 @@ export function changedMembership(
   change: MembershipChange,
   { isCaughtUp, isHeard }: Followers,
 ): Membership {
-  const members = changedMembers(current.members, change, isCaughtUp);
+  const members = changedMembers(current, change, isCaughtUp);
   if (members.length > membersMax)
     throw new AlopexError('configuration_limit_exceeded', `a range has at most ${membersMax} members`);
   if (!members.some(({ role }) => role === 'voter'))
@@ -37,19 +37,28 @@ export function changedMembership(
     );
   }
   const isSame = votersOf(current.members).join() === votersOf(members).join();
-  return { members, outgoing: isSame ? [] : current.members.filter(isVoting) };
+  return { members, outgoing: isSame ? [] : current.members.filter(isVoting), forced: current.forced };
 }
 
 /** The second step (§4.3). */
-export function finalMembership({ members }: Membership): Membership {
-  return { members, outgoing: [] };
+export function finalMembership({ members, forced }: Membership): Membership {
+  return { members, outgoing: [], forced };
+}
+
+/** Nobody but `self` has a vote. Who comes back is a learner, and becomes a voter as one that has just joined. */
+export function forcedMembership(current: Membership, promotion: ForcedPromotion): Membership {
+  const members = replicasOf(current).map(
+    (member): Member => ({ ...member, role: member.id === promotion.node ? 'voter' : 'learner' }),
+  );
+  return { members, outgoing: [], forced: [...current.forced, promotion] };
 }
 
 function changedMembers(
-  members: readonly Member[],
+  membership: Membership,
   change: MembershipChange,
   isCaughtUp: (id: NodeId) => boolean,
 ): readonly Member[] {
+  const { members } = membership;
   switch (change.kind) {
     case 'add': {
       const { member } = change;
@@ -59,18 +68,18 @@ function changedMembers(
     }
     case 'change': {
       const { member } = change;
-      const before = mustBeMember(members, member.id);
+      const before = mustBeMember(membership, member.id);
       const becomesVoter = before.role === 'learner' && member.role !== 'learner';
       if (becomesVoter && !isCaughtUp(member.id)) throw notCaughtUp(member.id);
       return members.map((other) => (other.id === member.id ? member : other));
     }
     case 'remove':
-      mustBeMember(members, change.id);
+      mustBeMember(membership, change.id);
       return members.filter(({ id }) => id !== change.id);
     case 'replace': {
       const { id, member } = change;
-      mustBeMember(members, id);
-      const isHere = memberOf({ members, outgoing: [] }, member.id) !== null;
+      mustBeMember(membership, id);
+      const isHere = memberOf(membership, member.id) !== null;
       if (isHere && member.role !== 'learner' && !isCaughtUp(member.id)) throw notCaughtUp(member.id);
       const others = members.filter((other) => other.id !== member.id);
       return others.map((other) => (other.id === id ? member : other));
@@ -85,8 +94,8 @@ function mustBeNew(members: readonly Member[], id: NodeId): void {
     throw new AlopexError('duplicate_object', `node ${id} is already a member of the range`);
 }
 
-function mustBeMember(members: readonly Member[], id: NodeId): Member {
-  const member = memberOf({ members, outgoing: [] }, id);
+function mustBeMember(membership: Membership, id: NodeId): Member {
+  const member = memberOf(membership, id);
   if (member === null) throw new AlopexError('undefined_object', `node ${id} is not a member of the range`);
   return member;
 }

@@ -1,5 +1,5 @@
 import type { NodeId, Offset } from '../../base/ids.ts';
-import type { Member, Membership } from './contract.ts';
+import { firstGeneration, type Generation, type Member, type Membership } from './contract.ts';
 import { Quorum } from './quorum.ts';
 
 export type PlacedMembership = {
@@ -9,7 +9,7 @@ export type PlacedMembership = {
   readonly quorum: Quorum;
 };
 
-export const noMembership: Membership = { members: [], outgoing: [] };
+export const noMembership: Membership = { members: [], outgoing: [], forced: [] };
 
 /**
  * The memberships that a log holds. The newest is the one that counts, from its append on, committed or not (§4.1); where
@@ -91,4 +91,13 @@ export function memberOf(membership: Membership, id: NodeId): Member | null {
 export function replicasOf(membership: Membership): readonly Member[] {
   const { members, outgoing } = membership;
   return [...members, ...outgoing.filter(({ id }) => memberOf(membership, id) === null)];
+}
+
+export function generationOf({ forced }: Membership): Generation {
+  const last = forced.at(-1);
+  return last === undefined ? firstGeneration : { count: last.generation, node: last.node };
+}
+
+export function isSameGeneration(left: Generation, right: Generation): boolean {
+  return left.count === right.count && left.node === right.node;
 }

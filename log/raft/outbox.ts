@@ -1,6 +1,6 @@
 import type { NodeId, Offset } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
-import type { Entry, HardState, Message, Proposal, Ready } from './contract.ts';
+import type { Entry, Generation, HardState, Message, Outgoing, Proposal, Ready } from './contract.ts';
 
 const nothing: readonly never[] = [];
 
@@ -12,6 +12,7 @@ const idle: Ready = {
   messages: nothing,
   reads: nothing,
   restore: null,
+  outranked: null,
   readable: nothing,
   changed: nothing,
 };
@@ -22,9 +23,10 @@ export class Outbox {
   #truncate: Offset | null = null;
   #append: Entry[] | null = null;
   #propose: Proposal[] | null = null;
-  #messages: { readonly to: NodeId; readonly message: Message }[] | null = null;
+  #messages: Outgoing[] | null = null;
   #reads: { readonly to: NodeId; readonly from: Offset; readonly bytesMax: number }[] | null = null;
   #restore: Ready['restore'] = null;
+  #outranked: NodeId | null = null;
   #readable: { readonly id: number; readonly offset: Offset | null }[] | null = null;
   #changed: { readonly error: Error | null }[] | null = null;
   #isEmpty = true;
@@ -51,9 +53,9 @@ export class Outbox {
     this.#propose.push(proposal);
     this.#isEmpty = false;
   }
-  send(to: NodeId, message: Message): void {
+  send(to: NodeId, generation: Generation, message: Message): void {
     this.#messages ??= [];
-    this.#messages.push({ to, message });
+    this.#messages.push({ to, generation, message });
     this.#isEmpty = false;
   }
   read(to: NodeId, from: Offset, bytesMax: number): void {
@@ -63,6 +65,10 @@ export class Outbox {
   }
   restore(from: NodeId, offset: Offset): void {
     this.#restore = { from, offset };
+    this.#isEmpty = false;
+  }
+  outranked(by: NodeId): void {
+    this.#outranked = by;
     this.#isEmpty = false;
   }
   readable(id: number, offset: Offset | null): void {
@@ -86,6 +92,7 @@ export class Outbox {
       messages: this.#messages ?? nothing,
       reads: this.#reads ?? nothing,
       restore: this.#restore,
+      outranked: this.#outranked,
       readable: this.#readable ?? nothing,
       changed: this.#changed ?? nothing,
     };
@@ -96,6 +103,7 @@ export class Outbox {
     this.#messages = null;
     this.#reads = null;
     this.#restore = null;
+    this.#outranked = null;
     this.#readable = null;
     this.#changed = null;
     this.#isEmpty = true;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { epoch, nodeId, offset, rangeId } from '../../base/ids.ts';
-import type { Member } from '../raft/contract.ts';
+import { firstHardState, type Member } from '../raft/contract.ts';
 import { type GroupState, GroupStates } from './states.ts';
 
 function voter(id: number): Member {
@@ -10,13 +10,17 @@ function voter(id: number): Member {
 }
 
 const state: GroupState = {
-  hardState: { epoch: epoch(3), votedFor: nodeId(2) },
+  hardState: { ...firstHardState, epoch: epoch(3), votedFor: nodeId(2) },
   memberships: [
-    { endOffset: offset(0), epoch: epoch(1), membership: { members: [voter(1)], outgoing: [] } },
+    { endOffset: offset(0), epoch: epoch(1), membership: { members: [voter(1)], outgoing: [], forced: [] } },
     {
       endOffset: offset(40),
       epoch: epoch(2),
-      membership: { members: [voter(1), voter(2)], outgoing: [voter(1)] },
+      membership: {
+        members: [voter(1), voter(2)],
+        outgoing: [voter(1)],
+        forced: [{ generation: 1, node: nodeId(1), offset: offset(20) }],
+      },
     },
   ],
   starts: [{ offset: offset(0), epoch: epoch(0) }],

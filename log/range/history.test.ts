@@ -13,7 +13,7 @@ const starts = (segments: readonly SegmentName[], flushed: number) =>
 const record = (end: number, ofEpoch: number): MembershipRecord => ({
   endOffset: offset(end),
   epoch: epoch(ofEpoch),
-  membership: { members: [], outgoing: [] },
+  membership: { members: [], outgoing: [], forced: [] },
 });
 
 describe('the history of a log', () => {

@@ -1,9 +1,11 @@
-import { type Offset, offset } from '../../base/ids.ts';
+import { asAlopexError } from '../../base/errors.ts';
+import { type Epoch, type Offset, offset } from '../../base/ids.ts';
 import { entryOf } from '../raft/codec.ts';
-import type { EpochStart } from '../raft/contract.ts';
+import type { Entry, EpochStart, Membership } from '../raft/contract.ts';
 import { decodeHeader } from '../record/header.ts';
 import type { SegmentedLog } from '../segment/log.ts';
-import type { MembershipRecord } from './states.ts';
+import { epochBefore } from '../segment/name.ts';
+import type { GroupState, MembershipRecord } from './states.ts';
 
 /** Bytes of the log that are read at a time. */
 const readBytes = 4 * 1024 * 1024;
@@ -50,4 +52,46 @@ export async function membershipsAbove(
     }
   }
   return found;
+}
+
+/** What a follower is sent out of the log's files. `trimmed`: the log begins later. */
+export async function entriesFrom(
+  log: SegmentedLog,
+  from: Offset,
+  bytesMax: number,
+): Promise<readonly Entry[] | 'trimmed'> {
+  if (from < log.startOffset) return 'trimmed';
+  try {
+    const batches = await log.readFlushed(from, bytesMax);
+    return batches.map((batch) => entryOf(batch, decodeHeader(batch)));
+  } catch (thrown) {
+    if (asAlopexError(thrown).condition === 'snapshot_too_old') return 'trimmed';
+    throw thrown;
+  }
+}
+
+/** Of a place in the log: the epoch of the batch before, and the membership there. Null: they are not known here. */
+export function placeIn(
+  log: Pick<SegmentedLog, 'segments'>,
+  { memberships, starts }: GroupState,
+  at: Offset,
+): { readonly epoch: Epoch; readonly membership: Membership } | null {
+  const record = memberships.findLast(({ endOffset }) => endOffset <= at);
+  const epoch = epochBefore(log.segments, at) ?? starts.find((each) => each.offset === at)?.epoch;
+  return epoch === undefined || record === undefined ? null : { epoch, membership: record.membership };
+}
+
+/** Where the log may begin once it is trimmed up to `wanted`, and the epoch of the batch before each. */
+export function startsUpTo(
+  log: Pick<SegmentedLog, 'segments' | 'startOffset'>,
+  starts: GroupState['starts'],
+  wanted: Offset,
+): GroupState['starts'] {
+  const kept = starts.filter((each) => each.offset >= log.startOffset);
+  for (const [place, { base }] of log.segments.entries()) {
+    const before = log.segments[place - 1];
+    if (before !== undefined && base <= wanted && base > before.base)
+      kept.push({ offset: base, epoch: before.epoch });
+  }
+  return kept;
 }

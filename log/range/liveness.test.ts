@@ -12,6 +12,7 @@ const { electionMs, heartbeatMs } = defaultRaftLimits;
 const membership: Membership = {
   members: [self, other, third].map((id) => ({ id, role: 'voter', mesh: '', client: '' })),
   outgoing: [],
+  forced: [],
 };
 
 class Sleeping {

@@ -3,7 +3,7 @@ import type { Env } from '../../base/env/env.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { epoch, nodeId, type Offset, offset, rangeId } from '../../base/ids.ts';
 import { encodeMessage, entryOf } from '../raft/codec.ts';
-import type { Entry, Membership, Message } from '../raft/contract.ts';
+import { type Entry, firstGeneration, type Membership, type Message } from '../raft/contract.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
 import { decodeHeader } from '../record/header.ts';
 import { openLog, type SegmentedLog } from '../segment/log.ts';
@@ -17,6 +17,7 @@ const all = rangeId(0);
 const membership: Membership = {
   members: [self, first, second].map((id) => ({ id, role: 'voter', mesh: '', client: '' })),
   outgoing: [],
+  forced: [],
 };
 
 /** One record, in an epoch. */
@@ -55,6 +56,7 @@ class Follower {
         onProposed: () => {},
         onTruncate: () => {},
         onSnapshotNeeded: () => {},
+        onOutranked: () => {},
         onFailed: ({ message }) => this.failures.push(message),
       },
       rarely: () => false,
@@ -89,7 +91,7 @@ class Follower {
       round: ++this.#round,
       quiesce: false,
     };
-    this.range.receive(leader, encodeMessage(message));
+    this.range.receive(leader, encodeMessage(message, firstGeneration));
   }
 
   get epochs(): readonly (readonly [base: number, epoch: number])[] {

@@ -10,26 +10,32 @@ import {
 } from '../../base/ids.ts';
 import type { LogReplication } from '../log.ts';
 import { decodeMessage, encodeMessage, entryOf } from '../raft/codec.ts';
-import type {
-  Entry,
-  EntryPlace,
-  HardState,
-  Input,
-  Membership,
-  MembershipChange,
-  Message,
-  Proposal,
-  RaftLimits,
-  RaftStatus,
-  Ready,
+import {
+  type EntryPlace,
+  firstHardState,
+  type HardState,
+  type Input,
+  type Membership,
+  type MembershipChange,
+  type Proposal,
+  type RaftLimits,
+  type RaftStatus,
+  type Ready,
 } from '../raft/contract.ts';
 import { RaftGroup } from '../raft/group.ts';
+import { isSameGeneration } from '../raft/memberships.ts';
 import { encodeControlBatch } from '../record/control.ts';
-import { decodeHeader } from '../record/header.ts';
 import type { BatchHeader } from '../record/record.ts';
 import type { SegmentedLog } from '../segment/log.ts';
-import { epochBefore } from '../segment/name.ts';
-import { epochStarts, keptMemberships, membershipsAbove } from './history.ts';
+import {
+  entriesFrom,
+  epochStarts,
+  keptMemberships,
+  membershipsAbove,
+  placeIn,
+  startsUpTo,
+} from './history.ts';
+import { committedLineage, type Lineage, lineageOf, partingOf } from './lineage.ts';
 import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
 import { RecentEntries } from './recent-entries.ts';
@@ -50,6 +56,8 @@ export type RangeHandlers = {
   onTruncate(from: Offset): void;
   /** What this node needs is in no log any more: only a snapshot of the leader helps. */
   onSnapshotNeeded(leader: NodeId): void;
+  /** A promotion by force that this node does not follow yet: `rewind`, by that node's lineage. Said again until then. */
+  onOutranked(by: NodeId): void;
   /** The disk failed: this node takes no part any more. */
   onFailed(error: AlopexError): void;
 };
@@ -118,7 +126,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
       const { startOffset } = log;
       const { epoch } = log.segments[0]!;
       memberships = [{ endOffset: startOffset, epoch, membership: first }];
-      const hardState = { epoch: epochOf(log.epoch + 1), votedFor: self };
+      const hardState = { ...firstHardState, epoch: epochOf(log.epoch + 1), votedFor: self };
       // What was trimmed before nobody else has ever seen.
       this.#state = { hardState, memberships, starts: [{ offset: startOffset, epoch }] };
       await states.save(id, this.#state);
@@ -167,8 +175,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** A message of another node, as `send` of its range gave it. What is no message is dropped, with its error. */
   receive(from: NodeId, bytes: Uint8Array): void {
-    const message = decodeMessage(bytes);
-    this.step({ kind: 'message', from, message });
+    const { generation, message } = decodeMessage(bytes);
+    this.step({ kind: 'message', from, generation, message });
     if (message.kind === 'append' && !this.#isClosed && this.#group.status.leader === from)
       this.#options.handlers.onHeard(message.highWatermark);
   }
@@ -239,8 +247,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
       for (let input = this.#nextInput(); input !== undefined; input = this.#nextInput()) {
         const ready = this.#group.step(input, this.#options.clock.monotonicMs());
         if (ready.save !== null || ready.truncate !== null || this.#isOfEarlierEpoch(ready)) {
-          // Whoever led knows it before the log changes under it.
-          this.#tell();
+          // Whoever led knows it before the log changes under it; who leads does once its epoch has begun there.
+          if (this.#group.status.role !== 'leader') this.#tell();
           this.#workLater(ready);
           return;
         }
@@ -268,7 +276,10 @@ export class Range implements LogReplication, Ticking, Sleeper {
   /** Not those that come often, and leave the lead as it is while the membership stays. */
   #mayEndLead(input: Input): boolean {
     if (this.#requests.isChanging) return true;
-    if (input.kind === 'message') return input.message.epoch !== this.#group.status.epoch;
+    if (input.kind === 'message') {
+      const { epoch, generation } = this.#group.status;
+      return input.message.epoch !== epoch || !isSameGeneration(input.generation, generation);
+    }
     return input.kind !== 'flushed';
   }
 
@@ -301,6 +312,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
     handlers.onTruncate(truncate);
     this.#appended = [];
     this.#isAnnounced = false;
+    const memberships = this.#state.memberships.filter(({ endOffset }) => endOffset <= truncate);
+    this.#state = { ...this.#state, memberships };
     await keepLost(disk, lostDirectory, this.#log, truncate);
     this.#recent.truncate(truncate);
     await this.#log.truncate(truncate);
@@ -330,17 +343,15 @@ export class Range implements LogReplication, Ticking, Sleeper {
       if (epoch > this.#log.epoch) this.#log.startEpoch(epoch);
       this.#log.append(bytes);
     }
-    for (const { to, message } of ready.messages) this.#send(to, message);
+    for (const { to, generation, message } of ready.messages)
+      this.#options.send(to, encodeMessage(message, generation));
     if (ready.propose.length > 0) this.#propose(ready.propose);
     for (const { to, from, bytesMax } of ready.reads) this.#read(to, from, bytesMax);
     if (ready.restore !== null) this.#options.handlers.onSnapshotNeeded(ready.restore.from);
+    if (ready.outranked !== null) this.#options.handlers.onOutranked(ready.outranked);
     for (const { id, offset: at } of ready.readable) this.#requests.answerRead(id, at);
     for (const { error } of ready.changed) this.#requests.endChange(error);
     this.#tell();
-  }
-
-  #send(to: NodeId, message: Message): void {
-    this.#options.send(to, encodeMessage(message));
   }
 
   #propose(proposals: readonly Proposal[]): void {
@@ -367,19 +378,9 @@ export class Range implements LogReplication, Ticking, Sleeper {
   }
 
   async #readFile(to: NodeId, from: Offset, bytesMax: number): Promise<void> {
-    this.step({ kind: 'read', to, from, entries: await this.#entriesFrom(from, bytesMax) });
-  }
-
-  async #entriesFrom(from: Offset, bytesMax: number): Promise<readonly Entry[] | 'trimmed'> {
-    const isTrimmed = from < this.#log.startOffset;
-    if (isTrimmed || this.#options.rarely('a follower is sent a snapshot')) return 'trimmed';
-    try {
-      const batches = await this.#log.readFlushed(from, bytesMax);
-      return batches.map((batch) => entryOf(batch, decodeHeader(batch)));
-    } catch (thrown) {
-      if (asAlopexError(thrown).condition === 'snapshot_too_old') return 'trimmed';
-      throw thrown;
-    }
+    const isTrimmed = this.#options.rarely('a follower is sent a snapshot');
+    const entries = isTrimmed ? 'trimmed' : await entriesFrom(this.#log, from, bytesMax);
+    this.step({ kind: 'read', to, from, entries });
   }
 
   #tell(): void {
@@ -395,6 +396,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
       told.epoch === status.epoch &&
       told.leader === status.leader &&
       told.transferTo === status.transferTo &&
+      told.outrankedBy === status.outrankedBy &&
+      told.rival === status.rival &&
       told.membership === status.membership
     )
       return;
@@ -443,22 +446,36 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** Of a place in the log: the epoch of the batch before, and the membership there. Null: they are not known here. */
   placeAt(at: Offset): { readonly epoch: Epoch; readonly membership: Membership } | null {
-    const start = this.#state.starts.find((each) => each.offset === at);
-    const record = this.#state.memberships.findLast(({ endOffset }) => endOffset <= at);
-    const epoch = epochBefore(this.#log.segments, at) ?? start?.epoch;
-    return epoch === undefined || record === undefined ? null : { epoch, membership: record.membership };
+    return placeIn(this.#log, this.#state, at);
+  }
+
+  /** 57P03 while what made this node's generation is not committed here, or another one outranks it. */
+  get lineage(): Lineage {
+    return committedLineage(this.#log, this.#state, this.status);
+  }
+
+  /**
+   * By the lineage of a node that outranks this one: cuts the log where the two part, and follows from then on. Where that is not
+   * known, or is below what was shown here, the log has to be replaced: returns from where on it may hold what the other has not.
+   */
+  rewind(other: Lineage): Offset | null {
+    const { highWatermark, outrankedBy } = this.status;
+    if (this.#isClosed || outrankedBy === null) return null;
+    if (!isSameGeneration(outrankedBy, other.generation))
+      throw new AlopexError('cannot_connect_now', 'this node has heard of a later generation');
+    const own = lineageOf(this.#log, this.#state, this.#group.status, this.#log.flushedOffset);
+    const parting = partingOf(own, other);
+    if (!parting.isKnown || parting.offset < highWatermark)
+      return offset(Math.max(this.#log.startOffset, Math.min(parting.offset, highWatermark)));
+    this.step({ kind: 'rewind', to: parting.offset });
+    this.step({ kind: 'adopt' });
+    return null;
   }
 
   /** Drops segments below an offset, once it is known which epoch each of them ended with. */
   async trim(wanted: Offset): Promise<void> {
     const log = this.#log;
-    const starts = [...this.#state.starts.filter((each) => each.offset >= log.startOffset)];
-    for (const [place, { base }] of log.segments.entries()) {
-      const before = log.segments[place - 1];
-      if (before !== undefined && base <= wanted && base > before.base)
-        starts.push({ offset: base, epoch: before.epoch });
-    }
-    this.#state = { ...this.#state, starts };
+    this.#state = { ...this.#state, starts: startsUpTo(log, this.#state.starts, wanted) };
     await this.#save();
     await log.trim(wanted);
     this.step({ kind: 'trimmed', startOffset: log.startOffset });

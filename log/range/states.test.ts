@@ -4,7 +4,7 @@ import { epoch, nodeId, rangeId } from '../../base/ids.ts';
 import { firstState, type GroupState, GroupStates } from './states.ts';
 
 function votedIn(number: number): GroupState {
-  return { ...firstState, hardState: { epoch: epoch(number), votedFor: nodeId(1) } };
+  return { ...firstState, hardState: { ...firstState.hardState, epoch: epoch(number), votedFor: nodeId(1) } };
 }
 
 describe('GroupStates', () => {

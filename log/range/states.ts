@@ -2,7 +2,8 @@ import { decodeFramedJson, encodeFramedJson, type FramedFormat } from '../../bas
 import type { Disk } from '../../base/env/env.ts';
 import { readWhole, replaceWhole } from '../../base/env/whole_file.ts';
 import { type Epoch, epoch, type Offset, offset, type RangeId } from '../../base/ids.ts';
-import type { HardState, Membership } from '../raft/contract.ts';
+import { firstHardState, type Generation, type HardState, type Membership } from '../raft/contract.ts';
+import { generationOf } from '../raft/memberships.ts';
 
 /** A change of membership in a log: valid where that log has this epoch at this place. */
 export type MembershipRecord = {
@@ -21,10 +22,18 @@ export type GroupState = {
 };
 
 export const firstState: GroupState = {
-  hardState: { epoch: epoch(0), votedFor: null },
+  hardState: firstHardState,
   memberships: [],
   starts: [{ offset: offset(0), epoch: epoch(0) }],
 };
+
+/** Of which a node's log is. */
+export function generationIn({ hardState, memberships }: GroupState): Generation {
+  const last = memberships.at(-1);
+  const { generation } = hardState;
+  const ofLog = last === undefined ? generation : generationOf(last.membership);
+  return ofLog.count > generation.count ? ofLog : generation;
+}
 
 const format: FramedFormat = { magic: 'ALOPEXRS', version: 1, what: 'file of votes' };
 const name = 'votes';

@@ -308,6 +308,7 @@ describe('log/record', () => {
           { id: nodeId(2 ** 31 - 1), role: 'learner', mesh: '[::1]:7000', client: 'größer:5432' },
         ],
         outgoing: [{ id: nodeId(3), role: 'witness', mesh: 'third:1', client: '' }],
+        forced: [{ generation: 2, node: nodeId(2), offset: offset(2 ** 40) }],
       },
     },
   ];
@@ -352,6 +353,7 @@ describe('log/record', () => {
       [[0, 0, 1, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0], 'member role 3'],
       [[0, 0, 1, 0, 0, 0, 1, 0, 2, 1], 'an address of 513 bytes'],
       [[0, 0, 1, 255, 255, 255, 255, 0], 'node -1'],
+      [[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], 'node 1 to generation 0 at 0'],
     ] as const) {
       const builder = new BatchBuilder();
       builder.add(Uint8Array.of(0, 0, 3, 235), Uint8Array.from(value));

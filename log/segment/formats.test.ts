@@ -40,7 +40,11 @@ describe('docs/formats of the log', () => {
     );
     const voter = { id: nodeId(1), role: 'voter', mesh: 'a:1', client: 'a:2' } as const;
     const witness = { id: nodeId(2), role: 'witness', mesh: 'b:1', client: '' } as const;
-    const members = { members: [voter, witness], outgoing: [voter] };
+    const members = {
+      members: [voter, witness],
+      outgoing: [voter],
+      forced: [{ generation: 1, node: nodeId(1), offset: offset(4) }],
+    };
     const next = { baseOffset: offset(8), epoch: epoch(2), timestampMs };
     expect(encodeControlBatch({ kind: 'membership', membership: members }, next)).to.deep.equal(membership);
     expect(rest).to.deep.equal([]);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -34,9 +34,21 @@ class Servers {
     return this.nodes[index]!.start(['--mode', mode, ...joins], {});
   }
 
-  async ask(index: number, sql: string): Promise<readonly unknown[]> {
+  /** As it was started first. */
+  restart(index: number): Promise<void> {
+    return this.start(index, index === 0 ? 'primary' : 'replica');
+  }
+
+  async connected<T>(index: number, use: (database: Database) => Promise<T>): Promise<T> {
     await using database = await Database.open({ url: `postgresql://alopex@${this.nodes[index]!.address}` });
-    return (await database.query<Record<string, unknown>>(sql)).rows.map((row) => Object.values(row)[0]);
+    return await use(database);
+  }
+
+  ask(index: number, sql: string): Promise<readonly unknown[]> {
+    return this.connected(index, async (database) => {
+      const { rows } = await database.query<Record<string, unknown>>(sql);
+      return rows.map((row) => Object.values(row)[0]);
+    });
   }
 
   /** Asked again and again, for whatever reason it is not so yet. */
@@ -78,7 +90,7 @@ describe('two servers with rows', () => {
     }
   });
 
-  it('alone: a person decides, and what was acknowledged is there', async () => {
+  it('alone: a person decides; the other one comes back as its replica, and keeps what it lost', async () => {
     const servers = await Servers.make(2);
     try {
       await servers.start(0, 'primary');
@@ -88,11 +100,29 @@ describe('two servers with rows', () => {
       expect(failover).to.match(/^by hand/);
       await servers.ask(0, 'CREATE TABLE t (id int PRIMARY KEY)');
       await servers.ask(0, 'INSERT INTO t VALUES (1)');
+      // It leads until its followers have been silent for a while, and answers without them.
+      const isLost = await servers.connected(0, async (database) => {
+        await database.query("SET alopex.replication_mode = 'async'");
+        await servers.nodes[1]!.process!.kill();
+        const written = database.query('INSERT INTO t VALUES (77)');
+        return written.then(
+          () => true,
+          () => false,
+        );
+      });
       await servers.nodes[0]!.process!.kill();
+      await servers.restart(1);
       await servers.until(1, "CALL alopex.promote(force => 'on')", []);
       await servers.ask(1, 'INSERT INTO t VALUES (2)');
       expect(await servers.ask(1, 'SELECT id FROM t ORDER BY id')).to.deep.equal([1, 2]);
-      expect(await servers.ask(1, roles)).to.deep.equal(['primary']);
+      expect(await servers.ask(1, roles)).to.deep.equal(['learner', 'primary']);
+
+      await servers.restart(0);
+      await servers.until(1, roles, ['replica', 'primary']);
+      await servers.until(0, 'SELECT id FROM t ORDER BY id', [1, 2]);
+      await servers.ask(0, 'INSERT INTO t VALUES (3)');
+      await servers.until(1, 'SELECT id FROM t ORDER BY id', [1, 2, 3]);
+      if (isLost) expect(await readdir(join(servers.nodes[0]!.data, 'lost'))).to.have.lengthOf(1);
     } finally {
       await servers.close();
     }

@@ -139,7 +139,7 @@ export class Keys {
       self: identity.self,
       name: identity.cluster,
       addresses: { mesh: record.mesh, client: record.client },
-      peers: record.members.length === 0 ? null : { members: record.members, outgoing: [] },
+      peers: record.members.length === 0 ? null : { members: record.members, outgoing: [], forced: [] },
       isFirst: record.members.length === 0,
       openMesh: (handlers) => {
         identity.onChange(() => this.onTrust());

@@ -28,7 +28,7 @@ export class ServerNode {
     const node = await openNode(database, keys);
     const makeCluster = async (): Promise<void> => {
       await keys.create();
-      await node.found(keys.clusterOptions!, { members: [keys.asFirstMember], outgoing: [] });
+      await node.found(keys.clusterOptions!, { members: [keys.asFirstMember], outgoing: [], forced: [] });
     };
     let founding: Promise<void> | null = null;
     // Several replicas may come to a server that was alone at once: one cluster is made for them.

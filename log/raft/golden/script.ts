@@ -7,14 +7,15 @@ import type {
   Membership,
   MembershipChange,
   Message,
+  Outgoing,
   RaftLimits,
   Ready,
 } from '../contract.ts';
-import { defaultRaftLimits } from '../contract.ts';
+import { defaultRaftLimits, firstHardState } from '../contract.ts';
 import { RaftGroup } from '../group.ts';
 import { isJoint, noMembership } from '../memberships.ts';
 
-type Queued = { readonly from: NodeId; readonly to: NodeId; readonly message: Message };
+type Queued = Outgoing & { readonly from: NodeId };
 
 /** One node of a script: a log in memory of which it keeps what is flushed. */
 type ScriptNode = {
@@ -57,7 +58,7 @@ export class Script {
     switch (name) {
       case 'nodes':
         for (const member of words.map(memberOf))
-          this.#add(member.id, { members: words.map(memberOf), outgoing: [] });
+          this.#add(member.id, { members: words.map(memberOf), outgoing: [], forced: [] });
         return;
       case 'small':
         this.#limits = { messageBytesMax: batchBytes };
@@ -95,8 +96,13 @@ export class Script {
     switch (name) {
       case 'tick':
       case 'wake':
+      case 'resign':
       case 'force':
         this.#step(node, { kind: name });
+        return;
+      case 'rewind':
+        this.#step(node, { kind: 'rewind', to: offset(Number(words[0])) });
+        this.#step(node, { kind: 'adopt' });
         return;
       case 'write':
         this.#write(node, Number(words[0] ?? 1), null);
@@ -148,7 +154,7 @@ export class Script {
 
   #add(id: NodeId, membership: Membership): void {
     const base = { offset: offset(0), epoch: epoch(0), membership };
-    const hardState = { epoch: epoch(0), votedFor: null };
+    const hardState = firstHardState;
     const flushed = offset(0);
     const node = { id, group: null, hardState, base, entries: [], flushed, isFlushHeld: false, shown: '' };
     this.#nodes.set(id, node);
@@ -182,13 +188,14 @@ export class Script {
     if (node.group === null) return;
     const ready = node.group.step(input, this.#nowMs);
     this.#store(node, ready);
-    for (const { to, message } of ready.messages) this.#queue.push({ from: node.id, to, message });
+    for (const sent of ready.messages) this.#queue.push({ from: node.id, ...sent });
     for (const { to, from, bytesMax } of ready.reads) {
       const isTrimmed = from < node.base.offset;
       const wanted = node.entries.filter(({ baseOffset }) => baseOffset >= from);
       const entries = isTrimmed ? 'trimmed' : wanted.slice(0, Math.ceil(bytesMax / batchBytes));
       this.#step(node, { kind: 'read', to, from, entries });
     }
+    if (ready.outranked !== null) this.#say(`${node.id} is outranked by ${ready.outranked}`);
     if (ready.restore !== null) this.#say(`${node.id} needs a snapshot from ${ready.restore.from}`);
     for (const { id, offset: place } of ready.readable)
       this.#say(`${node.id} read ${id}: ${place === null ? 'not the leader' : `at ${place}`}`);
@@ -198,7 +205,7 @@ export class Script {
   #store(node: ScriptNode, ready: Ready): void {
     if (ready.save !== null) {
       node.hardState = ready.save;
-      this.#say(`${node.id} saves epoch ${ready.save.epoch}, vote ${ready.save.votedFor ?? '-'}`);
+      this.#say(`${node.id} saves ${describeState(ready.save)}`);
     }
     if (ready.truncate !== null) {
       cutAt(node, ready.truncate);
@@ -273,11 +280,11 @@ export class Script {
 
   #deliver(isShown: boolean, countMax: number): void {
     for (let count = 0; count < countMax && this.#queue.length > 0; count++) {
-      const { from, to, message } = this.#queue.shift()!;
+      const { from, to, generation, message } = this.#queue.shift()!;
       const node = this.#nodes.get(to);
       if (node?.group == null || this.#cut.has(`${from}>${to}`)) continue;
       if (isShown) this.#say(`${from} > ${to} ${describe(message)}`);
-      this.#step(node, { kind: 'message', from, message });
+      this.#step(node, { kind: 'message', from, generation, message });
     }
   }
 
@@ -303,9 +310,17 @@ export class Script {
   }
 }
 
+function describeState({ epoch: at, votedFor, generation, outrankedBy }: HardState): string {
+  const parts = [`epoch ${at}`, `vote ${votedFor ?? '-'}`];
+  if (generation.count > 0) parts.push(`generation ${generation.count} of ${generation.node}`);
+  if (outrankedBy !== null) parts.push(`outranked by ${outrankedBy.count} of ${outrankedBy.node}`);
+  return parts.join(', ');
+}
+
 function describeNode(node: ScriptNode): string {
   if (node.group === null) return 'down';
   const { role, epoch: at, leader, highWatermark, membership, isQuiet, transferTo } = node.group.status;
+  const { generation, outrankedBy, rival } = node.group.status;
   const log: string[] = [];
   for (const { epoch: of, endOffset } of node.entries) {
     if (log.at(-1)?.startsWith(`${of}:`)) log.pop();
@@ -316,6 +331,9 @@ function describeNode(node: ScriptNode): string {
   const flags = [
     isJoint(membership) ? `with ${left.join(' ')}` : '',
     isQuiet ? 'quiet' : '',
+    generation.count === 0 ? '' : `generation ${generation.count} of ${generation.node}`,
+    outrankedBy === null ? '' : 'outranked',
+    rival === null ? '' : `rival ${rival}`,
     transferTo === null ? '' : `hands over to ${transferTo}`,
     node.flushed < endOf(node) ? `flushed ${node.flushed}` : '',
   ].filter((flag) => flag !== '');
@@ -348,6 +366,8 @@ function describe(message: Message): string {
       return `${message.isGranted ? 'yes' : 'no'}, epoch ${message.epoch}${message.isPreVote ? ' (pre-vote)' : ''}`;
     case 'timeout-now':
       return `stand for election, epoch ${message.epoch}`;
+    case 'outranked':
+      return `you are outranked, epoch ${message.epoch}`;
     case 'snapshot':
       return `fetch a snapshot at ${message.offset} or later, epoch ${message.epoch}`;
   }

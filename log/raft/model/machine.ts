@@ -1,7 +1,15 @@
 import type { SeededRandom } from '../../../base/env/simulated/random.ts';
 import { type Epoch, epoch, type NodeId, type Offset, offset } from '../../../base/ids.ts';
 import { invariant } from '../../../base/unreachable.ts';
-import type { Entry, HardState, Input, Membership, RaftLimits, Ready } from '../contract.ts';
+import {
+  type Entry,
+  firstHardState,
+  type HardState,
+  type Input,
+  type Membership,
+  type RaftLimits,
+  type Ready,
+} from '../contract.ts';
 import { RaftGroup } from '../group.ts';
 import { noMembership } from '../memberships.ts';
 import type { Agenda } from './agenda.ts';
@@ -40,7 +48,7 @@ export class Machine {
   /** Local milliseconds in one of the model's. */
   readonly #clockRate: number;
   readonly #clockBaseMs: number;
-  hardState: HardState = { epoch: epoch(0), votedFor: null };
+  hardState: HardState = firstHardState;
   base: LogBase;
   /** Appended, in order; durable up to `flushedOffset`. */
   entries: Entry[] = [];

@@ -6,6 +6,7 @@ import type {
   Membership,
   MembershipChange,
   Message,
+  Outgoing,
   RaftLimits,
   Ready,
 } from '../contract.ts';
@@ -94,16 +95,14 @@ export class Model implements World {
     this.#trace = trace;
     const random = new SeededRandom(seed);
     this.#random = random;
-    this.#network = new ModelNetwork(this.#agenda, random, (from, to, message) =>
-      this.#deliver(from, to, message),
-    );
+    this.#network = new ModelNetwork(this.#agenda, random, (from, sent) => this.#deliver(from, sent));
     const memberCount = 1 + random.below(5);
     const members = Array.from({ length: memberCount }, (_, index) =>
       this.#member(nodeId(index + 1), 'voter'),
     );
     if (memberCount > 2 && random.chance(0.3))
       members[memberCount - 1] = this.#member(nodeId(memberCount), 'witness');
-    const first: Membership = { members, outgoing: [] };
+    const first: Membership = { members, outgoing: [], forced: [] };
     const limits = drawLimits(random);
     const flushMsMax = random.pick([1, 10, 100]);
     this.#clientPauseMsMax = random.pick([30, 30, 1000]);
@@ -143,7 +142,7 @@ export class Model implements World {
   }
 
   send(machine: Machine, ready: Ready): void {
-    for (const { to, message } of ready.messages) this.#network.send(machine.id, to, message);
+    for (const sent of ready.messages) this.#network.send(machine.id, sent);
   }
 
   restore(machine: Machine, from: NodeId): void {
@@ -175,15 +174,16 @@ export class Model implements World {
     if (this.#trace !== null) this.#traceStatus(machine);
   }
 
-  #deliver(from: NodeId, to: NodeId, message: Message): void {
+  #deliver(from: NodeId, sent: Outgoing): void {
+    const { to, generation, message } = sent;
     const machine = this.#machine(to);
     const pausedMs = machine.pausedUntilMs - this.#agenda.nowMs;
     if (pausedMs > 0) {
-      this.#agenda.plan(pausedMs, () => this.#deliver(from, to, message));
+      this.#agenda.plan(pausedMs, () => this.#deliver(from, sent));
       return;
     }
     this.#trace?.(`${this.#clock} ${from} > ${to} ${describe(message)}`);
-    machine.step({ kind: 'message', from, message });
+    machine.step({ kind: 'message', from, generation, message });
   }
 
   #planClient(): void {

@@ -1,6 +1,6 @@
 import type { SeededRandom } from '../../../base/env/simulated/random.ts';
 import type { NodeId } from '../../../base/ids.ts';
-import type { Message } from '../contract.ts';
+import type { Outgoing } from '../contract.ts';
 import type { Agenda } from './agenda.ts';
 
 export type Weather = {
@@ -17,21 +17,17 @@ export const fairWeather: Weather = { loss: 0, duplication: 0, straggling: 0, de
 export class ModelNetwork {
   readonly #agenda: Agenda;
   readonly #random: SeededRandom;
-  readonly #deliver: (from: NodeId, to: NodeId, message: Message) => void;
+  readonly #deliver: (from: NodeId, sent: Outgoing) => void;
   readonly #cut = new Set<string>();
   weather: Weather = fairWeather;
 
-  constructor(
-    agenda: Agenda,
-    random: SeededRandom,
-    deliver: (from: NodeId, to: NodeId, message: Message) => void,
-  ) {
+  constructor(agenda: Agenda, random: SeededRandom, deliver: (from: NodeId, sent: Outgoing) => void) {
     this.#agenda = agenda;
     this.#random = random;
     this.#deliver = deliver;
   }
 
-  send(from: NodeId, to: NodeId, message: Message): void {
+  send(from: NodeId, sent: Outgoing): void {
     const random = this.#random;
     const copies = random.chance(this.weather.duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
@@ -40,7 +36,7 @@ export class ModelNetwork {
         ? random.between(0, 1000)
         : random.between(0, this.weather.delayMsMax);
       this.#agenda.plan(delayMs, () => {
-        if (this.isLinked(from, to)) this.#deliver(from, to, message);
+        if (this.isLinked(from, sent.to)) this.#deliver(from, sent);
       });
     }
   }

@@ -97,7 +97,10 @@ async function join(
     });
   });
   const answer = await Promise.race([asked, tooLate(env)]);
-  const identity: Identity = { node: answer.node, peers: { members: answer.members, outgoing: [] } };
+  const identity: Identity = {
+    node: answer.node,
+    peers: { members: answer.members, outgoing: [], forced: [] },
+  };
   await writeIdentity(env, identity);
   return identity;
 }
@@ -200,7 +203,7 @@ class SimulatedNode implements RunningNode {
       mesh: `${this.#machine.name}:${meshPort}`,
       client: `${this.#machine.name}:2`,
     } as const;
-    const peers: Membership = { members: [member], outgoing: [] };
+    const peers: Membership = { members: [member], outgoing: [], forced: [] };
     const identity: Identity = { node: firstNode, peers };
     await this.#node.found(this.#clusterOptions(identity), peers);
     await writeIdentity(this.env, identity);
@@ -288,7 +291,7 @@ class SimulatedNode implements RunningNode {
     return range === undefined || range.deadlineMs === null ? null : range.status.epoch;
   }
   get membership(): Membership {
-    return this.#node.status?.membership ?? { members: [], outgoing: [] };
+    return this.#node.status?.membership ?? { members: [], outgoing: [], forced: [] };
   }
   get voters(): number {
     return this.membership.members.filter(({ role }) => role !== 'learner').length;

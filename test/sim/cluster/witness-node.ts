@@ -59,7 +59,7 @@ export class SimulatedWitness implements RunningNode {
     return false;
   }
   get membership(): RunningNode['membership'] {
-    return this.#status?.membership ?? { members: [], outgoing: [] };
+    return this.#status?.membership ?? { members: [], outgoing: [], forced: [] };
   }
   get voters(): number {
     return this.membership.members.filter(({ role }) => role !== 'learner').length;
