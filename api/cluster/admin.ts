@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
@@ -17,6 +16,7 @@ import type {
 } from '../database/replication.ts';
 import { parseAddress } from './address.ts';
 import { type ClusterSettings, changeClusterSettings, clusterSettings } from './cluster-settings.ts';
+import { newToken, withoutToken, withToken } from './join-tokens.ts';
 import type { DatabaseNode } from './node.ts';
 import { aliveMsMax, aliveRequest } from './node-replication.ts';
 import {
@@ -60,8 +60,6 @@ const nodesMsMax = 2_000;
 
 /** Between two looks at what has been waited for. */
 const lookMs = 20;
-const tokensMax = 1000;
-const tokenBytes = 24;
 const verifyTimeoutMs = 600_000;
 
 /** What operators ask of a node, and what a primary does by itself: replicas that have caught up become voters. */
@@ -177,30 +175,16 @@ export class NodeAdmin implements ClusterAdmin {
   }
 
   #tokensWithout({ tokens }: ClusterSettings, token: string | null): ClusterSettings['tokens'] {
-    const nowMs = this.#engine.env.clock.wallMs();
-    const hash = token === null ? null : hashOf(token);
-    if (!tokens.some((each) => each.hash === hash && each.expiresMs > nowMs)) {
-      throw new AlopexError(
-        'invalid_authorization_specification',
-        'the join token is missing, used or expired',
-        {
-          hint: 'Make one on the primary with: alopex-cli replication token',
-        },
-      );
-    }
-    return tokens.filter((each) => each.hash !== hash && each.expiresMs > nowMs);
+    return withoutToken(tokens, token, this.#engine.env.clock.wallMs());
   }
 
   async createJoinToken(lifetimeMs: number): Promise<string> {
     if (this.#engine.replica !== null) this.#requirePrimary();
     else await this.#signer.found();
-    const { clock, random } = this.#engine.env;
-    const token = Buffer.from(random.bytes(tokenBytes)).toString('base64url');
-    const expiresMs = clock.wallMs() + lifetimeMs;
-    await this.#change((before) => ({
-      ...before,
-      tokens: [...before.tokens, { hash: hashOf(token), expiresMs }].slice(-tokensMax),
-    }));
+    const { env } = this.#engine;
+    const token = newToken(env);
+    const expiresMs = env.clock.wallMs() + lifetimeMs;
+    await this.#change((before) => ({ ...before, tokens: withToken(before.tokens, token, expiresMs) }));
     return token;
   }
 
@@ -505,8 +489,4 @@ function promotion(
 
 function underWay(): AlopexError {
   return new AlopexError('object_in_use', 'the lead is being handed over already');
-}
-
-function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
 }

@@ -164,10 +164,6 @@ export class Range implements LogReplication, Ticking, Sleeper {
   get deadlineMs(): number | null {
     return this.#isWorking || this.#isClosed ? null : this.#group.nextDeadlineMs();
   }
-  /** The epoch before an offset of the log; for whoever ships a snapshot. */
-  get state(): GroupState {
-    return this.#state;
-  }
 
   tick(): void {
     this.step({ kind: 'tick' });
