@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { AlopexError } from '../../../base/errors.ts';
 import { nodeId } from '../../../base/ids.ts';
-import { loadParser } from '../../../query/sql/parse.ts';
+import { loadParser, parse } from '../../../query/sql/parse.ts';
 import { codeOf, run, withCluster } from './cluster.fixture.ts';
 
 before(loadParser);
@@ -145,6 +145,54 @@ describe('Routing: failover', () => {
       cluster.node(1).isUp = false;
       expect(await codeOf(session, 'COMMIT')).to.equal('40003');
       expect(session.status).to.equal('idle');
+    }));
+
+  it('ends with 40001 what is fetched, or copied, when its node is gone', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(2).session({ 'alopex.read_from': 'primary' });
+      const text = `SELECT repeat('x', 1000) FROM t, generate_series(1, 2000)`;
+      const portal = await session.bind(await session.prepare(parse(text)[0]!, []), []);
+      if (portal.kind !== 'rows') throw new TypeError('rows are expected');
+      expect((await portal.fetch(10)).rows.length).to.equal(10);
+      const copy = cluster.node(3).session();
+      const copying = await copy.bind(await copy.prepare(parse('COPY t FROM stdin')[0]!, []), []);
+      if (copying.kind !== 'copy-in') throw new TypeError('COPY is expected');
+      cluster.node(1).isUp = false;
+      const ends = [
+        async () => {
+          while (!(await portal.fetch(100)).isDone);
+        },
+        () => copying.write(new TextEncoder().encode('5\t5\t5\n')),
+      ];
+      for (const end of ends) {
+        const error = await end().catch((thrown: unknown) => thrown);
+        expect(error).to.have.property('code', '40001');
+      }
+      cluster.primary = nodeId(2);
+      await session.sync();
+      expect(await run(session, whoAnswers)).to.deep.equal([[2]]);
+    }));
+
+  it('prepares on the next primary what the old one alone, and not this node, knew', () =>
+    withCluster(async (cluster, env) => {
+      for (const id of [3, 1]) {
+        cluster.primary = nodeId(id);
+        await run(cluster.node(id).session(), 'CREATE TABLE newer (id int8)');
+      }
+      const session = cluster.node(2).session();
+      cluster.node(1).isUp = false;
+      env.clock.setTimer(200, () => {
+        cluster.primary = nodeId(3);
+      });
+      expect(await run(session, 'INSERT INTO newer VALUES (1)')).to.equal('INSERT 0 1');
+      cluster.node(1).isUp = true;
+      cluster.node(1).onRequest = () => {
+        cluster.primary = nodeId(3);
+      };
+      cluster.primary = nodeId(1);
+      expect(await run(session, 'INSERT INTO newer VALUES (2)')).to.equal('INSERT 0 1');
+      const rows = await run(cluster.node(3).session(), 'SELECT id FROM newer ORDER BY id');
+      expect(rows).to.deep.equal([[1], [2]]);
     }));
 
   it('rolls back what a node had open whose link is gone', () =>

@@ -5,7 +5,7 @@ import type { CopyInPortal, Portal, RowsPortal } from '../contract.ts';
 import type { EngineSession } from '../session.ts';
 import type { StatementRun } from '../statement-run.ts';
 import type { RemoteCall } from './messages.ts';
-import type { Answered, RemoteSession } from './remote-session.ts';
+import { type Answered, ofBound, type RemoteSession } from './remote-session.ts';
 import { readRow } from './values.ts';
 
 type Row = readonly Datum[];
@@ -85,7 +85,7 @@ function remoteRows(started: RemoteRun, first: Answered): RowsPortal {
     if (tag === null) remote.call({ kind: 'close', portal }).catch(() => {});
   };
   const fill = async (): Promise<void> => {
-    const fetched = await awaited(started, remote.call({ kind: 'fetch', portal }));
+    const fetched = await awaited(started, ofBound(remote, remote.call({ kind: 'fetch', portal })));
     waiting = rowsOf(fetched);
     if (fetched.answer.kind === 'rows') tag = fetched.answer.tag;
   };
@@ -119,7 +119,10 @@ function remoteCopyIn(
 ): CopyInPortal {
   const { session, remote, run } = started;
   const step = (call: RemoteCall, bytes?: Uint8Array): Promise<Answered> =>
-    awaited(started, remote.call(call, null, bytes === undefined ? undefined : (out) => out.raw(bytes)));
+    awaited(
+      started,
+      ofBound(remote, remote.call(call, null, bytes === undefined ? undefined : (out) => out.raw(bytes))),
+    );
   return {
     kind: 'copy-in',
     format,

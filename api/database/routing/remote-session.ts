@@ -124,3 +124,16 @@ export function forgotten(cause?: unknown): AlopexError {
   const message = 'the session is no longer there on the other node';
   return new AlopexError('connection_does_not_exist', message, cause === undefined ? {} : { cause });
 }
+
+/** A transaction that went with its node has done nothing: 40001. */
+export async function ofBound<Result>(remote: RemoteSession, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!remote.isBroken) throw cause;
+    throw new AlopexError('serialization_failure', 'could not serialize access: the primary has changed', {
+      hint: 'The transaction might succeed if retried.',
+      cause,
+    });
+  }
+}

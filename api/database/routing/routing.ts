@@ -13,7 +13,7 @@ import type { Prepared } from '../statements/prepare.ts';
 import { type Circumstances, placeOf, type Work, workOf } from './decide.ts';
 import type { RemoteCall, RemoteText, SavepointCommand } from './messages.ts';
 import { awaited, remotePortal } from './remote-portals.ts';
-import { forgotten, RemoteSession } from './remote-session.ts';
+import { forgotten, ofBound, RemoteSession } from './remote-session.ts';
 import { typeOfOid, writeRow } from './values.ts';
 import { Waiting, waitMsMax } from './waiting.ts';
 
@@ -88,9 +88,28 @@ export class Routing {
     } catch (error) {
       if (!this.#isForwarded(statement)) throw error;
       // The primary may know what is not known here yet.
+      return (await this.#prepareAtPrimary(statement, parameterTypes)) ?? here();
+    }
+  }
+
+  /** Null: this node has become the primary. One that is it no more leaves nothing: the next one is asked. */
+  async #prepareAtPrimary(
+    statement: ParsedStatement,
+    parameterTypes: readonly TypeOid[],
+  ): Promise<Prepared | null> {
+    const { clock } = this.#session.engine.env;
+    const untilMs = clock.monotonicMs() + waitMsMax;
+    for (;;) {
       const primary = await this.#somePrimary();
-      if (primary === this.#replication.self) return here();
-      return this.#prepareAt(this.#counterpart(primary), statement, parameterTypes);
+      if (this.#replication.isPrimary) return null;
+      const remote = this.#counterpart(primary);
+      try {
+        if (primary !== this.#replication.self)
+          return await this.#prepareAt(remote, statement, parameterTypes);
+      } catch (thrown) {
+        if (!isNotBegun(remote, asAlopexError(thrown)) || clock.monotonicMs() > untilMs) throw thrown;
+      }
+      await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
     }
   }
 
@@ -222,7 +241,7 @@ export class Routing {
       const isNowhere = primary === null || primary === self;
       const problem = isNowhere ? noPrimary() : await this.#tryAt(primary, run, prepared, parameters, work);
       if (!(problem instanceof AlopexError)) return problem;
-      if (env.clock.monotonicMs() > untilMs) throw problem;
+      if (env.clock.monotonicMs() > untilMs) throw noPrimary(problem);
       await run.sleep(lookMs);
     }
   }
@@ -397,21 +416,8 @@ function isNotBegun({ isBroken }: RemoteSession, { condition }: AlopexError): bo
   return isBroken || condition === 'cannot_connect_now';
 }
 
-function noPrimary(): AlopexError {
-  return new AlopexError('cannot_connect_now', 'no node of the cluster takes writes now');
-}
-
-/** A transaction that went with its node has done nothing: 40001. */
-async function ofBound<Result>(remote: RemoteSession, work: Promise<Result>): Promise<Result> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (!remote.isBroken) throw cause;
-    throw new AlopexError('serialization_failure', 'could not serialize access: the primary has changed', {
-      hint: 'The transaction might succeed if retried.',
-      cause,
-    });
-  }
+function noPrimary(cause?: AlopexError): AlopexError {
+  return new AlopexError('cannot_connect_now', 'no node of the cluster takes writes now', { cause });
 }
 
 function unknown(cause: AlopexError): AlopexError {

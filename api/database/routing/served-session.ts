@@ -91,6 +91,9 @@ export class ServedSession {
   async #carryOut(call: RemoteCall, rest: ByteReader): Promise<Result> {
     switch (call.kind) {
       case 'prepare': {
+        // By itself it is asked of the primary, which knows all that was defined.
+        if (this.#session.transaction === null && this.#session.engine.replication?.isPrimary !== true)
+          throw notPrimary();
         const { parameterTypes, columns } = await this.#prepare(call);
         return { result: { kind: 'prepared', parameterTypes, columns } };
       }
@@ -183,7 +186,7 @@ export class ServedSession {
   /** 57P03 where nothing has begun: another node may be asked. */
   #notPrimary({ begins }: Call<'run'>): AlopexError {
     if (begins === null && this.#session.status !== 'idle') return leaderChanged();
-    return new AlopexError('cannot_connect_now', 'the node is not the primary now');
+    return notPrimary();
   }
 
   #begin({ isolation, isReadOnly, savepoints }: RemoteBlock): void {
@@ -277,6 +280,10 @@ export class ServedSession {
 }
 
 const done: Result = { result: { kind: 'done' } };
+
+function notPrimary(): AlopexError {
+  return new AlopexError('cannot_connect_now', 'the node is not the primary now');
+}
 
 function rolledBack(): AlopexError {
   return new AlopexError(
