@@ -2,6 +2,7 @@ import { AlopexError } from '../../base/errors.ts';
 import { narrow } from '../../base/values/numeric.ts';
 import type { CatalogSnapshot, SequenceDefinition } from '../../query/catalog/definition.ts';
 import type { Privilege } from '../../query/catalog/privileges.ts';
+import { readOnly } from '../../query/txn/writer.ts';
 import type { SequenceAccess } from '../../query/types/function.ts';
 
 /** Numbers taken from the log at once, so that not each nextval writes; those unused at a crash are skipped. */
@@ -196,6 +197,7 @@ export function sessionSequences(
   catalog: () => CatalogSnapshot,
   onDrawn: (id: number) => void,
   requireOneOf: (sequence: SequenceDefinition, privileges: readonly Privilege[]) => void,
+  isReadOnly: () => boolean,
 ): SequenceAccess {
   const drawn = new Map<number, number | bigint>();
   let latest: number | null = null;
@@ -212,7 +214,9 @@ export function sessionSequences(
   };
   return {
     nextValue(id) {
-      const value = sequences.next(definitionOf(id, 'USAGE', 'UPDATE'));
+      const definition = definitionOf(id, 'USAGE', 'UPDATE');
+      if (isReadOnly()) throw readOnly('nextval()');
+      const value = sequences.next(definition);
       onDrawn(id);
       drawn.set(id, value);
       latest = id;
@@ -234,7 +238,9 @@ export function sessionSequences(
     },
     state: (id) => sequences.state(definitionOf(id, 'SELECT')),
     setValue(id, value, isCalled) {
-      sequences.set(definitionOf(id, 'UPDATE'), value, isCalled);
+      const definition = definitionOf(id, 'UPDATE');
+      if (isReadOnly()) throw readOnly('setval()');
+      sequences.set(definition, value, isCalled);
       onDrawn(id);
       if (isCalled) drawn.set(id, value);
       latest = id;

@@ -20,6 +20,7 @@ export function sessionFunctions(
     () => session.presentCatalog,
     onDrawn,
     (sequence, privilege) => requireSequence(session, sequence, privilege),
+    () => session.transaction?.isReadOnly === true,
   );
   return new SessionFunctions({
     clock: engine.env.clock,

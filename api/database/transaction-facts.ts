@@ -19,7 +19,12 @@ export function transactionFacts(session: EngineSession): TransactionFacts {
     return numberOf(session.transaction.id);
   };
   return {
-    current,
+    current: () => {
+      // Its own numbers are in no log.
+      if (engine.replication?.isPrimary === false)
+        throw new AlopexError('read_only_sql_transaction', 'cannot execute txid_current() during recovery');
+      return current();
+    },
     currentIfAssigned: () => {
       const { transaction } = session;
       if (transaction === null) return null;

@@ -98,13 +98,8 @@ export class TableWriter implements StatementWriter {
     return this.#insert(table, this.#withRowId(rowIdPlace(table), row));
   }
 
-  #refuseReadOnly(kind: Modification['kind']): void {
-    if (!this.#transaction.isReadOnly) return;
-    const command = kind.toUpperCase();
-    throw new AlopexError(
-      'read_only_sql_transaction',
-      `cannot execute ${command} in a read-only transaction`,
-    );
+  #refuseReadOnly(kind: string): void {
+    if (this.#transaction.isReadOnly) throw readOnly(kind.toUpperCase());
   }
 
   /** The row that RETURNING sees, or null where nothing was changed. */
@@ -417,6 +412,7 @@ export class TableWriter implements StatementWriter {
     wait: string,
     recheck: (row: Row) => boolean,
   ): Promise<Row | null> {
+    this.#refuseReadOnly(`select for ${strength}`);
     const { table } = target;
     const key = row[target.keyColumn];
     if (!(key instanceof Uint8Array)) return row;
@@ -442,6 +438,11 @@ export class TableWriter implements StatementWriter {
       throw new AlopexError('lock_not_available', `could not obtain lock on row in relation "${table.name}"`);
     }
   }
+}
+
+/** 25006: the transaction was declared so, or the node takes no writes. */
+export function readOnly(command: string): AlopexError {
+  return new AlopexError('read_only_sql_transaction', `cannot execute ${command} in a read-only transaction`);
 }
 
 /** An expression's value; a subquery in it may have to wait for storage first, and is then asked again. */

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import type { AlopexError } from '../../../base/errors.ts';
+import { nodeId } from '../../../base/ids.ts';
 import { loadParser, parse } from '../../../query/sql/parse.ts';
 import type { CopyInPortal, RowsPortal } from '../contract.ts';
+import type { EngineSession } from '../session.ts';
 import { codeOf, run, withCluster } from './cluster.fixture.ts';
 
 before(loadParser);
@@ -169,6 +171,27 @@ describe('Routing: writes on a replica', () => {
       expect(await run(session, 'SHOW transaction_read_only')).to.deep.equal([['on']]);
       expect(await run(session, 'SHOW in_hot_standby')).to.deep.equal([['on']]);
       expect(await run(session, whoAnswers)).to.deep.equal([[2]]);
+    }));
+
+  it('of a read-only transaction are refused on any node, numbers and locks among them', () =>
+    withCluster(async (cluster) => {
+      await run(cluster.node(1).session(), 'CREATE SEQUENCE s');
+      cluster.primary = nodeId(2);
+      await run(cluster.node(2).session(), 'CREATE SEQUENCE s');
+      cluster.primary = nodeId(1);
+      const refused = async (session: EngineSession, begin: string, statements: readonly string[]) => {
+        for (const statement of statements) {
+          if (begin !== '') await run(session, begin);
+          expect(await codeOf(session, statement), statement).to.equal('25006');
+          if (begin !== '') await run(session, 'ROLLBACK');
+        }
+      };
+      const statements = ["SELECT nextval('s')", "SELECT setval('s', 9)", 'SELECT * FROM t FOR UPDATE'];
+      await refused(cluster.node(1).session(), 'BEGIN READ ONLY', statements);
+      const onReplica = [...statements, 'SELECT * FROM t FOR KEY SHARE', 'SELECT txid_current()'];
+      await refused(cluster.node(2).session(), 'BEGIN READ ONLY', onReplica);
+      await refused(cluster.node(2).session({ 'alopex.forward_writes': 'off' }), '', onReplica);
+      expect(await run(cluster.node(2).session(), "SELECT nextval('s')")).to.deep.equal([[1]]);
     }));
 
   it('bring rows, tags and errors as they are', () =>
