@@ -47,6 +47,7 @@ describe('NodeAdmin: what it refuses leaves nothing', () => {
     const request = {
       role: 'replica',
       certificateRequest: '',
+      transports: ['tls'],
       mesh: 'n2:1',
       client: 'n2:5432',
       token: 'guessed',

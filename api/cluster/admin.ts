@@ -35,7 +35,7 @@ export type Signer = {
   /** Makes the cluster where there is none yet: this node is its first. */
   found(): Promise<void>;
   /** Throws 22023 for what is no request, 55000 where this node has no authority's key. */
-  check(certificateRequest: string): Promise<void>;
+  check(certificateRequest: string, transports: JoinRequest['transports']): Promise<void>;
   sign(
     certificateRequest: string,
     node: NodeId,
@@ -165,11 +165,12 @@ export class NodeAdmin implements ClusterAdmin {
     client,
     certificateRequest,
     token,
+    transports,
     isLoopback,
   }: JoinRequest): Promise<void> {
     parseAddress(mesh);
     if (role === 'replica') parseAddress(client);
-    await this.#signer.check(certificateRequest);
+    await this.#signer.check(certificateRequest, transports);
     const settings = clusterSettings(this.#engine.transactions.catalog);
     if (!isLoopback) this.#tokensWithout(settings ?? this.#firstSettings(), token);
   }

@@ -165,6 +165,7 @@ export class TestCluster {
     return this.nodes.get(1)!.admin.join({
       role,
       certificateRequest: '',
+      transports: ['tls'],
       mesh: `n${number}:1`,
       client: `n${number}:5432`,
       token: null,

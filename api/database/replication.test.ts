@@ -136,6 +136,7 @@ describe('CALL alopex.…', () => {
           {
             role: 'replica',
             certificateRequest: 'CSR',
+            transports: ['tls'],
             mesh: 'h:7432',
             client: 'h:5433',
             token: null,

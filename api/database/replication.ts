@@ -78,6 +78,8 @@ export type JoinRequest = {
   /** host:port for clients; empty for a witness. */
   readonly client: string;
   readonly token: string | null;
+  /** By which it can talk to others. */
+  readonly transports: readonly MeshTransport[];
   /** It asks over loopback: no token is needed. */
   readonly isLoopback: boolean;
 };

@@ -82,6 +82,15 @@ export function loadQuicAddon(): QuicAddon {
   });
 }
 
+export function hasQuicAddon(): boolean {
+  try {
+    loadQuicAddon();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const megabyte = 1024 * 1024;
 
 /** `key` is the node's, PEM: the one that the cluster's authority has signed is the one that handshakes prove. */

@@ -39,6 +39,7 @@ describe('requestJoin', () => {
     const url = `postgresql://127.0.0.1:${served.port}`;
     const request = {
       role: 'replica',
+      transports: ['tls', 'quic'],
       certificateRequest: "-----BEGIN 'x'-----\n",
       mesh: 'h:7433',
       client: 'h:5433',

@@ -9,11 +9,12 @@ import { quoteLiteral } from '../../query/types/identifier.ts';
  */
 export async function requestJoin(
   serverUrl: string,
-  { role, certificateRequest, mesh, client, token }: Omit<JoinRequest, 'isLoopback'>,
+  { role, certificateRequest, mesh, client, token, transports }: Omit<JoinRequest, 'isLoopback'>,
 ): Promise<JoinAnswer> {
   const server = await RemoteDatabase.open({ url: serverUrl, connectionsMax: 1 });
   try {
-    const given = [role, certificateRequest, mesh, client, token ?? ''].map(quoteLiteral).join(', ');
+    const words = [role, certificateRequest, mesh, client, token ?? '', transports.join()];
+    const given = words.map(quoteLiteral).join(', ');
     const { rows } = await server.query<{ readonly answer: string }>(`CALL alopex.join(${given})`);
     if (rows[0] === undefined) {
       throw new AlopexError('protocol_violation', 'the server did not say how to join');

@@ -17,6 +17,7 @@ import {
   requestIdentity,
   storeJoined,
 } from '../../log/mesh/identity.ts';
+import { hasQuicAddon } from '../../log/mesh/quic-addon.ts';
 import { openSecureMesh } from '../../log/mesh/secure-mesh.ts';
 import type { Member } from '../../log/raft/contract.ts';
 import { requestJoin } from './join.ts';
@@ -67,6 +68,20 @@ function otherTransport(has: MeshTransport, wanted: MeshTransport): AlopexError 
   return new AlopexError('config_file_error', `this cluster's nodes talk by ${has}, not by ${wanted}`, {
     hint: 'It is chosen when the cluster begins, and all of its nodes talk alike: leave out --mesh-transport.',
   });
+}
+
+function transportsHere(): readonly MeshTransport[] {
+  return hasQuicAddon() ? ['tls', 'quic'] : ['tls'];
+}
+
+function cannotTalk(transport: MeshTransport): AlopexError {
+  return new AlopexError(
+    'feature_not_supported',
+    `this cluster's nodes talk by ${transport}, which the node that joins has not`,
+    {
+      hint: 'npm installs the addon for QUIC where there is one for the platform; a cluster of tls needs none.',
+    },
+  );
 }
 
 /** The keys of a node, and where it is to be found. */
@@ -185,7 +200,10 @@ export class Keys {
     const certificateRequest = await requestIdentity(this.#env, this.#path);
     const mesh = await this.#address(this.#options.cluster.meshPort);
     const client = role === 'witness' ? '' : await this.#address(this.#options.port);
-    const answer = await requestJoin(primary, { role, certificateRequest, mesh, client, token });
+    const answer = await requestJoin(primary, {
+      ...{ role, certificateRequest, mesh, client, token },
+      transports: transportsHere(),
+    });
     this.identity = await storeJoined(this.#env, this.#path, answer);
     await this.#remember({ mesh, client, transport: answer.transport, members: answer.members });
   }
@@ -211,7 +229,16 @@ export class Keys {
     const role =
       record.members.find(({ id }) => id === identity.self)?.role === 'witness' ? 'witness' : 'replica';
     const { mesh, client } = record;
-    const request = { role, certificateRequest, mesh, client, token: null, isLoopback: false } as const;
+    const transports = transportsHere();
+    const request = {
+      role,
+      certificateRequest,
+      mesh,
+      client,
+      token: null,
+      transports,
+      isLoopback: false,
+    } as const;
     const answer = await askToJoin(this.#env.clock, clusterOptions, record.members, request);
     await storeJoined(this.#env, aside, answer);
     const { members, transport } = answer;
@@ -262,7 +289,9 @@ export class Keys {
     return { id: identity.self, role: 'voter', mesh: record.mesh, client: record.client };
   }
 
-  async check(request: string): Promise<void> {
+  async check(request: string, transports: JoinRequest['transports']): Promise<void> {
+    const transport = this.record?.transport ?? this.#options.cluster.meshTransport ?? 'tls';
+    if (!transports.includes(transport)) throw cannotTalk(transport);
     await requireRequest(request);
     this.identity?.requireSigner();
   }

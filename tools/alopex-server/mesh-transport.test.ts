@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import { Database } from '../../api/index.ts';
+import { requestJoin } from './join.ts';
 import { serverOptions } from './options.ts';
 import { Server } from './server.ts';
 
@@ -43,6 +44,28 @@ describe('option mesh-transport', () => {
       (await other.query<{ n: number }>(`SET alopex.read_from = 'nearest'; SELECT count(*)::int AS n FROM t`))
         .rows[0]?.n;
     while ((await count().catch(() => 0)) !== 2) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  });
+
+  it('quic: a node that has it not is refused before it is a member', async () => {
+    const primary = await start('1', { mode: 'primary', 'mesh-transport': 'quic' });
+    const { port } = primary.addresses[0]!;
+    const request = {
+      role: 'replica',
+      certificateRequest: '',
+      mesh: 'a:1',
+      client: 'a:2',
+      token: null,
+    } as const;
+    const refused = await requestJoin(`postgresql://alopex@127.0.0.1:${port}`, {
+      ...request,
+      transports: ['tls'],
+    }).catch((error: Error) => error);
+    expect(refused).to.include({
+      message: "this cluster's nodes talk by quic, which the node that joins has not",
+    });
+    await using database = await open(primary);
+    const { rows } = await database.query('SELECT node FROM alopex.replication');
+    expect(rows).to.have.lengthOf(1);
   });
 
   it('is what it was when the cluster began', async () => {

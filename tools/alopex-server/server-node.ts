@@ -41,7 +41,11 @@ export class ServerNode {
     };
     const admin = new NodeAdmin(
       node,
-      { found, check: (request) => keys.check(request), sign: (request, id) => keys.sign(request, id) },
+      {
+        found,
+        check: (request, transports) => keys.check(request, transports),
+        sign: (request, id) => keys.sign(request, id),
+      },
       mode === 'primary',
       onProblem,
     );

@@ -53,6 +53,7 @@ const procedures: Readonly<Record<string, Procedure>> = {
       required('mesh'),
       optional('client', ''),
       optional('token', ''),
+      optional('transports', 'tls'),
     ],
     columns: [column('answer', oids.text)],
     isPrimarys: true,
@@ -64,6 +65,7 @@ const procedures: Readonly<Record<string, Procedure>> = {
         mesh: given.mesh!,
         client: given.client!,
         token: given.token === '' ? null : given.token!,
+        transports: given.transports!.split(',').map((each) => oneOf('transports', each, ['tls', 'quic'])),
         isLoopback: isLoopback(session.clientAddress),
       });
       return [[JSON.stringify(answer)]];

@@ -90,6 +90,7 @@ async function join(
     return admin.join({
       role: isWitness(machine, plan) ? 'witness' : 'replica',
       certificateRequest: '',
+      transports: ['tls'],
       mesh: `${machine.name}:${meshPort}`,
       client: `${machine.name}:2`,
       token: null,
