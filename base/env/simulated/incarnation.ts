@@ -9,6 +9,11 @@ export class SimulatedCrash extends Error {
   }
 }
 
+/** What waits for the end of a pause. */
+type Held = { readonly callback: () => void; readonly source: Source };
+/** The machine that it comes from, its own one for what its disk has done; null: a timer. */
+type Source = string | null;
+
 /** One life of a machine, from its start to its crash. What was asked for in it ends with it. */
 export class Incarnation {
   readonly machine: string;
@@ -17,7 +22,7 @@ export class Incarnation {
   readonly crashed: Promise<never>;
   #alive = true;
   /** What waits for the end of a pause, in order; null: the machine runs. */
-  #held: (() => void)[] | null = null;
+  #held: Held[] | null = null;
   readonly #onCrash: () => void;
   readonly #reportCrash: (crash: SimulatedCrash) => void;
 
@@ -53,11 +58,20 @@ export class Incarnation {
     if (this.#alive) this.#held ??= [];
   }
 
-  /** What was due meanwhile happens now, late, in the order in which it was due. */
+  /**
+   * What was due meanwhile happens now, late: in the order in which it was due, or, as where an event loop was stopped while
+   * it waited for I/O, what has arrived before what has run out. Then only what comes from one machine is in its order.
+   */
   resume(): void {
     const held = this.#held ?? [];
     this.#held = null;
-    for (const callback of held) this.schedule(0, callback);
+    const { random } = this.scheduler;
+    if (held.length > 0 && random.chance(0.5)) {
+      const places = new Map<Source, number>([[null, 1]]);
+      for (const { source } of held) if (!places.has(source)) places.set(source, random.between(0, 1));
+      held.sort((left, right) => places.get(left.source)! - places.get(right.source)!);
+    }
+    for (const { callback } of held) this.schedule(0, callback);
   }
 
   /** Answers with the effect after a delay; never, when the machine has crashed by then or in it. */
@@ -78,9 +92,9 @@ export class Incarnation {
   schedule(delayMs: number, callback: () => void) {
     let isCancelled = false;
     const timer = this.scheduler.schedule(delayMs, () =>
-      this.whenRunning(() => {
+      this.#whenRunning(() => {
         if (!isCancelled) callback();
-      }),
+      }, null),
     );
     return {
       cancel: () => {
@@ -91,9 +105,13 @@ export class Incarnation {
   }
 
   /** Now; after the pause, where there is one; never in a life that has ended. */
-  whenRunning(callback: () => void): void {
+  whenRunning(callback: () => void, source = this.machine): void {
+    this.#whenRunning(callback, source);
+  }
+
+  #whenRunning(callback: () => void, source: Source): void {
     if (!this.#alive) return;
     if (this.#held === null) callback();
-    else this.#held.push(callback);
+    else this.#held.push({ callback, source });
   }
 }

@@ -143,7 +143,7 @@ export class SimulatedMachine {
     const { network } = this.#simulation;
     const asker = this.#life;
     const answer = (life: Incarnation, settle: () => void) => {
-      if (life.alive) network.carry(life, this.name, () => asker.whenRunning(settle), neverMind);
+      if (life.alive) network.carry(life, this.name, () => asker.whenRunning(settle, target.name), neverMind);
     };
     const arrive = () => {
       const life = target.#life;
@@ -152,7 +152,7 @@ export class SimulatedMachine {
           (output) => answer(life, () => resolve(output)),
           (error: unknown) => answer(life, () => reject(error)),
         );
-      });
+      }, this.name);
     };
     network.carry(asker, target.name, arrive, neverMind);
     return promise;
@@ -163,7 +163,9 @@ export class SimulatedMachine {
    * not to be reached.
    */
   tell(target: SimulatedMachine, receive: () => void): boolean {
-    return this.#simulation.network.tell(this.#life, target.name, () => target.#life.whenRunning(receive));
+    return this.#simulation.network.tell(this.#life, target.name, () =>
+      target.#life.whenRunning(receive, this.name),
+    );
   }
 
   #begin(): Incarnation {

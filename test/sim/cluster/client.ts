@@ -8,7 +8,7 @@ import { Violation } from '../check.ts';
 import type { Isolation } from '../checkers/list-append.ts';
 import type { Cluster } from './cluster.ts';
 import type { History } from './history.ts';
-import type { ClientPlan } from './plan.ts';
+import type { ClientPlan, Work } from './plan.ts';
 
 /** What a client was told. `unknown`: it may have happened, or still happen. */
 export type Told<Value> =
@@ -34,6 +34,7 @@ export type ClientOptions = {
   readonly isolation: Isolation;
   /** Of writes that a replica is asked for. */
   readonly forwardsWrites: boolean;
+  readonly lingerProbability: number;
   readonly note: (happening: string) => void;
 };
 
@@ -102,6 +103,13 @@ export class Client {
   }
   get forwardsWrites(): boolean {
     return this.#options.forwardsWrites;
+  }
+  get work(): Work {
+    return this.#options.plan.work;
+  }
+  get lingers(): boolean {
+    const { lingerProbability } = this.#options;
+    return lingerProbability > 0 && this.random.chance(lingerProbability);
   }
   get nowMs(): number {
     return this.#options.machine.env.clock.monotonicMs();

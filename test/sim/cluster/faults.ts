@@ -36,7 +36,7 @@ const kindsAnywhere = [
   'leadership transfer',
   'membership change',
 ] as const;
-export const faultKinds = [...kindsAnywhere, 'broken connections'] as const;
+export const faultKinds = [...kindsAnywhere, 'broken connections', 'short reigns'] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 /** Faults begin after the cluster has been there for a moment, and before the clients' last operations. */

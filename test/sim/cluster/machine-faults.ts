@@ -1,13 +1,16 @@
 import { usualLatencyMs } from '../../../base/env/simulated/disk.ts';
 import { nodeId } from '../../../base/ids.ts';
 import type { Strike } from './chaos.ts';
-import { kill } from './cluster.ts';
+import { type Cluster, kill } from './cluster.ts';
 
 const clockDriftMax = 0.05;
 const clockJumpMsMax = 60_000;
 /** I/Os among which the one is that a machine does not survive. */
 const boundariesMax = 30;
 const fullDiskBytesMax = 20_000;
+
+/** A leader of a short reign; how long it is away. */
+const [reignLookMs, reignMsMax, goneMsMax] = [1, 8, 1500];
 
 const nothingToUndo = () => {};
 
@@ -88,6 +91,34 @@ export const machineFaults = {
     return nothingToUndo;
   },
 
+  /** Who begins to lead is gone, or alone, before it has told all. */
+  'short reigns': ({ cluster, random }) => {
+    const { simulation } = cluster;
+    const ended = new Set<string>();
+    let isOver = false;
+    const endReigns = async () => {
+      while (!isOver) {
+        await simulation.sleep(reignLookMs);
+        const leader = cluster.running.find(
+          ({ name, node }) => node.role === 'leader' && !ended.has(`${name} ${node.epoch}`),
+        );
+        if (leader === undefined) continue;
+        ended.add(`${leader.name} ${leader.node.epoch}`);
+        await simulation.sleep(random.between(0, reignMsMax));
+        if (isOver) return;
+        const machine = simulation.machine(leader.name);
+        if (random.chance(0.5)) {
+          cluster.hold(leader.name, random.between(0, goneMsMax));
+          machine.crash();
+        } else cutOff(cluster, leader.name, random.between(0, goneMsMax));
+      }
+    };
+    void endReigns();
+    return () => {
+      isOver = true;
+    };
+  },
+
   /** One is taken out while all are there; its machine comes back as a new node, which joins. */
   'membership change': async ({ cluster, target, others }) => {
     const { primary } = cluster;
@@ -101,3 +132,15 @@ export const machineFaults = {
     return nothingToUndo;
   },
 } as const satisfies Readonly<Record<string, Strike>>;
+
+function cutOff({ simulation, machines }: Cluster, name: string, forMs: number): void {
+  const { network, scheduler } = simulation;
+  const others = machines.filter((machine) => machine.name !== name).map((machine) => machine.name);
+  network.partition([name], others);
+  scheduler.schedule(forMs, () => {
+    for (const other of others) {
+      network.unblock(name, other);
+      network.unblock(other, name);
+    }
+  });
+}

@@ -131,14 +131,12 @@ export async function askOutcome(client: Client): Promise<void> {
   });
   if (marked.told.kind !== 'unknown' || transaction === null) {
     note(client, marked, mode, marked.by);
+    if (marked.told.kind === 'done' && mode !== 'async') await askAtOnce(client, marked, `${transaction}`);
     return;
   }
   for (let tries = 0; tries < triesMax; tries++) {
     await client.pause(random.between(0, retryMsMax));
-    const told = await client.onAny(`status of ${marked.id}`, ({ database }) =>
-      database.query<{ status: string | null }>(`SELECT txid_status(${transaction}) AS status`),
-    );
-    const status = told.kind === 'done' ? told.value.rows[0]!.status : null;
+    const status = await statusOf(client, marked.id, `${transaction}`);
     if (status !== 'committed' && status !== 'aborted') continue;
     const isCommitted = status === 'committed';
     const outcome: Told<null> = isCommitted
@@ -150,4 +148,18 @@ export async function askOutcome(client: Client): Promise<void> {
     return;
   }
   note(client, marked, mode, marked.by);
+}
+
+/** Whatever node it is, and however far: what was acknowledged is not called aborted. */
+async function askAtOnce(client: Client, { id, called }: Marked, transaction: string): Promise<void> {
+  const { history, mode } = client;
+  if ((await statusOf(client, id, transaction)) !== 'aborted') return;
+  history.marked.push({ id, called, answered: history.next(), outcome: 'refused', mode, primary: null });
+}
+
+async function statusOf(client: Client, id: string, transaction: string): Promise<string | null> {
+  const told = await client.onAny(`status of ${id}`, ({ database }) =>
+    database.query<{ status: string | null }>(`SELECT txid_status(${transaction}) AS status`),
+  );
+  return told.kind === 'done' ? told.value.rows[0]!.status : null;
 }

@@ -4,12 +4,14 @@ import type { Isolation } from '../checkers/list-append.ts';
 import { drawFault, type Fault } from './faults.ts';
 import { shaped, shapeOf } from './shapes.ts';
 
+/** What a client does: all kinds of things, or one, often. */
+export type Work = 'mixed' | 'registers' | 'lists' | 'fresh reads';
+
 export type ClientPlan = {
   readonly name: string;
   readonly seed: number;
   readonly operations: number;
-  /** Of every kind, or on registers alone, one soon after the other. */
-  readonly work: 'mixed' | 'registers';
+  readonly work: Work;
 };
 
 /** How large things are: small ones make rare happenings common. */
@@ -41,6 +43,8 @@ export type ClusterPlan = {
   /** That a raft message is lost, delivered twice, or late, each. */
   readonly messageTroubleProbability: number;
   readonly rareBranchProbability: number;
+  /** Of transactions, that they wait in the middle for as long as a change of leaders takes. */
+  readonly lingerProbability: number;
   /** They tail the log. */
   readonly consumers: number;
   readonly clients: readonly ClientPlan[];
@@ -94,6 +98,7 @@ function mixedPlan(seed: number): ClusterPlan {
     hasStreams: random.chance(0.2),
     messageTroubleProbability: random.pick([0, 0, 0.01, 0.1]),
     rareBranchProbability: random.pick([0, 0.05, 0.25]),
+    lingerProbability: 0,
     consumers: seed % 3,
     clients: Array.from({ length: clients }, (_, index) => ({
       name: `client${index + 1}`,

@@ -99,6 +99,8 @@ const sampleMs = 100;
 /** Until a group that may be quiet is. */
 const quietMs = 1500;
 const maintenanceMsMax = 15_000;
+/** Within it, whoever follows a leader that is gone doubts: an election timeout, and a heartbeat. */
+const doubtMsMax = 800;
 
 class ClusterRun {
   readonly timeline: string[] = [];
@@ -168,7 +170,7 @@ class ClusterRun {
   }
 
   async #work(): Promise<void> {
-    const { clients, faults, mode, isolation, forwardsWrites } = this.#plan;
+    const { clients, faults, mode, isolation, forwardsWrites, lingerProbability } = this.#plan;
     await this.#untilTaken('the schema', schemaScript);
     await this.#untilEqual();
     const startMs = this.#simulation.scheduler.nowMs;
@@ -191,6 +193,7 @@ class ClusterRun {
           mode,
           isolation,
           forwardsWrites,
+          lingerProbability,
           note,
         }),
         plan,
@@ -221,6 +224,12 @@ class ClusterRun {
     this.#note(`${primary.name} goes away`);
     this.#cluster.hold(primary.name, 2 * progressMsMax);
     primary.crash();
+    await this.#simulation.sleep(doubtMsMax);
+    // By their nodes' heartbeat, not only once the link is known to be down.
+    for (const { name, node } of this.#cluster.running) {
+      if (node.database?.engine.replica?.range.status.isQuiet !== true) continue;
+      throw new Violation(`${name} is quiet ${doubtMsMax} ms after ${primary.name} went away`);
+    }
     await this.#untilTaken('a write without the last primary', `INSERT INTO registers VALUES (-1, 1)`);
     this.#cluster.hold(primary.name, 0);
     await this.#untilEqual();

@@ -1,9 +1,9 @@
 import { SeededRandom } from '../../../base/env/simulated/random.ts';
 import type { Fault, FaultKind } from './faults.ts';
-import type { ClusterPlan } from './plan.ts';
+import type { ClientPlan, ClusterPlan, Work } from './plan.ts';
 
 /** What a run is about: faults of every kind, or many of those that together lead to one kind of trouble. */
-export const shapes = ['mixed', 'elections', 'members', 'pauses', 'leases', 'slow'] as const;
+export const shapes = ['mixed', 'elections', 'members', 'pauses', 'leases', 'slow', 'full'] as const;
 export type Shape = (typeof shapes)[number];
 
 type Troubles = {
@@ -27,6 +27,8 @@ const troubles: Readonly<Record<Exclude<Shape, 'mixed'>, Troubles>> = {
       'slow link',
       'leadership transfer',
       'clean restart',
+      'short reigns',
+      'short reigns',
     ],
     count: 35,
     forMs: [50, 2000],
@@ -39,8 +41,8 @@ const troubles: Readonly<Record<Exclude<Shape, 'mixed'>, Troubles>> = {
     ofPrimary: 0.3,
   },
   pauses: {
-    kinds: ['pause', 'pause', 'pause', 'partition', 'one-way block', 'leadership transfer'],
-    count: 16,
+    kinds: ['pause', 'pause', 'pause', 'slow link', 'partition', 'one-way block', 'leadership transfer'],
+    count: 18,
     forMs: [600, 4500],
     ofPrimary: 0.8,
   },
@@ -55,6 +57,12 @@ const troubles: Readonly<Record<Exclude<Shape, 'mixed'>, Troubles>> = {
     count: 12,
     forMs: [3000, 20_000],
     ofPrimary: 0.5,
+  },
+  full: {
+    kinds: ['full disk', 'full disk', 'full disk', 'leadership transfer', 'kill', 'clean restart'],
+    count: 16,
+    forMs: [500, 8000],
+    ofPrimary: 0.4,
   },
 };
 
@@ -87,7 +95,7 @@ export function shaped(plan: ClusterPlan, shape: Shape): ClusterPlan {
   const limits = { ...plan.limits, messageBytesMax: 512, inflightMessagesMax: random.pick([1, 4]) };
   switch (shape) {
     case 'elections':
-      return { ...plan, faults, limits };
+      return { ...plan, faults, limits, lingerProbability: 0.15 };
     case 'leases': {
       const clients = plan.clients.map((client) => ({
         ...client,
@@ -96,9 +104,18 @@ export function shaped(plan: ClusterPlan, shape: Shape): ClusterPlan {
       }));
       return { ...plan, faults, clients };
     }
+    case 'pauses':
+      return { ...plan, faults, forwardsWrites: true, clients: working(plan, 'registers', 4) };
     case 'slow':
-      return { ...plan, faults, limits, isolation: 'serializable' };
+      return { ...plan, faults, limits, isolation: 'serializable', clients: working(plan, 'lists', 3) };
+    case 'full':
+      return { ...plan, faults, messageTroubleProbability: 0, clients: working(plan, 'fresh reads', 2) };
     default:
       return { ...plan, faults };
   }
+}
+
+/** The first `count` clients do nothing else. */
+function working({ clients }: ClusterPlan, work: Work, count: number): readonly ClientPlan[] {
+  return clients.map((client, index) => (index < count ? { ...client, work } : client));
 }

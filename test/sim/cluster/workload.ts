@@ -4,7 +4,7 @@ import type { ListAction, ListTransaction } from '../checkers/list-append.ts';
 import type { RegisterAction, RegisterValue } from '../checkers/registers.ts';
 import type { Client, Told } from './client.ts';
 import { askOutcome, isolationNames, withMark, writeOnce } from './marks.ts';
-import type { ClientPlan } from './plan.ts';
+import type { ClientPlan, Work } from './plan.ts';
 import { inSession } from './session.ts';
 import { readFresh, readOwn } from './visibility.ts';
 
@@ -27,17 +27,36 @@ export const schemaScript = `
 
 /** Operations follow each other closely, or after a while. */
 const [shortMs, longMs] = [30, 3000];
-const shortProbability = { mixed: 0.7, registers: 0.9 } as const;
+const shortOf: Readonly<Record<Work, number>> = {
+  mixed: 0.7,
+  registers: 0.9,
+  lists: 1,
+  'fresh reads': 0.7,
+};
+/** That any node is asked, which sends it on. */
+const anywhereOf: Readonly<Record<Work, number>> = {
+  mixed: 0.3,
+  registers: 0.7,
+  lists: 0,
+  'fresh reads': 0,
+};
+/** Who uses lists alone does so when the others do: at whole multiples. */
+const [meetMs, meetProbability] = [2500, 0.2];
+/** In the middle of a transaction. */
+const lingerMs = [300, 3000] as const;
 
 export async function runClient(client: Client, { operations, work }: ClientPlan): Promise<void> {
   const { random } = client;
   for (let count = 0; count < operations; count++) {
     await random.pick(workloads[work])(client);
-    await client.pause(random.between(0, random.chance(shortProbability[work]) ? shortMs : longMs));
+    if (work === 'lists' && random.chance(meetProbability))
+      await client.pause(meetMs - (client.nowMs % meetMs));
+    else await client.pause(random.between(0, random.chance(shortOf[work]) ? shortMs : longMs));
   }
 }
 
 type Operation = (client: Client) => Promise<void>;
+type Pause = (delayMs: number) => Promise<void>;
 
 // ---- registers: one statement each
 
@@ -68,7 +87,7 @@ function anywhere<Value>(
   what: string,
   task: (database: EmbeddedDatabase) => Promise<Value>,
 ): Promise<Told<Value>> {
-  if (!client.random.chance(0.3) || (kind !== 'read' && !client.forwardsWrites))
+  if (!client.random.chance(anywhereOf[client.work]) || (kind !== 'read' && !client.forwardsWrites))
     return client.onPrimary(what, ({ database }) => task(database));
   const settings = { 'alopex.read_from': 'primary' };
   return client.onAny(what, ({ database }) => inSession(database, settings, task));
@@ -112,7 +131,7 @@ const useLists: Operation = async (client) => {
       actions.length = 0;
       for (let left = count; left > 0; left--) {
         actions.push(await useList(queries, client));
-        if (random.chance(0.3)) await pause(random.between(0, shortMs));
+        await waitWithin(client, pause);
       }
     },
   );
@@ -125,9 +144,14 @@ const listOutcomeOf: Readonly<Record<Told<null>['kind'], ListTransaction['outcom
   unknown: 'unknown',
 };
 
-async function useList(queries: Queryable, { random, history }: Client): Promise<ListAction> {
+async function useList(queries: Queryable, client: Client): Promise<ListAction> {
+  const { random } = client;
   const key = 1 + random.below(listCount);
   if (random.chance(0.5)) return { kind: 'read', key: String(key), elements: await readList(queries, key) };
+  return appendTo(queries, client, key);
+}
+
+async function appendTo(queries: Queryable, { history }: Client, key: number): Promise<ListAction> {
   const element = history.next();
   await queries.execute(`UPDATE lists SET elements = elements || $1 WHERE key = $2`, [`${element},`, key]);
   return { kind: 'append', key: String(key), element };
@@ -139,6 +163,27 @@ export async function readList(queries: Queryable, key: number): Promise<readonl
   return rows[0]!.elements.split(',').slice(0, -1).map(Number);
 }
 
+async function waitWithin({ random, lingers }: Client, pause: Pause): Promise<void> {
+  if (lingers) await pause(random.between(...lingerMs));
+  else if (random.chance(0.3)) await pause(random.between(0, shortMs));
+}
+
+/** Reads one list and appends to another: two of them contradict each other although no row is written by both. */
+const crossLists: Operation = async (client) => {
+  const { history, random, isolation } = client;
+  const [from, to] = random.pick([
+    [1, 2],
+    [2, 1],
+  ] as const);
+  const actions: ListAction[] = [];
+  const { id, told, called, answered } = await withMark(client, 'across', isolation, async ({ queries }) => {
+    actions.length = 0;
+    actions.push({ kind: 'read', key: String(from), elements: await readList(queries, from) });
+    actions.push(await appendTo(queries, client, to));
+  });
+  history.lists.push({ id, called, answered, outcome: listOutcomeOf[told.kind], actions });
+};
+
 const transfer: Operation = async (client) => {
   const { random } = client;
   const [from, to] = [1 + random.below(accountCount), 1 + random.below(accountCount)];
@@ -146,7 +191,7 @@ const transfer: Operation = async (client) => {
   await withMark(client, 'transfer', client.isolation, async ({ queries, pause }) => {
     const sql = 'UPDATE accounts SET balance = balance - $1 WHERE id = $2 AND balance >= $1';
     if ((await queries.execute(sql, [amount, from])) === 0) return;
-    if (random.chance(0.3)) await pause(random.between(0, shortMs));
+    await waitWithin(client, pause);
     await queries.execute('UPDATE accounts SET balance = balance + $1 WHERE id = $2', [amount, to]);
   });
 };
@@ -206,7 +251,10 @@ const mixed: readonly [Operation, ...Operation[]] = [
   readOwn,
   readFresh,
 ];
-const workloads: Readonly<Record<ClientPlan['work'], readonly [Operation, ...Operation[]]>> = {
+
+const workloads: Readonly<Record<Work, readonly [Operation, ...Operation[]]>> = {
   mixed,
   registers: [useRegister],
+  lists: [crossLists],
+  'fresh reads': [readFresh, readFresh, readOwn],
 };

@@ -2,7 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Mutation, mutations } from './mutations.ts';
-import { mutated, root } from './run.ts';
+import { MutatedTree, mutated, root } from './run.ts';
+
+/** Those that one of the first seeds shows: of elections, of the log, of replication, and of what is answered. */
+const shownAtOnce = [
+  'one voter too few commits',
+  'a follower keeps what contradicts its leader (§3.5)',
+  'every commit is answered once this disk has it',
+  'sync is answered by a quorum',
+];
+const seedsAtOnce = 3;
 
 describe('mutations', () => {
   it('are 25 at least, each another one', () => {
@@ -23,4 +32,20 @@ describe('mutations', () => {
     expect(() => mutated('x;', mutation)).to.throw('its place is 0 times in a.ts');
     expect(() => mutated('if (a) x; if (a) y;', mutation)).to.throw('its place is 2 times in a.ts');
   });
+});
+
+describe('the cluster simulator', () => {
+  let tree: MutatedTree;
+  before(async () => {
+    tree = await MutatedTree.create();
+  });
+  after(() => tree.remove());
+
+  for (const name of shownAtOnce) {
+    it(`finds at once: ${name}`, async () => {
+      const mutation = mutations.find((each) => each.name === name);
+      const { seed, how } = await tree.hunt(mutation!, seedsAtOnce);
+      expect(seed, how).to.be.within(1, seedsAtOnce);
+    }).timeout(120_000);
+  }
 });

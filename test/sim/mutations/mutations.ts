@@ -154,6 +154,7 @@ export const mutations: readonly Mutation[] = [
     file: 'query/txn/transactions.ts',
     find: 'this.#recent.validate(transaction.spans, this.snapshot(transaction));',
     replace: 'this.snapshot(transaction);',
+    shape: 'slow',
   },
   {
     name: 'transactions outlive the epoch in which they began',
@@ -174,6 +175,7 @@ export const mutations: readonly Mutation[] = [
     file: 'log/segment/log.ts',
     find: 'this.#epoch = this.#active.epoch;\n    this.#dropQueue',
     replace: 'this.#dropQueue',
+    shape: 'full',
   },
   {
     name: 'a quiet group does not hear that its leader is gone',
@@ -199,6 +201,7 @@ export const mutations: readonly Mutation[] = [
     file: 'query/txn/transactions.ts',
     find: 'isOfLead: ({ generation }) => generation === this.#generation,',
     replace: 'isOfLead: () => true,',
+    shape: 'elections',
   },
   {
     name: 'a request is executed again',
@@ -217,6 +220,7 @@ export const mutations: readonly Mutation[] = [
     file: 'api/database/routing/waiting.ts',
     find: 'return stalenessMs === null || stalenessMs > stalenessMsMax;',
     replace: 'return stalenessMs === null;',
+    shape: 'full',
   },
   {
     name: 'sync is answered by a quorum',
