@@ -324,6 +324,32 @@ describe('simulated machine', () => {
     });
   });
 
+  it('hears after a pause, in some runs, what came before what has run out: from each machine in order', async () => {
+    const orders = new Set<string>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const simulation = new Simulation(seed);
+      const [left, middle, right] = ['left', 'middle', 'right'].map((name) => simulation.machine(name));
+      const happened: string[] = [];
+      await simulation.run(async () => {
+        right!.env.clock.setTimer(1, () => happened.push('timer'));
+        right!.pause();
+        await simulation.sleep(5);
+        for (const what of ['left 1', 'left 2']) left!.tell(right!, () => happened.push(what));
+        await simulation.sleep(5);
+        middle!.tell(right!, () => happened.push('middle'));
+        await simulation.sleep(5);
+        right!.resume();
+        await simulation.sleep(0);
+      });
+      orders.add(happened.join(', '));
+    }
+    expect([...orders].sort()).to.deep.equal([
+      'left 1, left 2, middle, timer',
+      'middle, left 1, left 2, timer',
+      'timer, left 1, left 2, middle',
+    ]);
+  });
+
   it('never runs again what was held back when it crashes', async () => {
     const simulation = new Simulation(1);
     const machine = simulation.machine('a');
