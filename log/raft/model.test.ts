@@ -14,7 +14,7 @@ describe('log/raft model', () => {
     }
     // A model in which nothing happens would hold too.
     for (const [name, count] of totals) expect(count, name).to.be.greaterThan(seeds);
-  });
+  }).timeout(120_000);
 
   it('a_seed_gives_the_same_run_again', () => {
     const trace = (seed: number): string[] => {
