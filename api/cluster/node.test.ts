@@ -35,6 +35,16 @@ async function refusal(work: Promise<unknown>): Promise<string> {
   return 'none';
 }
 
+/** Its one file of what it lost. */
+function lostOn(cluster: TestCluster, number: number): Promise<string> {
+  return cluster.on(number, async (_, env) => {
+    const [entry, ...others] = await env.disk.list('/db/lost');
+    expect(others).to.deep.equal([]);
+    const file = await env.disk.open(`/db/lost/${entry!.name}`, 'read');
+    return bytesToLatin1(await file.read(0, 100_000));
+  });
+}
+
 function connect({ node }: TestNode): EngineSession {
   return node.engine.connect({ user: 'alopex', database: 'alopex', settings: {}, clientAddress: null });
 }
@@ -226,18 +236,36 @@ describe('nodes of a cluster', () => {
     await cluster.sleep(3000);
     expect(await count(cluster, 1, 'id IN (2000, 3000)')).to.equal(1);
     expect(await count(cluster, 1, 'id = 3000')).to.equal(1);
-    const lost = await cluster.on(1, async (_, env) => {
-      const [entry, ...others] = await env.disk.list('/db/lost');
-      expect(others).to.deep.equal([]);
-      const file = await env.disk.open(`/db/lost/${entry!.name}`, 'read');
-      return bytesToLatin1(await file.read(0, 100_000));
-    });
+    const lost = await lostOn(cluster, 1);
     expect(lost).to.contain('lost');
     expect(lost).not.to.contain('row 1');
     for (const number of [1, 2, 3]) {
       expect(await awaiting(cluster, number, lostToken), `node ${number}`).to.equal('40000');
       expect(await awaiting(cluster, number, token), `node ${number}`).to.equal(null);
     }
+  });
+
+  it('is kept, too, where the log of the others no longer reaches back to it', async () => {
+    const cluster = new TestCluster(17, {
+      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
+      retention: { retentionMs: 0, retentionBytes: 0 },
+    });
+    await cluster.startAll(3, script);
+    cluster.hub.cutOff.add(nodeId(1));
+    await commit(cluster, 1, `INSERT INTO t VALUES (2000, 'lost')`, 'async');
+    const end = cluster.nodes.get(1)!.node.engine.log.flushedOffset;
+    const primary = await cluster.primary();
+    for (let batch = 0; batch < 8; batch++) {
+      const rows = `SELECT n, 'more' FROM generate_series(${3000 + batch * 100}, ${3099 + batch * 100}) n`;
+      await cluster.on(primary, ({ database }) => database.query(`INSERT INTO t ${rows}`));
+      await cluster.on(primary, ({ node }) => node.engine.checkpoint());
+    }
+    expect(cluster.nodes.get(primary)!.node.engine.log.startOffset).to.be.greaterThan(end);
+    cluster.hub.cutOff.clear();
+    await cluster.sleep(5000);
+    expect(await count(cluster, 1)).to.equal(1800);
+    expect(await lostOn(cluster, 1)).to.contain('lost');
+    expect(cluster.problems).to.deep.equal([]);
   });
 
   it('commits of a primary that cannot reach anybody end as unknown, and its reads are refused', async () => {

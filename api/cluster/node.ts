@@ -25,7 +25,7 @@ import {
 } from './install.ts';
 import { aliveRequest, NodeReplication } from './node-replication.ts';
 import { fetchSoundRows } from './repair.ts';
-import { answerLineage, lineageRequest, rewind } from './rewind.ts';
+import { answerLineage, lineageRequest, rewind, unsharedFrom } from './rewind.ts';
 import {
   decodeFileRequest,
   Snapshots,
@@ -409,7 +409,11 @@ export class DatabaseNode implements SessionHost {
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
     mustBeOf(generationIn(stateOf(states)), offer);
     const engine = this.#engine;
-    if (this.#isClosed || engine === null || engine.replica?.range.giveWay(offer) !== true) return;
+    const range = engine?.replica?.range;
+    if (engine === null || range === undefined) return;
+    const lostFrom = await unsharedFrom(range, engine.log, stateOf(states).hardState, mesh.self);
+    if (this.#isClosed || engine !== this.#engine || !range.giveWay(offer)) return;
+    if (lostFrom !== null) await keepLost(env.disk, lostDirectory(path), engine.log, lostFrom);
     await this.#closeEngine();
     try {
       await install(env.disk, path, states, offer);
