@@ -120,10 +120,12 @@ export class Cluster {
     return newest === undefined ? null : this.simulation.machine(newest.name);
   }
 
-  /** Each machine has a vote, as far as the primary knows. */
+  /** Each machine has a vote, and all that run know it. */
   get isWhole(): boolean {
-    const { primary } = this;
-    return primary !== null && this.nodeOn(primary.name)?.voters === this.machines.length;
+    const count = this.machines.length;
+    return this.running.every(
+      ({ node: { voters, membership } }) => voters === count && membership.outgoing.length === 0,
+    );
   }
 
   /** Says which life of which node answers, and as whose primary. */

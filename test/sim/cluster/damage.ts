@@ -16,9 +16,9 @@ export const damages = {
 
   'corrupt block': damagingUnnoticed(({ target, random }) => {
     const { disk } = target;
+    kill(target);
     const files = coveredFiles(target);
     const path = files[random.below(files.length)];
-    kill(target);
     if (path !== undefined) disk.flipBit(path, random.below(8 * disk.contents(path).length));
   }),
 
