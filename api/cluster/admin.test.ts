@@ -104,4 +104,21 @@ describe('NodeAdmin: what it refuses leaves nothing', () => {
     expect((await refusal(cluster.on(2, ({ admin }) => admin.remove(nodeId(9)))))[0]).to.equal('42704');
     expect((await refusal(cluster.on(1, ({ admin }) => admin.setMode('sync'))))[0]).to.equal('57P03');
   });
+
+  it('promote waits for the end of an election, and says so where there is none', async () => {
+    const cluster = new TestCluster(405);
+    await cluster.startAll(3, script);
+    const first = await cluster.primary();
+    const [next, last] = [1, 2, 3].filter((number) => number !== first);
+    cluster.crash(first);
+    while (cluster.nodes.get(next!)!.node.status?.leader !== null) await cluster.sleep(20);
+    await cluster.on(next!, ({ admin }) => admin.promote(false, 20_000));
+    expect(await cluster.primary()).to.equal(next);
+    cluster.crash(next!);
+    while (cluster.nodes.get(last!)!.node.status?.leader !== null) await cluster.sleep(20);
+    expect(await refusal(cluster.on(last!, ({ admin }) => admin.promote(false, 20_000)))).to.deep.equal([
+      '55000',
+      'the cluster has no primary that could hand over',
+    ]);
+  });
 });

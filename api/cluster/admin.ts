@@ -19,16 +19,7 @@ import { type ClusterSettings, changeClusterSettings, clusterSettings } from './
 import { newToken, withoutToken, withToken } from './join-tokens.ts';
 import type { DatabaseNode } from './node.ts';
 import { aliveMsMax, aliveRequest } from './node-replication.ts';
-import {
-  checksums,
-  compared,
-  decodeChecksums,
-  decodePosition,
-  encodeChecksums,
-  encodePosition,
-  type TableChecksum,
-  verifyRequest,
-} from './verify.ts';
+import { answerVerify, verified, verifyRequest } from './verify.ts';
 
 /** What the admin needs of the node's keys. */
 export type Signer = {
@@ -61,6 +52,9 @@ const nodesMsMax = 2_000;
 /** Between two looks at what has been waited for. */
 const lookMs = 20;
 const verifyTimeoutMs = 600_000;
+
+/** Most elections are over by then. */
+const electionMsMax = 5_000;
 
 /** What operators ask of a node, and what a primary does by itself: replicas that have caught up become voters. */
 export class NodeAdmin implements ClusterAdmin {
@@ -99,12 +93,7 @@ export class NodeAdmin implements ClusterAdmin {
       return stringToUtf8(JSON.stringify(await this.join({ ...request, isLoopback: true })));
     });
     node.handle(nodesRequest, async () => stringToUtf8(JSON.stringify(this.#nodesSeen)));
-    node.handle(verifyRequest, async (_, body) => {
-      const position = decodePosition(body);
-      const { engine } = node;
-      await engine.replica?.appliedPast(position.offset);
-      return encodeChecksums(await checksums(engine, position));
-    });
+    node.handle(verifyRequest, (_, body) => answerVerify(node.engine, body));
   }
 
   get #engine(): Engine {
@@ -326,10 +315,12 @@ export class NodeAdmin implements ClusterAdmin {
 
   async promote(isForced: boolean, timeoutMs: number): Promise<void> {
     const range = this.#range;
-    const { leader, rival } = range.status;
-    const isContested = isForced && rival !== null;
+    const { clock } = this.#engine.env;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    const isContested = isForced && range.status.rival !== null;
+    if (!isForced) await this.#until(Math.min(untilMs, clock.monotonicMs() + electionMsMax), hasLeader);
     if (this.#node.isPrimary && !isContested) return;
-    const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
+    const { leader } = range.status;
     // A primary that lives has what only it and the others have: it hands over.
     if (isForced && (isContested || leader === null || !(await this.#answers(leader))))
       await this.#force(range, untilMs);
@@ -338,7 +329,7 @@ export class NodeAdmin implements ClusterAdmin {
         'object_not_in_prerequisite_state',
         'the cluster has no primary that could hand over',
         {
-          hint: 'Where a quorum is gone for good, promote --force makes this node the primary, and may lose what the others have.',
+          hint: `None was elected within ${electionMsMax / 1000} s. Where most nodes are gone for good, promote --force makes this node the primary, and may lose what the others have.`,
         },
       );
     } else await this.#node.mesh?.request(leader, transferRequest, new Uint8Array(0));
@@ -453,20 +444,13 @@ export class NodeAdmin implements ClusterAdmin {
 
   async verify(): Promise<readonly VerifiedTable[]> {
     this.#requirePrimary();
-    const engine = this.#engine;
     const { self, mesh } = this.#node;
-    const position = { offset: engine.log.highWatermark, timestamp: engine.transactions.visible };
-    const others = this.#range.status.membership.members.filter(
-      ({ id, role }) => id !== self && role !== 'witness',
+    const others = this.#range.status.membership.members
+      .filter(({ id, role }) => id !== self && role !== 'witness')
+      .map(({ id }) => id);
+    return verified(this.#engine, self!, others, (id, body) =>
+      mesh!.request(id, verifyRequest, body, verifyTimeoutMs),
     );
-    const answers = await Promise.all(
-      others.map(async ({ id }): Promise<[NodeId, readonly TableChecksum[]]> => {
-        const body = await mesh!.request(id, verifyRequest, encodePosition(position), verifyTimeoutMs);
-        return [id, decodeChecksums(body)];
-      }),
-    );
-    const own = await checksums(engine, position);
-    return compared(position, self!, new Map([[self!, own], ...answers]));
   }
 
   close(): void {
@@ -486,6 +470,10 @@ function promotion(
   return isThere
     ? { kind: 'replace', id: old, member: { ...member, role } }
     : { kind: 'change', member: { ...member, role } };
+}
+
+function hasLeader({ leader }: RaftStatus): boolean {
+  return leader !== null;
 }
 
 function underWay(): AlopexError {

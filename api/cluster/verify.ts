@@ -40,17 +40,27 @@ export async function checksums(
   return all;
 }
 
-export function encodePosition(position: VerifyPosition): Uint8Array {
-  return stringToUtf8(JSON.stringify(position));
+export async function answerVerify(engine: Engine, body: Uint8Array): Promise<Uint8Array> {
+  const position = JSON.parse(utf8ToString(body)) as VerifyPosition;
+  await engine.replica?.appliedPast(position.offset);
+  return stringToUtf8(JSON.stringify(await checksums(engine, position)));
 }
-export function decodePosition(body: Uint8Array): VerifyPosition {
-  return JSON.parse(utf8ToString(body)) as VerifyPosition;
-}
-export function encodeChecksums(checksums: readonly TableChecksum[]): Uint8Array {
-  return stringToUtf8(JSON.stringify(checksums));
-}
-export function decodeChecksums(body: Uint8Array): readonly TableChecksum[] {
-  return JSON.parse(utf8ToString(body)) as readonly TableChecksum[];
+
+/** Asks the others, and compares with what the primary `self` has at the newest position of its log. */
+export async function verified(
+  engine: Engine,
+  self: NodeId,
+  others: readonly NodeId[],
+  request: (node: NodeId, body: Uint8Array) => Promise<Uint8Array>,
+): Promise<readonly VerifiedTable[]> {
+  const position = { offset: engine.log.highWatermark, timestamp: engine.transactions.visible };
+  const body = stringToUtf8(JSON.stringify(position));
+  const answers = await Promise.all(
+    others.map(async (node): Promise<[NodeId, readonly TableChecksum[]]> => {
+      return [node, JSON.parse(utf8ToString(await request(node, body))) as readonly TableChecksum[]];
+    }),
+  );
+  return compared(position, self, new Map([[self, await checksums(engine, position)], ...answers]));
 }
 
 /** All that the nodes said, beside what the primary has. */
