@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /** Where a node runs, and what its command line begins with. */
 export type Place = {
@@ -36,16 +37,29 @@ export async function loopbackNetwork(count: number): Promise<Network> {
   };
 }
 
+/** Below those that the system gives to connections: a server that is restarted finds its port free. */
+const [portMin, portEnd] = [15_000, 30_000];
+
 /** All of them are held until all are known: none is given twice. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    ports.push((server.address() as { port: number }).port);
+  const held: Server[] = [];
+  while (held.length < count) {
+    const server = createServer();
+    if (await isBound(server, randomInt(portMin, portEnd))) held.push(server);
   }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  const ports = held.map((server) => (server.address() as AddressInfo).port);
+  for (const server of held) await new Promise((resolve) => server.close(resolve));
   return ports;
+}
+
+function isBound(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
+    });
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
 }
 
 /** An address of hardware that nobody has. */
@@ -99,6 +113,20 @@ export function namespaceNetwork(count: number): Network {
     },
     close,
   };
+}
+
+/** A loopback of one's own, on which every port is free; this machine's where namespaces cannot be made. */
+export function ownLoopback(): Pick<Place, 'launcher'> & Pick<Network, 'close'> {
+  if (!hasNamespaces()) return { launcher: [], close: () => {} };
+  const name = `alpxlo${process.pid}`;
+  const close = (): void => {
+    process.off('exit', close);
+    ip(['netns', 'del', name], 'may fail');
+  };
+  process.on('exit', close);
+  ip(['netns', 'add', name]);
+  ip(['-n', name, 'link', 'set', 'lo', 'up']);
+  return { launcher: ['ip', 'netns', 'exec', name], close };
 }
 
 /** Frames to a neighbour that is none are sent, and get lost: the sender cannot tell. */
