@@ -1,8 +1,8 @@
 import { readlinkSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
-/** Above the process's own, which nobody may go below: a third of its share. */
-const backgroundNice = 5;
+/** Above the process's own, which nobody may go below: a tenth of its share. */
+const backgroundNice = 10;
 const niceMax = 19;
 
 /** The number that the system has for it; 0, which stands for the whole process, where threads have none of their own. */
