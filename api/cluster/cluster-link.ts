@@ -9,6 +9,7 @@ import { GroupStates } from '../../log/range/states.ts';
 import { Ticker } from '../../log/range/ticker.ts';
 import { rangeOfAll } from '../database/engine.ts';
 import { addressIn, parseAddress } from './address.ts';
+import { Removal } from './removal.ts';
 
 /** What a node of a cluster has that a database alone does not. */
 export type ClusterOptions = {
@@ -34,6 +35,7 @@ export class ClusterLink {
   readonly ticker: Ticker;
   readonly mesh: Mesh;
   readonly liveness: Liveness;
+  readonly removal: Removal;
   /** There is news of another node: whether it lives, or where. */
   onMember: (node: NodeId) => void = () => {};
   readonly #membership: LiveMembership;
@@ -64,6 +66,7 @@ export class ClusterLink {
     });
     // Until its log says who the members are: what it says at first is how it was long ago.
     for (const member of peers?.members ?? []) this.#know(member);
+    this.removal = new Removal(env.clock, this);
     // A node that cannot open its database has to find the others all the same.
     const last = states.get(rangeOfAll)?.memberships.at(-1);
     if (last !== undefined) this.meet(last.membership);
@@ -162,6 +165,7 @@ export class ClusterLink {
 
   async close(): Promise<void> {
     this.ticker.close();
+    this.removal.close();
     this.#membership.close();
     await this.mesh.close();
   }

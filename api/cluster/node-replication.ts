@@ -16,6 +16,7 @@ import type { CommitToken } from '../database/settings.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { DatabaseNode } from './node.ts';
 import { Outstanding } from './outstanding.ts';
+import { removedError } from './removal.ts';
 
 /** Voters with which the loss of one leaves a majority. */
 const automaticVoters = 3;
@@ -67,10 +68,10 @@ export class NodeReplication implements Replication {
     return this.gate.opening;
   }
   get isReadable(): boolean {
-    return this.#replica.isReadable;
+    return this.#replica.isReadable && !this.#node.isRemoved;
   }
   readable(): Promise<void> | null {
-    return this.#replica.readable();
+    return this.#node.isRemoved ? Promise.reject(removedError()) : this.#replica.readable();
   }
 
   holds(commit: CommitToken): boolean | null {

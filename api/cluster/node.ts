@@ -24,6 +24,7 @@ import {
   stateOf,
 } from './install.ts';
 import { aliveRequest, NodeReplication } from './node-replication.ts';
+import { answerMember, memberRequest, removedError } from './removal.ts';
 import { fetchSoundRows } from './repair.ts';
 import { answerLineage, lineageRequest, rewind, unsharedFrom } from './rewind.ts';
 import {
@@ -85,6 +86,7 @@ export class DatabaseNode implements SessionHost {
     this.handle(sqlRequest, (from, body) => this.#requireSessions().answer(from, body));
     this.handle(lineageRequest, async () => answerLineage(this.#requireRange()));
     this.handle(aliveRequest, async () => new Uint8Array(0));
+    this.handle(memberRequest, async (from) => answerMember(from, this.isPrimary, this.#status));
     this.handle(snapshotDamaged, (_, body) => this.#lookAt(Number(utf8ToString(body))));
   }
 
@@ -142,6 +144,9 @@ export class DatabaseNode implements SessionHost {
   /** Null: the database is not replicated. */
   get replication(): NodeReplication | null {
     return this.#replication;
+  }
+  get isRemoved(): boolean {
+    return this.#cluster?.removal.isRemoved ?? false;
   }
   get status(): RaftStatus | null {
     return this.#status;
@@ -208,6 +213,7 @@ export class DatabaseNode implements SessionHost {
       },
     });
     link.onMember = (member) => this.onMember(member);
+    link.removal.onRemoved = () => this.#options.onProblem(removedError());
     return link;
   }
 
@@ -331,6 +337,7 @@ export class DatabaseNode implements SessionHost {
     if (rival !== null && rival !== this.#status?.rival) this.#options.onProblem(promotedTwice(rival));
     this.#status = status;
     this.#replication?.onLeader(status.leader);
+    cluster.removal.onStatus(status);
     this.onStatus(status, isPrimary);
     if (isPrimary) this.onPrimary();
     if (this.#isDamaged && !isPrimary && status.role !== 'leader') this.#repairRows(cluster);

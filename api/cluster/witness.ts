@@ -11,6 +11,7 @@ import type { LogLimits } from '../../log/segment/options.ts';
 import { rangeOfAll } from '../database/engine.ts';
 import { ClusterLink, type ClusterOptions } from './cluster-link.ts';
 import { adoptInstalled, finishInstall, installLog, mustBeOf, stateOf } from './install.ts';
+import { removedError } from './removal.ts';
 import { answerLineage, lineageRequest, rewind } from './rewind.ts';
 import { type SnapshotPlace, snapshotPlaceRequest } from './snapshots.ts';
 
@@ -68,6 +69,7 @@ export class WitnessNode {
           if (!isUp) witness.#range?.onUnreachable(peer);
         },
       });
+      witness.#link.removal.onRemoved = () => options.onProblem(removedError());
       await witness.#openRange();
       return witness;
     } catch (error) {
@@ -111,6 +113,7 @@ export class WitnessNode {
       handlers: {
         onStatus: (status) => {
           this.#link?.meet(status.membership);
+          this.#link?.removal.onStatus(status);
           this.onStatus(status);
         },
         onHeard: () => {},
