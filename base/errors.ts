@@ -189,6 +189,14 @@ export function unsupported(construct: string, position?: number): AlopexError {
   );
 }
 
+/** What a transaction holds and has written is gone with the lead that it began under. */
+export function leaderChanged(): AlopexError {
+  return new AlopexError(
+    'serialization_failure',
+    'could not serialize access: the leader of the range changed',
+  );
+}
+
 /** XX001, naming the file and the byte offset in it. Corruption is named, never served. */
 export function corrupted(file: string, byteOffset: number, problem: string): AlopexError {
   return new AlopexError('data_corrupted', `${file} is corrupt at byte ${byteOffset}: ${problem}`);

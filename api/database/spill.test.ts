@@ -226,6 +226,25 @@ describe('a transaction larger than memory may be', () => {
       expect(await totals(database)).to.deep.equal({ rows: 0, sum: null });
     }));
 
+  it('is not read without what it spilled, where that went with the lead (simulation seed 1020371)', () =>
+    withDatabase(async (database) => {
+      const { transactions } = database.engine;
+      const seen: number[] = [];
+      const lost = database.transaction(async (transaction) => {
+        await transaction.query(fill(1, 200));
+        const count = async (): Promise<number> => {
+          const { rows } = await transaction.query<{ n: number }>('SELECT count(*)::int AS n FROM t');
+          return rows[0]!.n;
+        };
+        seen.push(await count());
+        transactions.stopLeading();
+        transactions.lead(transactions.catalog);
+        seen.push(await count());
+      });
+      expect(await failure(lost)).to.equal('40001');
+      expect(seen).to.deep.equal([200]);
+    }));
+
   it('appends nothing that a later opening could not fold', async () => {
     const machine = new Simulation(1).machine('a');
     await machine.run(async (env) => {

@@ -1,4 +1,5 @@
 import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
+import { leaderChanged } from '../../base/errors.ts';
 import { type IndexId, indexId, type Offset, type StorageId } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import { type Datum, SqlArray } from '../../base/values/datum.ts';
@@ -103,6 +104,8 @@ export type SpilledRun = {
   readonly newest: number;
   /** After the last batch. */
   readonly end: Offset;
+  /** Its transaction was ended from elsewhere: nothing of it is left. */
+  readonly isGone: boolean;
 };
 
 /** Rows that a reader merges: the versions at or below `at`. */
@@ -146,9 +149,10 @@ export class Overlay implements PendingRows {
     return [{ source: this.#trees, at: command }, ...this.spilledLayers(command)];
   }
 
-  /** The same of what is spilled. */
+  /** The same of what is spilled. 40001 where that is gone: a transaction never misses what it wrote. */
   spilledLayers(command: number): readonly PendingLayer[] {
     if (this.#spilled === null) return noSpills;
+    if (this.#spilled.isGone) throw leaderChanged();
     const at = this.#spilledAt(command);
     return this.#spilled.layers.map((source) => ({ source, at }));
   }

@@ -29,6 +29,7 @@ export class UndecidedRun implements SpilledRun {
   readonly files: PrivateFiles;
   /** Why a file of it could not be written, until its transaction is told. */
   problem: unknown = null;
+  #isGone = false;
   /** What is in no file yet. */
   #trees = new Trees();
   #sealing: Sealing | null = null;
@@ -62,6 +63,9 @@ export class UndecidedRun implements SpilledRun {
   }
   get end(): Offset {
     return this.#end;
+  }
+  get isGone(): boolean {
+    return this.#isGone;
   }
   get objectEvents(): readonly RowEvent[] {
     return this.#objectEvents;
@@ -173,6 +177,7 @@ export class UndecidedRun implements SpilledRun {
   /** Nothing is folded any more, and everything comes again, with these layouts. */
   reset(layouts: Layouts): void {
     this.release();
+    this.#isGone = false;
     this.#base = layouts.fork();
     this.#layouts = layouts.fork();
     this.#layoutsVersion = layouts.version;
@@ -180,6 +185,7 @@ export class UndecidedRun implements SpilledRun {
   }
 
   release(): void {
+    this.#isGone = true;
     this.#trees = new Trees();
     this.#sealing = null;
     this.#span = null;

@@ -1,6 +1,6 @@
 import type { Clock, Env } from '../../base/env/env.ts';
 import { nextTurn } from '../../base/env/turn.ts';
-import { AlopexError } from '../../base/errors.ts';
+import { AlopexError, leaderChanged } from '../../base/errors.ts';
 import type { Offset, Timestamp } from '../../base/ids.ts';
 import { invariant } from '../../base/unreachable.ts';
 import type { SegmentedLog } from '../../log/segment/log.ts';
@@ -233,11 +233,4 @@ function lastCommands({ savepoints, command }: Transaction, first: number): read
   last.add(command - 1);
   last.add(command);
   return [...last].filter((each) => each >= first).sort((left, right) => left - right);
-}
-
-export function leaderChanged(): AlopexError {
-  return new AlopexError(
-    'serialization_failure',
-    'could not serialize access: the leader of the range changed',
-  );
 }

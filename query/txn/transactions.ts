@@ -1,5 +1,5 @@
 import type { Clock, Env } from '../../base/env/env.ts';
-import { AlopexError } from '../../base/errors.ts';
+import { AlopexError, leaderChanged } from '../../base/errors.ts';
 import { Gate } from '../../base/gate.ts';
 import { nextTimestamp } from '../../base/hlc.ts';
 import { type Offset, offset, type Timestamp, timestamp } from '../../base/ids.ts';
@@ -12,14 +12,7 @@ import { encodeCommit, writtenKeys } from './commit.ts';
 import { type PlacedCommit, PlacedCommits } from './placed-commits.ts';
 import { recordingReader } from './recording-reader.ts';
 import { RecentWrites, type WrittenKeys } from './spans.ts';
-import {
-  type Catalogs,
-  type CommitLimits,
-  defaultCommitLimits,
-  type Leads,
-  leaderChanged,
-  Spill,
-} from './spill.ts';
+import { type Catalogs, type CommitLimits, defaultCommitLimits, type Leads, Spill } from './spill.ts';
 import {
   abortFollowers,
   type Durability,

@@ -1,8 +1,7 @@
-import { AlopexError, asAlopexError } from '../../../base/errors.ts';
+import { AlopexError, asAlopexError, leaderChanged } from '../../../base/errors.ts';
 import type { NodeId } from '../../../base/ids.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
-import { leaderChanged } from '../../../query/txn/spill.ts';
 import { hasBegun, type Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
 import type { Portal } from '../contract.ts';

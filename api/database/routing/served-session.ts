@@ -1,11 +1,10 @@
 import type { ByteReader } from '../../../base/bytes/reader.ts';
 import { ByteWriter } from '../../../base/bytes/writer.ts';
-import { AlopexError } from '../../../base/errors.ts';
+import { AlopexError, leaderChanged } from '../../../base/errors.ts';
 import type { Datum } from '../../../base/values/datum.ts';
 import { innerStatement } from '../../../query/sql/bind/statement.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { openSavepoint, releaseSavepoint } from '../../../query/txn/savepoints.ts';
-import { leaderChanged } from '../../../query/txn/spill.ts';
 import { setIsolation } from '../../../query/txn/transaction.ts';
 import { requireBlock } from '../blocks.ts';
 import type { CopyInPortal, Portal, PreparedStatement, RowsPortal } from '../contract.ts';
