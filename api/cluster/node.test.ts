@@ -80,6 +80,23 @@ function ask(cluster: TestCluster, from: number, to: number): Promise<unknown> {
   });
 }
 
+/** 400 rows, and nothing of them is left in the log. */
+async function insertAndTrim(cluster: TestCluster, primary: number): Promise<void> {
+  for (let from = 2000; from < 2400; from += 100) {
+    await cluster.on(primary, ({ database }) =>
+      database.query(`INSERT INTO t SELECT n, 'more' FROM generate_series(${from}, ${from + 99}) n`),
+    );
+    await cluster.on(primary, ({ node }) => node.engine.checkpoint());
+  }
+}
+
+/** Of its files of rows, from a place on. */
+function damage(cluster: TestCluster, number: number, from: (size: number) => number): void {
+  for (const { path, node } of cluster.machine(number).disk.tree.files())
+    if (path.endsWith('.sst') && node.size > 2000)
+      node.damage(from(node.size), new Uint8Array(16).fill(0xa5));
+}
+
 describe('nodes of a cluster', () => {
   before(() => loadParser());
 
@@ -393,20 +410,14 @@ describe('nodes of a cluster', () => {
     const cluster = new TestCluster(14, { limits: { memtableBytesMax: 20_000 } });
     await cluster.startAll(3, script);
     await cluster.on(2, ({ node }) => node.engine.checkpoint());
-    const damage = (number: number, from: (size: number) => number): void => {
-      const { tree } = cluster.machine(number).disk;
-      for (const { path, node } of tree.files())
-        if (path.endsWith('.sst') && node.size > 2000)
-          node.damage(from(node.size), new Uint8Array(16).fill(0xa5));
-    };
     cluster.crash(2);
-    damage(2, (size) => size - 16);
+    damage(cluster, 2, (size) => size - 16);
     await cluster.start(2);
     await cluster.sleep(1000);
     expect(await count(cluster, 2)).to.equal(1000);
     expect(cluster.problems.join()).to.match(/data_corrupted: .*sst is corrupt/);
     cluster.crash(2);
-    damage(2, (size) => Math.floor(size * 0.3));
+    damage(cluster, 2, (size) => Math.floor(size * 0.3));
     await cluster.start(2);
     expect(await refusal(count(cluster, 2, `v || '' > 'a'`))).to.equal('XX001');
     await cluster.sleep(3000);
@@ -424,12 +435,7 @@ describe('nodes of a cluster', () => {
     await cluster.startAll(3, script);
     cluster.crash(3);
     const primary = await cluster.primary();
-    for (let from = 2000; from < 2400; from += 100) {
-      await cluster.on(primary, ({ database }) =>
-        database.query(`INSERT INTO t SELECT n, 'more' FROM generate_series(${from}, ${from + 99}) n`),
-      );
-      await cluster.on(primary, ({ node }) => node.engine.checkpoint());
-    }
+    await insertAndTrim(cluster, primary);
     const [oldest] = [...cluster.machine(primary).disk.tree.files()].filter(({ path }) =>
       path.endsWith('.sst'),
     );
@@ -439,5 +445,23 @@ describe('nodes of a cluster', () => {
     expect(await cluster.primary()).not.to.equal(primary);
     expect(cluster.problems.join()).to.match(/data_corrupted: .*sst is corrupt/);
     for (const number of [1, 2, 3]) expect(await count(cluster, number), `node ${number}`).to.equal(1400);
+  });
+
+  it('damaged rows of a node that the log has left behind come with a snapshot (simulation seed 1020544)', async () => {
+    const cluster = new TestCluster(17, {
+      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
+      retention: { retentionMs: 0, retentionBytes: 0 },
+    });
+    await cluster.startAll(3, script);
+    await cluster.on(3, ({ node }) => node.engine.checkpoint());
+    cluster.crash(3);
+    damage(cluster, 3, (size) => Math.floor(size * 0.3));
+    await cluster.start(3);
+    cluster.hub.cutOff.add(nodeId(3));
+    expect(await refusal(count(cluster, 3, `v || '' > 'a'`))).to.equal('XX001');
+    await insertAndTrim(cluster, await cluster.primary());
+    cluster.hub.cutOff.delete(nodeId(3));
+    await cluster.sleep(10_000);
+    expect(await count(cluster, 3)).to.equal(1400);
   });
 });

@@ -61,8 +61,8 @@ export class DatabaseNode implements SessionHost {
   #installing: Promise<void> | null = null;
   /** Of the rows; until they are another node's. */
   #isDamaged = false;
+  #repairing: AbortController | null = null;
   #isClosed = false;
-  readonly #closing = Promise.withResolvers<void>();
   #status: RaftStatus | null = null;
   /** Called with each engine that the node gets: what is attached to one is to be attached to the next. */
   onEngine: (engine: Engine) => void = () => {};
@@ -266,7 +266,7 @@ export class DatabaseNode implements SessionHost {
       if (this.#cluster === null || others.length === 0 || !this.#isOfRows(error)) throw error;
       this.#options.onProblem(error);
       const { env, path } = this.#options;
-      await fetchSoundRows(env, this.#cluster, path, () => this.#isClosed);
+      if ((await fetchSoundRows(env, this.#cluster, path, () => this.#isClosed)) === null) throw error;
       await installRows(env.disk, path);
       await this.#openEngine();
     }
@@ -347,12 +347,22 @@ export class DatabaseNode implements SessionHost {
 
   /** What the leader has left of its log begins too late for this node. */
   #install(cluster: ClusterLink, leader: NodeId): void {
-    this.#replace(() => this.#installNow(cluster, leader));
+    this.#replaceLog(() => this.#installNow(cluster, leader));
   }
 
   /** Another node was made the primary by force, without what this one has: it follows that one. */
   #rewind(cluster: ClusterLink, by: NodeId): void {
-    this.#replace(() => this.#rewindNow(cluster, by));
+    this.#replaceLog(() => this.#rewindNow(cluster, by));
+  }
+
+  /** A repair waits for the log, which does not go on: what comes instead has sound rows too. */
+  #replaceLog(work: () => Promise<void>): void {
+    if (this.#repairing === null) {
+      this.#replace(work);
+      return;
+    }
+    this.#repairing.abort();
+    void this.#installing?.then(() => this.#replace(work));
   }
 
   /** One at a time. */
@@ -383,15 +393,26 @@ export class DatabaseNode implements SessionHost {
   /** The node goes on voting meanwhile: without it there may be nobody who leads. */
   #repairRows(cluster: ClusterLink): void {
     this.#replace(async () => {
-      const { env, path } = this.#options;
-      const { engine } = this;
-      const { manifest } = await fetchSoundRows(env, cluster, path, () => this.#isClosed);
-      await Promise.race([engine.log.committed(manifest.applied), this.#closing.promise]);
-      if (this.#isClosed || this.isPrimary) return;
-      await this.#closeEngine();
-      await installRows(env.disk, path);
-      await this.#openEngine();
+      this.#repairing = new AbortController();
+      try {
+        await this.#repairRowsNow(cluster, this.#repairing.signal);
+      } finally {
+        this.#repairing = null;
+      }
     });
+  }
+
+  async #repairRowsNow(cluster: ClusterLink, signal: AbortSignal): Promise<void> {
+    const { env, path } = this.#options;
+    const { engine } = this;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    const offer = await fetchSoundRows(env, cluster, path, () => signal.aborted);
+    if (offer === null) return;
+    await Promise.race([engine.log.committed(offer.manifest.applied), aborted]);
+    if (signal.aborted || this.isPrimary) return;
+    await this.#closeEngine();
+    await installRows(env.disk, path);
+    await this.#openEngine();
   }
 
   /** Workers read files too. */
@@ -455,7 +476,7 @@ export class DatabaseNode implements SessionHost {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#closing.resolve();
+    this.#repairing?.abort();
     const cluster = this.#cluster;
     await this.#installing;
     await this.#closeEngine();

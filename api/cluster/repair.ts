@@ -12,18 +12,19 @@ const attemptsMax = 120;
 const pauseMs = 500;
 
 /**
- * Rows of any other node from which this one's own log goes on; they lie ready to be installed. Rejects with what the last
- * node said.
+ * Rows of any other node from which this one's own log goes on; they lie ready to be installed. Null: given up. Rejects with
+ * what the last node said.
  */
 export async function fetchSoundRows(
   { disk, clock }: Env,
   { mesh, members, states }: Pick<ClusterLink, 'mesh' | 'members' | 'states'>,
   path: string,
   isGivenUp: () => boolean,
-): Promise<SnapshotOffer> {
+): Promise<SnapshotOffer | null> {
   const start = await logStart({ disk }, path);
   let problem: unknown = new AlopexError('cannot_connect_now', 'there is no other node');
-  for (let attempt = 0; attempt < attemptsMax && !isGivenUp(); attempt++) {
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    if (isGivenUp()) return null;
     if (attempt > 0) await new Promise<void>((resolve) => void clock.setTimer(pauseMs, resolve));
     for (const { id } of members) {
       try {
