@@ -3,7 +3,7 @@ import { AlopexError, corrupted } from '../../../base/errors.ts';
 import { invariant } from '../../../base/unreachable.ts';
 import type { AnyPageSlot, PageCache, PageSlot } from './cache.ts';
 import type { PageAddress } from './format.ts';
-import { type Compression, openPage } from './page.ts';
+import { type Compression, checkPage, openPage } from './page.ts';
 
 /** Where the bytes of a file come from: a disk, an HTTP range request, memory. */
 export type PageSource = {
@@ -73,14 +73,25 @@ export class PageFile {
     return openPage(this.#context, address, await this.#source.read(address.position, address.length));
   }
 
+  /** Reads pages past the cache, and decodes nothing. Throws data_corrupted, of the first that is not what was written. */
+  async verify(slots: readonly AnyPageSlot[]): Promise<void> {
+    for (const batch of neighbours(slots)) {
+      const start = batch[0]!.address.position;
+      const bytes = await this.#source.read(start, endOf(batch) - start);
+      for (const { address } of batch) {
+        const from = address.position - start;
+        checkPage(this.#context, address, bytes.subarray(from, from + address.length));
+      }
+    }
+  }
+
   get #context() {
     return { file: this.name, fileNumber: this.fileNumber, compression: this.compression };
   }
 
   #start(batch: readonly AnyPageSlot[], isKept: boolean): void {
     const start = batch[0]!.address.position;
-    const end = batch.at(-1)!.address.position + batch.at(-1)!.address.length;
-    const bytes = this.#source.read(start, end - start);
+    const bytes = this.#source.read(start, endOf(batch) - start);
     for (const slot of batch) {
       slot.loading = this.#finish(slot, bytes, start, isKept);
       // Whoever waits for the page gets the error; a page fetched ahead that nobody wants must not end the process.
@@ -116,6 +127,11 @@ export class PageFile {
       throw corrupted(this.name, slot.address.position, error.message);
     }
   }
+}
+
+function endOf(batch: readonly AnyPageSlot[]): number {
+  const { position, length } = batch.at(-1)!.address;
+  return position + length;
 }
 
 function neighbours(slots: readonly AnyPageSlot[]): AnyPageSlot[][] {

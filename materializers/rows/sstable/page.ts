@@ -49,16 +49,26 @@ export type PageContext = {
   readonly compression: Compression | null;
 };
 
+/** Throws data_corrupted where the bytes are not those that were written there: length, place and checksum. */
+export function checkPage(
+  { file, fileNumber }: PageContext,
+  { position, length }: PageAddress,
+  sealed: Uint8Array,
+): void {
+  if (sealed.length !== length || sealed.length < envelopeLength) {
+    throw corrupted(file, position, `a page of ${length} bytes ends after ${sealed.length}`);
+  }
+  const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  if (view.getUint32(0) !== checksum(fileNumber, position, sealed)) {
+    throw corrupted(file, position, 'checksum mismatch');
+  }
+}
+
 /** The payload, in memory of its own: what is decoded from it may keep views. */
 export function openPage(context: PageContext, address: PageAddress, sealed: Uint8Array): Uint8Array {
   const fail = (problem: string) => corrupted(context.file, address.position, problem);
-  if (sealed.length !== address.length || sealed.length < envelopeLength) {
-    throw fail(`a page of ${address.length} bytes ends after ${sealed.length}`);
-  }
+  checkPage(context, address, sealed);
   const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  if (view.getUint32(0) !== checksum(context.fileNumber, address.position, sealed)) {
-    throw fail('checksum mismatch');
-  }
   const codec = view.getUint8(4);
   const length = view.getUint32(5);
   const stored = sealed.subarray(envelopeLength);
