@@ -185,7 +185,7 @@ export function mustBeOf(wanted: Generation, offer: SnapshotPlace): void {
   throw new AlopexError('cannot_connect_now', 'the snapshot is of another generation than this node');
 }
 
-function installPath(path: string): string {
+export function installPath(path: string): string {
   return `${path}/install`;
 }
 

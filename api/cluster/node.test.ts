@@ -1,65 +1,13 @@
 import { expect } from 'chai';
-import { bytesToLatin1 } from '../../base/bytes/utf8.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { nodeId } from '../../base/ids.ts';
 import { defaultRaftLimits } from '../../log/raft/contract.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { sqlRequest } from '../database/replication.ts';
 import { codeOf, run } from '../database/routing/cluster.fixture.ts';
-import type { EngineSession } from '../database/session.ts';
 import { TestCluster, type TestNode } from './cluster.fixture.ts';
 import { DatabaseNode } from './node.ts';
-
-const script = `CREATE TABLE t (id int PRIMARY KEY, v text);
-  INSERT INTO t SELECT n, 'row ' || n FROM generate_series(1, 1000) AS n;
-  CREATE INDEX ON t (v)`;
-
-async function count(cluster: TestCluster, number: number, where = `v > 'a'`): Promise<unknown> {
-  const sql = `SELECT count(*)::int AS n FROM t WHERE ${where}`;
-  const { rows } = await cluster.on(number, ({ database }) => database.query<{ n: number }>(sql));
-  return rows[0]?.n;
-}
-
-function insert(cluster: TestCluster, number: number, id: number): Promise<unknown> {
-  return cluster.on(number, ({ database }) => database.query(`INSERT INTO t VALUES (${id}, 'new')`));
-}
-
-/** The SQLSTATE of what is refused. */
-async function refusal(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof AlopexError) return error.code;
-    throw error;
-  }
-  return 'none';
-}
-
-/** Its one file of what it lost. */
-function lostOn(cluster: TestCluster, number: number): Promise<string> {
-  return cluster.on(number, async (_, env) => {
-    const [entry, ...others] = await env.disk.list('/db/lost');
-    expect(others).to.deep.equal([]);
-    const file = await env.disk.open(`/db/lost/${entry!.name}`, 'read');
-    return bytesToLatin1(await file.read(0, 100_000));
-  });
-}
-
-function connect({ node }: TestNode): EngineSession {
-  return node.engine.connect({ user: 'alopex', database: 'alopex', settings: {}, clientAddress: null });
-}
-
-/** The token of what it commits. */
-function commit(cluster: TestCluster, number: number, sql: string, mode = 'semi-sync'): Promise<string> {
-  return cluster.on(number, async (node) => {
-    const session = connect(node);
-    await run(session, `SET alopex.replication_mode = '${mode}'`);
-    await run(session, sql);
-    const [[token]] = (await run(session, 'SHOW alopex.last_commit')) as [[string]];
-    await session.close();
-    return token;
-  });
-}
+import { commit, connect, count, insert, lostOn, refusal, script } from './statements.fixture.ts';
 
 /** The SQLSTATE of a read that waits for a commit. */
 function awaiting(cluster: TestCluster, number: number, token: string): Promise<string | null> {
@@ -78,23 +26,6 @@ function ask(cluster: TestCluster, from: number, to: number): Promise<unknown> {
   return cluster.on(from, asked).catch((thrown: unknown) => {
     throw asAlopexError(thrown);
   });
-}
-
-/** 400 rows, and nothing of them is left in the log. */
-async function insertAndTrim(cluster: TestCluster, primary: number): Promise<void> {
-  for (let from = 2000; from < 2400; from += 100) {
-    await cluster.on(primary, ({ database }) =>
-      database.query(`INSERT INTO t SELECT n, 'more' FROM generate_series(${from}, ${from + 99}) n`),
-    );
-    await cluster.on(primary, ({ node }) => node.engine.checkpoint());
-  }
-}
-
-/** Of its files of rows, from a place on. */
-function damage(cluster: TestCluster, number: number, from: (size: number) => number): void {
-  for (const { path, node } of cluster.machine(number).disk.tree.files())
-    if (path.endsWith('.sst') && node.size > 2000)
-      node.damage(from(node.size), new Uint8Array(16).fill(0xa5));
 }
 
 describe('nodes of a cluster', () => {
@@ -404,64 +335,5 @@ describe('nodes of a cluster', () => {
     cluster.hub.cutOff.clear();
     expect(await cluster.primary()).to.equal(2);
     expect(await count(cluster, 2, 'id = 2000')).to.equal(1);
-  });
-
-  it('damaged rows are fetched from another node, at the start and when a read finds them', async () => {
-    const cluster = new TestCluster(14, { limits: { memtableBytesMax: 20_000 } });
-    await cluster.startAll(3, script);
-    await cluster.on(2, ({ node }) => node.engine.checkpoint());
-    cluster.crash(2);
-    damage(cluster, 2, (size) => size - 16);
-    await cluster.start(2);
-    await cluster.sleep(1000);
-    expect(await count(cluster, 2)).to.equal(1000);
-    expect(cluster.problems.join()).to.match(/data_corrupted: .*sst is corrupt/);
-    cluster.crash(2);
-    damage(cluster, 2, (size) => Math.floor(size * 0.3));
-    await cluster.start(2);
-    expect(await refusal(count(cluster, 2, `v || '' > 'a'`))).to.equal('XX001');
-    await cluster.sleep(3000);
-    expect(await count(cluster, 2)).to.equal(1000);
-    await insert(cluster, 1, 2000);
-    await cluster.sleep(500);
-    expect(await count(cluster, 2)).to.equal(1001);
-  });
-
-  it('a damaged file does not go from node to node: the primary lets another one lead, and is repaired', async () => {
-    const cluster = new TestCluster(16, {
-      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
-      retention: { retentionMs: 0, retentionBytes: 0 },
-    });
-    await cluster.startAll(3, script);
-    cluster.crash(3);
-    const primary = await cluster.primary();
-    await insertAndTrim(cluster, primary);
-    const [oldest] = [...cluster.machine(primary).disk.tree.files()].filter(({ path }) =>
-      path.endsWith('.sst'),
-    );
-    oldest!.node.damage(Math.floor(oldest!.node.size * 0.3), new Uint8Array(16).fill(0xa5));
-    await cluster.start(3);
-    await cluster.sleep(10_000);
-    expect(await cluster.primary()).not.to.equal(primary);
-    expect(cluster.problems.join()).to.match(/data_corrupted: .*sst is corrupt/);
-    for (const number of [1, 2, 3]) expect(await count(cluster, number), `node ${number}`).to.equal(1400);
-  });
-
-  it('damaged rows of a node that the log has left behind come with a snapshot (simulation seed 1020544)', async () => {
-    const cluster = new TestCluster(17, {
-      limits: { memtableBytesMax: 20_000, log: { segmentBytesMax: 8192 } },
-      retention: { retentionMs: 0, retentionBytes: 0 },
-    });
-    await cluster.startAll(3, script);
-    await cluster.on(3, ({ node }) => node.engine.checkpoint());
-    cluster.crash(3);
-    damage(cluster, 3, (size) => Math.floor(size * 0.3));
-    await cluster.start(3);
-    cluster.hub.cutOff.add(nodeId(3));
-    expect(await refusal(count(cluster, 3, `v || '' > 'a'`))).to.equal('XX001');
-    await insertAndTrim(cluster, await cluster.primary());
-    cluster.hub.cutOff.delete(nodeId(3));
-    await cluster.sleep(10_000);
-    expect(await count(cluster, 3)).to.equal(1400);
   });
 });

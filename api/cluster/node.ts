@@ -25,7 +25,7 @@ import {
 } from './install.ts';
 import { aliveRequest, NodeReplication } from './node-replication.ts';
 import { answerMember, memberRequest, removedError } from './removal.ts';
-import { fetchSoundRows } from './repair.ts';
+import { fetchSoundRows, installSoundRows } from './repair.ts';
 import { answerLineage, lineageRequest, rewind, unsharedFrom } from './rewind.ts';
 import {
   decodeFileRequest,
@@ -266,8 +266,9 @@ export class DatabaseNode implements SessionHost {
       if (this.#cluster === null || others.length === 0 || !this.#isOfRows(error)) throw error;
       this.#options.onProblem(error);
       const { env, path } = this.#options;
-      if ((await fetchSoundRows(env, this.#cluster, path, () => this.#isClosed)) === null) throw error;
-      await installRows(env.disk, path);
+      const sound = await fetchSoundRows(env, this.#cluster, path, () => this.#isClosed);
+      if (sound === null) throw error;
+      await installSoundRows(env, path, this.#cluster.states, sound);
       await this.#openEngine();
     }
   }
@@ -406,9 +407,9 @@ export class DatabaseNode implements SessionHost {
     const { env, path } = this.#options;
     const { engine } = this;
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-    const offer = await fetchSoundRows(env, cluster, path, () => signal.aborted);
-    if (offer === null) return;
-    await Promise.race([engine.log.committed(offer.manifest.applied), aborted]);
+    const sound = await fetchSoundRows(env, cluster, path, () => signal.aborted);
+    if (sound === null) return;
+    await Promise.race([engine.log.committed(sound.offer.manifest.applied), aborted]);
     if (signal.aborted || this.isPrimary) return;
     await this.#closeEngine();
     await installRows(env.disk, path);

@@ -18,7 +18,12 @@ export type SnapshotPlace = {
 };
 
 /** What a node is sent that is further behind than the log reaches: files, and where the log goes on from them. */
-export type SnapshotOffer = SnapshotPlace & { readonly id: number; readonly manifest: Manifest };
+export type SnapshotOffer = SnapshotPlace & {
+  readonly id: number;
+  readonly manifest: Manifest;
+  /** In which the node was that gives it: leaders of this epoch and of later ones have all that is in it. */
+  readonly epochNow: Epoch;
+};
 
 /** Of the nodes' requests to each other. */
 export const snapshotRequest = 'snapshot';
@@ -64,7 +69,8 @@ export class Snapshots {
     this.#offered.set(id, { held, timer: this.#idle(id) });
     this.#engine.retention.keepFrom(this.#oldest);
     try {
-      const offer: SnapshotOffer = { id, manifest, ...this.#placeOf(manifest) };
+      const epochNow = this.#engine.replica!.range.status.epoch;
+      const offer: SnapshotOffer = { id, manifest, epochNow, ...this.#placeOf(manifest) };
       return stringToUtf8(JSON.stringify(offer));
     } catch (error) {
       this.release(id);
