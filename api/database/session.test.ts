@@ -146,6 +146,15 @@ describe('EngineSession', () => {
     });
   });
 
+  it('begins nothing once it is closed: what waited meanwhile would never be ended (simulation seed 1020800)', () =>
+    withSession(async (session) => {
+      const { transactions } = session.engine;
+      await session.close();
+      expect(() => session.beginRun(parse('SELECT 1')[0]!)).to.throw('the session is closed');
+      expect(() => session.beginBlock()).to.throw('the session is closed');
+      expect([...transactions.active]).to.deep.equal([]);
+    }));
+
   it('reads literals of times by the settings and the clock of now', () =>
     withSession(async (session) => {
       const text = "SELECT '2020-01-01 00:00'::timestamptz::text, 'now'::timestamptz = now()";

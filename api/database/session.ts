@@ -277,7 +277,7 @@ export class EngineSession implements Session {
   }
 
   #requireUsable(statement: ParsedStatement): void {
-    if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
+    this.#requireOpen();
     if (this.#block === 'failed' && !endsFailedBlock(statement)) {
       throw new AlopexError(
         'in_failed_sql_transaction',
@@ -363,6 +363,8 @@ export class EngineSession implements Session {
 
   ensureTransaction(): Transaction {
     if (this.#transaction !== null) return this.#transaction;
+    // What waited while the session was closed: nobody would end it.
+    this.#requireOpen();
     const { isolation, isReadOnly } = this.settings.begins;
     this.#transaction = this.engine.transactions.begin(isolation, isReadOnly);
     this.routing?.begin(this.#transaction, isReadOnly);
@@ -373,9 +375,12 @@ export class EngineSession implements Session {
   async continueInNext(run: StatementRun): Promise<void> {
     await commit(this, run.transaction, noSequences);
     this.#transaction = null;
-    if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
     run.transaction = this.ensureTransaction();
     run.transaction.lockTimeoutMs = this.settings.begins.lockTimeoutMs;
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new AlopexError('connection_does_not_exist', 'the session is closed');
   }
 
   beginBlock(): Transaction {

@@ -218,9 +218,9 @@ class ClusterRun {
 
   /** A cluster that has become quiet notices that its primary is gone. */
   async #untilTakenWithoutPrimary(): Promise<void> {
+    await this.#simulation.sleep(this.#plan.limits.quietAfterMs + quietMs);
     const { primary } = this.#cluster;
     if (primary === null) return;
-    await this.#simulation.sleep(this.#plan.limits.quietAfterMs + quietMs);
     this.#note(`${primary.name} goes away`);
     this.#cluster.hold(primary.name, 2 * progressMsMax);
     primary.crash();
