@@ -7,6 +7,7 @@ import { type Entry, firstGeneration, type Membership, type Message } from '../r
 import { BatchBuilder } from '../record/batch-builder.ts';
 import { decodeHeader } from '../record/header.ts';
 import { openLog, type SegmentedLog } from '../segment/log.ts';
+import type { LogLimits } from '../segment/options.ts';
 import { Liveness } from './liveness.ts';
 import { Range } from './range.ts';
 import { firstState, GroupStates } from './states.ts';
@@ -63,11 +64,11 @@ class Follower {
     });
   }
 
-  static async start(env: Env): Promise<Follower> {
+  static async start(env: Env, limits: Partial<LogLimits> = {}): Promise<Follower> {
     const states = await GroupStates.open(env.disk, '/db/raft');
     const record = { endOffset: offset(0), epoch: epoch(0), membership };
     if (states.get(all) === null) await states.save(all, { ...firstState, memberships: [record] });
-    const log = await openLog({ ...env, directory: '/db/log' });
+    const log = await openLog({ ...env, directory: '/db/log', limits });
     const follower = new Follower(env, log, states);
     log.replicate(follower.range);
     await follower.range.start(log, null);
@@ -150,6 +151,31 @@ describe('a range that follows', () => {
       follower.range.close();
       await follower.log.close();
       expect((await openLog({ ...env, directory: '/db/log' })).flushedOffset).to.equal(4);
+    });
+  });
+
+  it('appends nothing behind what a full disk has cut while a vote was kept (simulation seed 1121105)', async () => {
+    const simulation = new Simulation(3);
+    const machine = simulation.machine('a');
+    let isFull = false;
+    const capacity = (): number => (isFull ? machine.disk.usedBytes : Number.MAX_SAFE_INTEGER);
+    Object.defineProperty(machine.disk, 'capacityBytes', { get: capacity });
+    await machine.run(async (env) => {
+      const follower = await Follower.start(env, { segmentBytesMax: 64 });
+      follower.append(first, 1, [0, 0], oneEpoch);
+      await simulation.sleep(settleMs);
+      isFull = true;
+      follower.append(first, 1, [3, 1], [entryAt(3, 1), entryAt(4, 1)]);
+      follower.append(second, 2, [5, 1], [entryAt(5, 2)]);
+      follower.append(second, 2, [6, 2], [entryAt(6, 2)]);
+      await simulation.sleep(settleMs);
+      isFull = false;
+      await simulation.sleep(10 * settleMs);
+      expect(follower.failures).to.deep.equal([]);
+      follower.append(second, 2, [3, 1], [entryAt(3, 1), entryAt(4, 1), entryAt(5, 2)]);
+      await simulation.sleep(settleMs);
+      expect(follower.failures).to.deep.equal([]);
+      expect(follower.log.flushedOffset).to.equal(6);
     });
   });
 });

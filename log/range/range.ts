@@ -13,7 +13,6 @@ import { decodeMessage, encodeMessage, entryOf } from '../raft/codec.ts';
 import {
   type EntryPlace,
   firstHardState,
-  type HardState,
   type Input,
   type Membership,
   type MembershipChange,
@@ -104,6 +103,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
   /** Appended here, and not yet told to the group. */
   #appended: EntryPlace[] = [];
   #isAnnounced = false;
+  /** How often a full disk has cut the log. */
+  #cuts = 0;
   #saving: Promise<void> | null = null;
   #told: RaftStatus | null = null;
   #isClosed = false;
@@ -207,9 +208,13 @@ export class Range implements LogReplication, Ticking, Sleeper {
   }
 
   onCut(endOffset: Offset): void {
+    this.#cuts += 1;
     this.#recent.truncate(endOffset);
     this.#appended = this.#appended.filter((entry) => entry.endOffset <= endOffset);
-    this.step({ kind: 'refused', endOffset });
+    if (this.#isClosed) return;
+    // Before all that waits: whatever it is, it meets the log as it is now.
+    this.#inbox.unshift({ kind: 'refused', endOffset });
+    if (!this.#isWorking) this.#work();
   }
 
   #announce(): void {
@@ -279,12 +284,13 @@ export class Range implements LogReplication, Ticking, Sleeper {
     return input.kind !== 'flushed';
   }
 
-  /** Inputs wait until the vote is kept and the log is truncated. */
+  /** Inputs wait until the vote is kept and the log is truncated. What a full disk has cut meanwhile has no successors. */
   #workLater(ready: Ready): void {
+    const cuts = this.#cuts;
     this.#prepare(ready)
       .then(() => {
         if (this.#isClosed) return;
-        this.#do(ready);
+        this.#do(cuts === this.#cuts ? ready : { ...ready, append: [] });
         this.#work();
       })
       .catch(this.#fail);
@@ -298,7 +304,10 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   async #prepare(ready: Ready): Promise<void> {
     const { save, truncate } = ready;
-    if (save !== null) await this.#saveVote(save);
+    if (save !== null) {
+      this.#state = { ...this.#state, hardState: save };
+      await this.#save();
+    }
     if (this.#isClosed) return;
     if (truncate === null) {
       if (this.#isOfEarlierEpoch(ready)) await this.#log.truncate(this.#log.endOffset);
@@ -313,11 +322,6 @@ export class Range implements LogReplication, Ticking, Sleeper {
     await keepLost(disk, lostDirectory, this.#log, truncate);
     this.#recent.truncate(truncate);
     await this.#log.truncate(truncate);
-  }
-
-  async #saveVote(hardState: HardState): Promise<void> {
-    this.#state = { ...this.#state, hardState };
-    await this.#save();
   }
 
   /** A full disk is waited for: what is not kept must not be acted upon. */
@@ -412,9 +416,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** Batches of the log's end, from a boundary on and committed, where they are still in memory; null: read the files. */
   recent(from: Offset, bytesMax: number): readonly Uint8Array[] | null {
-    const entries = this.#recent.from(from, bytesMax);
-    if (entries === null) return null;
     const { highWatermark } = this.#log;
+    const entries = this.#recent.from(from, bytesMax) ?? [];
     const committed = entries.filter(({ endOffset }) => endOffset <= highWatermark);
     return committed.length === 0 ? null : committed.map(({ bytes }) => bytes);
   }

@@ -20,7 +20,7 @@ import {
 import { hasQuicAddon } from '../../log/mesh/quic-addon.ts';
 import { openSecureMesh } from '../../log/mesh/secure-mesh.ts';
 import type { Member } from '../../log/raft/contract.ts';
-import { requestJoin } from './join.ts';
+import { requestJoinPatiently } from './join.ts';
 import { type NodeRecord, readNodeRecord, writeNodeRecord } from './node-record.ts';
 import type { ServerOptions } from './options.ts';
 
@@ -197,15 +197,37 @@ export class Keys {
   }
 
   async #join(primary: string, role: 'replica' | 'witness', token: string | null): Promise<void> {
+    await this.#requireEmpty();
     const certificateRequest = await requestIdentity(this.#env, this.#path);
     const mesh = await this.#address(this.#options.cluster.meshPort);
     const client = role === 'witness' ? '' : await this.#address(this.#options.port);
-    const answer = await requestJoin(primary, {
-      ...{ role, certificateRequest, mesh, client, token },
-      transports: transportsHere(),
-    });
+    await this.#requireFreePorts(role === 'witness' ? [mesh] : [mesh, client]);
+    const request = { role, certificateRequest, mesh, client, token, transports: transportsHere() };
+    const answer = await requestJoinPatiently(this.#env.clock, primary, request, this.#onProblem);
     this.identity = await storeJoined(this.#env, this.#path, answer);
     await this.#remember({ mesh, client, transport: answer.transport, members: answer.members });
+  }
+
+  /** The rows of a database alone are not the cluster's, and would be lost. */
+  async #requireEmpty(): Promise<void> {
+    for (const name of ['log', 'rows']) {
+      if (!(await this.#env.disk.exists(`${this.#path}/${name}`))) continue;
+      throw new AlopexError(
+        'object_not_in_prerequisite_state',
+        `${this.#path} holds a database already, and a node that joins gets the cluster's`,
+        { hint: 'Name a directory that is empty, or not there yet: --data <directory>.' },
+      );
+    }
+  }
+
+  /** Who could not be reached is no member. */
+  async #requireFreePorts(addresses: readonly string[]): Promise<void> {
+    const hosts = this.#options.listen.length === 0 ? ['127.0.0.1'] : this.#options.listen;
+    for (const address of addresses) {
+      const { port } = parseAddress(address);
+      for (const host of hosts)
+        await (await this.#env.network.listen({ host, port }, (each) => each.destroy())).close();
+    }
   }
 
   /** The cluster's members are those now. Written where they are others than before. */

@@ -8,7 +8,7 @@ import type { NetworkAddress } from '../../base/env/env.ts';
 import { realEnv } from '../../base/env/real/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { ServerOptions } from './options.ts';
-import { setPassword } from './password.ts';
+import { setPasswordWherePrimary } from './password.ts';
 import { ServerNode } from './server-node.ts';
 import { WitnessServer } from './witness-server.ts';
 
@@ -52,7 +52,7 @@ export class Server {
     };
     try {
       const { engine } = node;
-      if (options.password !== null && node.isPrimary) await setPassword(engine, options.password);
+      if (options.password !== null) await setPasswordWherePrimary(node, options.password, log);
       if (node.isPrimary && options.auth === 'scram' && !hasPassword(engine)) {
         log.warn(
           'no role has a password, so nobody can log in: start with ALOPEX_PASSWORD once, or use ALTER ROLE … PASSWORD on loopback with trust',
