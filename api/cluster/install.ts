@@ -131,6 +131,7 @@ export async function install(
     ...state,
     memberships: [...state.memberships, { endOffset: offset, epoch, membership }],
     starts: [...state.starts, { offset, epoch }],
+    committed: null,
   });
   await installRows(disk, path);
 }
@@ -172,6 +173,7 @@ export async function adoptInstalled(
     hardState: { ...hardState, generation, outrankedBy: null },
     memberships: [{ endOffset: offset, epoch, membership }],
     starts: [{ offset, epoch }],
+    committed: null,
   });
 }
 

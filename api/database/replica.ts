@@ -309,8 +309,9 @@ export class Replica {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.range.close();
+    const stopped = this.range.stop();
     this.#waits.fail(new AlopexError('admin_shutdown', 'the database is closed'));
     await this.#following;
+    await stopped;
   }
 }

@@ -24,6 +24,7 @@ const state: GroupState = {
     },
   ],
   starts: [{ offset: offset(0), epoch: epoch(0) }],
+  committed: { endOffset: offset(44), epoch: epoch(2) },
 };
 
 describe('the file of votes', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Env } from '../../base/env/env.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
-import { epoch, nodeId, type Offset, offset, rangeId } from '../../base/ids.ts';
+import { epoch, nodeId, offset, rangeId } from '../../base/ids.ts';
 import { encodeMessage, entryOf } from '../raft/codec.ts';
 import { type Entry, firstGeneration, type Membership, type Message } from '../raft/contract.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
@@ -30,15 +30,15 @@ function entryAt(baseOffset: number, inEpoch: number): Entry {
 }
 
 class Follower {
-  readonly log: SegmentedLog;
+  log!: SegmentedLog;
   readonly range: Range;
   readonly failures: string[] = [];
+  readonly heard: number[] = [];
   #round = 0;
 
-  private constructor(env: Env, log: SegmentedLog, states: GroupStates) {
+  private constructor(env: Env, states: GroupStates) {
     const { clock, random, disk } = env;
     const ticker = new Ticker(clock);
-    this.log = log;
     this.range = new Range({
       id: all,
       self,
@@ -52,7 +52,7 @@ class Follower {
       send: () => {},
       handlers: {
         onStatus: () => {},
-        onHeard: () => {},
+        onHeard: (highWatermark) => this.heard.push(highWatermark),
         onFlushed: () => {},
         onProposed: () => {},
         onTruncate: () => {},
@@ -68,10 +68,10 @@ class Follower {
     const states = await GroupStates.open(env.disk, '/db/raft');
     const record = { endOffset: offset(0), epoch: epoch(0), membership };
     if (states.get(all) === null) await states.save(all, { ...firstState, memberships: [record] });
-    const log = await openLog({ ...env, directory: '/db/log', limits });
-    const follower = new Follower(env, log, states);
-    log.replicate(follower.range);
-    await follower.range.start(log, null);
+    const follower = new Follower(env, states);
+    const replication = { by: follower.range, highWatermark: offset(0) };
+    follower.log = await openLog({ ...env, directory: '/db/log', limits, replication });
+    await follower.range.start(follower.log, null);
     return follower;
   }
 
@@ -81,6 +81,7 @@ class Follower {
     leads: number,
     previous: readonly [at: number, epoch: number],
     entries: Entry[],
+    highWatermark = 0,
   ): void {
     const message: Message = {
       kind: 'append',
@@ -88,7 +89,7 @@ class Follower {
       previousOffset: offset(previous[0]),
       previousEpoch: epoch(previous[1]),
       entries,
-      highWatermark: 0 as Offset,
+      highWatermark: offset(highWatermark),
       round: ++this.#round,
       quiesce: false,
     };
@@ -176,6 +177,81 @@ describe('a range that follows', () => {
       await simulation.sleep(settleMs);
       expect(follower.failures).to.deep.equal([]);
       expect(follower.log.flushedOffset).to.equal(6);
+    });
+  });
+
+  it('hears how much is committed of a leader that has committed something of its epoch (simulation seed 1120455)', async () => {
+    const simulation = new Simulation(4);
+    await simulation.machine('a').run(async (env) => {
+      const follower = await Follower.start(env);
+      follower.append(first, 1, [0, 0], oneEpoch);
+      await simulation.sleep(settleMs);
+      follower.append(first, 1, [3, 1], [], 3);
+      await simulation.sleep(settleMs);
+      for (const entries of [[], [entryAt(3, 2)]]) {
+        follower.append(second, 2, [3, 1], entries, 3);
+        await simulation.sleep(settleMs);
+      }
+      expect(follower.heard).to.deep.equal([3]);
+      follower.append(second, 2, [4, 2], [], 4);
+      await simulation.sleep(settleMs);
+      expect(follower.heard).to.deep.equal([3, 4]);
+    });
+  });
+
+  describe('that starts while nobody answers', () => {
+    const keptWithinMs = 5_000;
+
+    /** A follower with three records of epoch 1, of which so many are committed, starts again. */
+    async function restarted(
+      seed: number,
+      leave: (follower: Follower, simulation: Simulation) => Promise<void>,
+      before: (env: Env) => Promise<void> = async () => {},
+    ): Promise<number> {
+      const simulation = new Simulation(seed);
+      const machine = simulation.machine('a');
+      await machine.run(async (env) => {
+        const follower = await Follower.start(env);
+        follower.append(first, 1, [0, 0], oneEpoch, 2);
+        await simulation.sleep(settleMs);
+        await leave(follower, simulation);
+      });
+      machine.restart();
+      return machine.run(async (env) => {
+        await before(env);
+        const { log } = await Follower.start(env);
+        await simulation.sleep(settleMs);
+        return log.highWatermark;
+      });
+    }
+
+    it('knows how much was committed when it was stopped', async () => {
+      const stopped = restarted(5, async ({ range, log }) => {
+        await range.stop();
+        await log.close();
+      });
+      expect(await stopped).to.equal(2);
+    });
+
+    it('knows of a power cut what was committed some seconds before', async () => {
+      expect(await restarted(6, async (_, simulation) => simulation.sleep(2 * keptWithinMs))).to.equal(2);
+      expect(await restarted(7, async () => {})).to.equal(0);
+    });
+
+    it('believes nothing of a log that is another one by now', async () => {
+      const stopped = restarted(
+        8,
+        async ({ range, log }) => {
+          await range.stop();
+          await log.close();
+        },
+        async ({ disk }) => {
+          const states = await GroupStates.open(disk, '/db/raft');
+          const state = states.get(all)!;
+          await states.save(all, { ...state, committed: { endOffset: offset(2), epoch: epoch(9) } });
+        },
+      );
+      expect(await stopped).to.equal(0);
     });
   });
 });

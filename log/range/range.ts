@@ -37,15 +37,16 @@ import {
 import { committedLineage, type Lineage, lineageOf, partingOf } from './lineage.ts';
 import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
+import { KeptState } from './kept-state.ts';
 import { RecentEntries } from './recent-entries.ts';
 import { Requests, stopping } from './requests.ts';
-import { firstState, type GroupState, type GroupStates, type MembershipRecord } from './states.ts';
+import type { GroupStates, MembershipRecord } from './states.ts';
 import type { Ticker, Ticking } from './ticker.ts';
 
 export type RangeHandlers = {
   /** The role, the epoch, the leader, the one that it hands over to, or the membership is another one. */
   onStatus(status: RaftStatus): void;
-  /** The leader said, now, how much is committed. */
+  /** The leader said, now, how much is committed, and knew all of it. */
   onHeard(highWatermark: Offset): void;
   /** Durable here. */
   onFlushed(endOffset: Offset): void;
@@ -80,8 +81,6 @@ export type RangeOptions = {
 
 /** Of the log's end, kept for followers. */
 const recentBytesMax = 16 * 1024 * 1024;
-/** After which a full disk is asked again to keep a vote. */
-const saveRetryMs = 250;
 
 /**
  * Drives the consensus of one range: does what `RaftGroup` says with the log, the file of votes and the mesh, in the
@@ -97,7 +96,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
   #log!: SegmentedLog;
   #group!: RaftGroup;
   #isStarted = false;
-  #state: GroupState;
+  readonly #kept: KeptState;
   readonly #inbox: Input[] = [];
   #isWorking = false;
   /** Appended here, and not yet told to the group. */
@@ -112,7 +111,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   constructor(options: RangeOptions) {
     this.#options = options;
-    this.#state = options.states.get(options.id) ?? firstState;
+    this.#kept = new KeptState(options, this.#fail);
   }
 
   /**
@@ -120,32 +119,33 @@ export class Range implements LogReplication, Ticking, Sleeper {
    * replicated from now on; nothing is appended any more until this resolves.
    */
   async start(log: SegmentedLog, first: Membership | null): Promise<void> {
-    const { id, self, states, clock, random, ticker, limits } = this.#options;
+    const { self, clock, random, ticker, limits } = this.#options;
     this.#log = log;
-    let memberships = keptMemberships(this.#state.memberships, log, epochStarts(log));
+    let memberships = keptMemberships(this.#kept.current.memberships, log, epochStarts(log));
     if (first !== null) {
       const { startOffset } = log;
       const { epoch } = log.segments[0]!;
       memberships = [{ endOffset: startOffset, epoch, membership: first }];
       const hardState = { ...firstHardState, epoch: epochOf(log.epoch + 1), votedFor: self };
       // What was trimmed before nobody else has ever seen.
-      this.#state = { hardState, memberships, starts: [{ offset: startOffset, epoch }] };
-      await states.save(id, this.#state);
+      this.#kept.set({ hardState, memberships, starts: [{ offset: startOffset, epoch }] });
+      await this.#kept.save();
       while (log.flushedOffset < log.endOffset) await log.committed(log.endOffset);
       // From here to the first step nothing is waited for: whatever is appended belongs to the range.
       log.replicate(this);
     } else memberships = [...memberships, ...(await membershipsAbove(log, memberships))];
-    this.#state = { ...this.#state, memberships };
-    const start = this.#state.starts.find((each) => each.offset === log.startOffset);
+    this.#kept.set({ memberships });
+    const { hardState, starts } = this.#kept.current;
+    const start = starts.find((each) => each.offset === log.startOffset);
     const nowMs = clock.monotonicMs();
     this.#group = new RaftGroup({
       self,
-      hardState: this.#state.hardState,
+      hardState,
       epochs: epochStarts(log),
       startOffset: log.startOffset,
       startEpoch: start?.epoch ?? (0 as Epoch),
       endOffset: log.flushedOffset,
-      highWatermark: log.highWatermark,
+      highWatermark: this.#kept.open(log),
       memberships,
       founds: first !== null,
       random: () => random.uint32(),
@@ -174,7 +174,9 @@ export class Range implements LogReplication, Ticking, Sleeper {
   receive(from: NodeId, bytes: Uint8Array): void {
     const { generation, message } = decodeMessage(bytes);
     this.step({ kind: 'message', from, generation, message });
-    if (message.kind === 'append' && !this.#isClosed && this.#group.status.leader === from)
+    if (message.kind !== 'append' || this.#isClosed || this.#group.status.leader !== from) return;
+    // §6.4: until something of its epoch is committed, a leader knows of less than is.
+    if (this.placeAt(message.highWatermark)?.epoch === message.epoch)
       this.#options.handlers.onHeard(message.highWatermark);
   }
 
@@ -224,10 +226,10 @@ export class Range implements LogReplication, Ticking, Sleeper {
   }
 
   #keepMembership({ endOffset, epoch }: EntryPlace, membership: Membership): void {
-    const before = this.#state.memberships.filter((each) => each.endOffset < endOffset);
+    const before = this.#kept.current.memberships.filter((each) => each.endOffset < endOffset);
     const record: MembershipRecord = { endOffset, epoch, membership };
-    this.#state = { ...this.#state, memberships: [...before, record] };
-    const saving = this.#save().finally(() => {
+    this.#kept.set({ memberships: [...before, record] });
+    const saving = this.#kept.save().finally(() => {
       if (this.#saving === saving) this.#saving = null;
     });
     saving.catch(this.#fail);
@@ -305,8 +307,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
   async #prepare(ready: Ready): Promise<void> {
     const { save, truncate } = ready;
     if (save !== null) {
-      this.#state = { ...this.#state, hardState: save };
-      await this.#save();
+      this.#kept.set({ hardState: save });
+      await this.#kept.save();
     }
     if (this.#isClosed) return;
     if (truncate === null) {
@@ -317,25 +319,11 @@ export class Range implements LogReplication, Ticking, Sleeper {
     handlers.onTruncate(truncate);
     this.#appended = [];
     this.#isAnnounced = false;
-    const memberships = this.#state.memberships.filter(({ endOffset }) => endOffset <= truncate);
-    this.#state = { ...this.#state, memberships };
+    const memberships = this.#kept.current.memberships.filter(({ endOffset }) => endOffset <= truncate);
+    this.#kept.set({ memberships });
     await keepLost(disk, lostDirectory, this.#log, truncate);
     this.#recent.truncate(truncate);
     await this.#log.truncate(truncate);
-  }
-
-  /** A full disk is waited for: what is not kept must not be acted upon. */
-  async #save(): Promise<void> {
-    const { states, id, clock } = this.#options;
-    while (!this.#isClosed) {
-      try {
-        await states.save(id, this.#state);
-        return;
-      } catch (thrown) {
-        if (asAlopexError(thrown).condition !== 'disk_full') throw thrown;
-        await new Promise<void>((resolve) => void clock.setTimer(saveRetryMs, resolve));
-      }
-    }
   }
 
   #do(ready: Ready): void {
@@ -386,7 +374,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
   #tell(): void {
     const { status } = this.#group;
     this.#options.liveness.note(this, status);
-    this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset)));
+    if (this.#log.advance(offset(Math.min(status.highWatermark, this.#log.flushedOffset))))
+      this.#kept.onCommitted();
     if (status.role === 'leader') this.#requests.reachInSync(status.inSyncOffset);
     else this.#requests.endLead();
     const told = this.#told;
@@ -445,12 +434,12 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** Of a place in the log: the epoch of the batch before, and the membership there. Null: they are not known here. */
   placeAt(at: Offset): { readonly epoch: Epoch; readonly membership: Membership } | null {
-    return placeIn(this.#log, this.#state, at);
+    return placeIn(this.#log, this.#kept.current, at);
   }
 
   /** 57P03 while what made this node's generation is not committed here, or another one outranks it. */
   get lineage(): Lineage {
-    return committedLineage(this.#log, this.#state, this.status);
+    return committedLineage(this.#log, this.#kept.current, this.status);
   }
 
   /**
@@ -462,7 +451,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
     if (this.#isClosed || outrankedBy === null) return null;
     if (!isSameGeneration(outrankedBy, other.generation))
       throw new AlopexError('cannot_connect_now', 'this node has heard of a later generation');
-    const own = lineageOf(this.#log, this.#state, this.#group.status, this.#log.flushedOffset);
+    const own = lineageOf(this.#log, this.#kept.current, this.#group.status, this.#log.flushedOffset);
     const parting = partingOf(own, other);
     if (!parting.isKnown || parting.offset < highWatermark)
       return offset(Math.max(this.#log.startOffset, Math.min(parting.offset, highWatermark)));
@@ -474,8 +463,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
   /** Drops segments below an offset, once it is known which epoch each of them ended with. */
   async trim(wanted: Offset): Promise<void> {
     const log = this.#log;
-    this.#state = { ...this.#state, starts: startsUpTo(log, this.#state.starts, wanted) };
-    await this.#save();
+    this.#kept.set({ starts: startsUpTo(log, this.#kept.current.starts, wanted) });
+    await this.#kept.save();
     await log.trim(wanted);
     this.step({ kind: 'trimmed', startOffset: log.startOffset });
   }
@@ -490,10 +479,18 @@ export class Range implements LogReplication, Ticking, Sleeper {
     return true;
   }
 
+  /** Closes it. Resolves once it is kept how much of the log is committed. */
+  async stop(): Promise<void> {
+    const kept = this.#kept.settle();
+    this.close();
+    await kept;
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#inbox.length = 0;
+    this.#kept.close();
     this.#options.ticker.remove(this);
     this.#options.liveness.note(this, null);
     this.#requests.close();

@@ -19,12 +19,15 @@ export type GroupState = {
   readonly memberships: readonly MembershipRecord[];
   /** Places where the log began, and the epoch of the batch before each; the last two, for one may not have come to be. */
   readonly starts: readonly { readonly offset: Offset; readonly epoch: Epoch }[];
+  /** Everything below is committed, where the log has this epoch before it; null: nothing is known. */
+  readonly committed: { readonly endOffset: Offset; readonly epoch: Epoch } | null;
 };
 
 export const firstState: GroupState = {
   hardState: firstHardState,
   memberships: [],
   starts: [{ offset: offset(0), epoch: epoch(0) }],
+  committed: null,
 };
 
 /** Of which a node's log is. */
@@ -61,7 +64,8 @@ export class GroupStates {
     const path = `${directory}/${name}`;
     const bytes = await readWhole(disk, path);
     const entries = bytes === null ? [] : (decodeFramedJson(format, bytes, path) as [RangeId, GroupState][]);
-    return new GroupStates(disk, directory, new Map(entries));
+    const states = entries.map(([id, state]) => [id, { ...firstState, ...state }] as const);
+    return new GroupStates(disk, directory, new Map(states));
   }
 
   get(range: RangeId): GroupState | null {

@@ -43,8 +43,8 @@ export type SegmentedLog = Log & {
   readonly uncommittedBytes: number;
   /** Nobody says any more what is committed: whoever waits for it is told so. */
   detach(): void;
-  /** What lies below is committed: a boundary of batches, flushed here. */
-  advance(highWatermark: Offset): void;
+  /** What lies below is committed: a boundary of batches, flushed here. False: it was known. */
+  advance(highWatermark: Offset): boolean;
   /** As `read`, of all that is flushed. */
   readFlushed(from: Offset, bytesMax: number): Promise<readonly Uint8Array[]>;
   /** Later batches have this epoch, and stand in segments of their own. */
@@ -221,9 +221,11 @@ class SegmentLog implements SegmentedLog {
     this.#commits.fail(closedError());
   }
 
-  advance(highWatermark: Offset): void {
+  advance(highWatermark: Offset): boolean {
     invariant(this.#replicated !== null, 'a log that is not replicated is committed once it is flushed');
-    if (this.#replicated.committed.advance(highWatermark)) this.#tellCommitted();
+    const isNews = this.#replicated.committed.advance(highWatermark);
+    if (isNews) this.#tellCommitted();
+    return isNews;
   }
 
   async batchAt(wanted: Offset): Promise<Uint8Array> {
