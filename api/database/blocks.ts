@@ -5,7 +5,11 @@ import type { EngineSession } from './session.ts';
 /** The open block's transaction; 25P01 outside one. */
 export function requireBlock({ status, transaction }: EngineSession, command: string): Transaction {
   if (status === 'transaction' && transaction !== null) return transaction;
-  throw new AlopexError('no_active_sql_transaction', `${command} can only be used in transaction blocks`);
+  throw noBlock(command);
+}
+
+export function noBlock(command: string): AlopexError {
+  return new AlopexError('no_active_sql_transaction', `${command} can only be used in transaction blocks`);
 }
 
 /** 25001 for what cannot be part of a larger transaction: VACUUM, CREATE INDEX CONCURRENTLY. */

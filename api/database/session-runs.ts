@@ -1,4 +1,5 @@
 import { AlopexError } from '../../base/errors.ts';
+import { Cancellation } from './cancellation.ts';
 import type { Engine } from './engine.ts';
 import { busy, type StatementRun } from './statement-run.ts';
 
@@ -9,10 +10,28 @@ import { busy, type StatementRun } from './statement-run.ts';
 export class SessionRuns {
   readonly #engine: Engine;
   readonly #paused = new Set<StatementRun>();
+  readonly #waits = new Set<Cancellation>();
   current: StatementRun | null = null;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  cancel(reason: AlopexError): void {
+    this.current?.cancel(reason);
+    for (const wait of this.#waits) wait.cancel(reason);
+  }
+
+  /** What is waited for before a statement runs: it can be cancelled as one that does. */
+  async waiting<Result>(timeoutMs: number, work: (wait: Cancellation) => Promise<Result>): Promise<Result> {
+    const wait = new Cancellation(this.#engine.env.clock, timeoutMs);
+    this.#waits.add(wait);
+    try {
+      return await work(wait);
+    } finally {
+      this.#waits.delete(wait);
+      wait.end();
+    }
   }
 
   requireNone(): void {

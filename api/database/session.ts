@@ -8,6 +8,8 @@ import { placedAt } from '../../query/sql/words.ts';
 import { rollbackToSavepoint } from '../../query/txn/savepoints.ts';
 import type { Transaction } from '../../query/txn/transaction.ts';
 import type { TypeOid } from '../../query/types/type.ts';
+import { noBlock } from './blocks.ts';
+import type { Cancellation } from './cancellation.ts';
 import { type Moment, noMoments } from './catalog-history.ts';
 import { commit } from './commit.ts';
 import type { ConnectOptions, Notice, Portal, PreparedStatement, Rows, Session } from './contract.ts';
@@ -145,7 +147,7 @@ export class EngineSession implements Session {
   async prepare(statement: ParsedStatement, parameterTypes: readonly TypeOid[]): Promise<Prepared> {
     try {
       this.#requireUsable(statement);
-      if (!this.settings.lookUps.readsPresent) await this.#takeMoment();
+      if (!this.settings.lookUps.readsPresent) this.#moment = await momentOfSession(this);
       // What is read while names are bound, as 'now', is of this time: the statement's own is taken when it runs.
       if (this.#transaction === null) this.functions.transactionMicros = this.functions.clockMicros();
       const isPresent = statement.systemTimes.size === 0;
@@ -159,14 +161,10 @@ export class EngineSession implements Session {
     }
   }
 
-  async #takeMoment(): Promise<void> {
-    this.#moment = await momentOfSession(this);
-  }
-
   async bind(prepared: PreparedStatement, parameters: readonly Datum[]): Promise<Portal> {
     try {
       this.#requireUsable(prepared.statement);
-      if (!this.settings.lookUps.readsPresent) await this.#takeMoment();
+      if (!this.settings.lookUps.readsPresent) this.#moment = await momentOfSession(this);
       return await runStatement(this, prepared as Prepared, parameters);
     } catch (error) {
       throw placedAt(this.#failed(error), prepared.statement);
@@ -318,10 +316,12 @@ export class EngineSession implements Session {
     this.#runs.end(run);
   }
 
-  cancel(reason?: AlopexError): void {
-    this.#runs.current?.cancel(
-      reason ?? new AlopexError('query_canceled', 'canceling statement due to user request'),
-    );
+  cancel(reason = new AlopexError('query_canceled', 'canceling statement due to user request')): void {
+    this.#runs.cancel(reason);
+  }
+
+  waiting<Result>(work: (wait: Cancellation) => Promise<Result>): Promise<Result> {
+    return this.#runs.waiting(this.settings.begins.statementTimeoutMs, work);
   }
 
   /** Runs a portal's work; what it throws fails the transaction. */
@@ -394,8 +394,7 @@ export class EngineSession implements Session {
   /** COMMIT, or END: the tag. */
   commitBlock(): string | Promise<string> {
     const block = this.#block;
-    if (block === 'none')
-      this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
+    if (block === 'none') this.#noticeNoBlock();
     if (block === 'failed') return this.rollbackBlock();
     this.#block = 'none';
     const synced = this.sync();
@@ -403,24 +402,22 @@ export class EngineSession implements Session {
   }
 
   rollbackBlock(): string {
-    if (this.#block === 'none')
-      this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
+    if (this.#block === 'none') this.#noticeNoBlock();
     this.#block = 'none';
     this.#runs.endAll();
     if (this.#transaction !== null) this.#abandon();
     return 'ROLLBACK';
   }
 
+  #noticeNoBlock(): void {
+    this.notice('WARNING', 'no_active_sql_transaction', 'there is no transaction in progress');
+  }
+
   async rollbackToSavepoint(name: string): Promise<void> {
     const transaction = this.#transaction;
-    if (this.#block === 'none' || transaction === null) {
-      throw this.#block === 'failed'
-        ? new AlopexError('invalid_savepoint_specification', `savepoint "${name}" does not exist`)
-        : new AlopexError(
-            'no_active_sql_transaction',
-            'ROLLBACK TO SAVEPOINT can only be used in transaction blocks',
-          );
-    }
+    if (this.#block === 'failed' && transaction === null)
+      throw new AlopexError('invalid_savepoint_specification', `savepoint "${name}" does not exist`);
+    if (this.#block === 'none' || transaction === null) throw noBlock('ROLLBACK TO SAVEPOINT');
     await this.#routing?.savepoint('ROLLBACK TO', name);
     const { settingsMark } = await rollbackToSavepoint(transaction, name, this.engine.transactions);
     this.settings.rollbackTo(settingsMark);

@@ -14,7 +14,7 @@ export type KeptStateOptions = {
 /** After which a full disk is asked again to keep a vote. */
 const saveRetryMs = 250;
 /** How old what the file says of the commit may become, while the log goes on. */
-const commitAgeMs = 5_000;
+const commitAgeMs = 1_000;
 
 /**
  * What one range has in the file of votes. How much of the log is committed is kept too, now and then, so that a node that

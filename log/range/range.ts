@@ -34,10 +34,10 @@ import {
   placeIn,
   startsUpTo,
 } from './history.ts';
+import { KeptState } from './kept-state.ts';
 import { committedLineage, type Lineage, lineageOf, partingOf } from './lineage.ts';
 import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
-import { KeptState } from './kept-state.ts';
 import { RecentEntries } from './recent-entries.ts';
 import { Requests, stopping } from './requests.ts';
 import type { GroupStates, MembershipRecord } from './states.ts';

@@ -261,4 +261,45 @@ describe('Routing: failover', () => {
       await new Promise<void>((resolve) => void env.clock.setTimer(10, resolve));
       expect(await run(session, 'UPDATE t SET node = 8')).to.equal('UPDATE 1');
     }));
+
+  describe('what waits before a statement runs', () => {
+    const seconds = 1_000;
+
+    it('is ended by statement_timeout', () =>
+      withCluster(async (cluster, env) => {
+        const primary = cluster.node(1);
+        const [ofPrimary, ofReplica] = [primary.session(), cluster.node(2).session()];
+        for (const session of [ofPrimary, ofReplica]) await run(session, "SET statement_timeout = '2s'");
+        primary.isSure = false;
+        primary.onReadable = () => new Promise(() => {});
+        const codes: (string | null)[] = [];
+        const startedMs = env.clock.monotonicMs();
+        codes.push(await codeOf(ofPrimary, 'SELECT node FROM t'));
+        codes.push(await codeOf(ofPrimary, 'INSERT INTO t VALUES (80)'));
+        cluster.primary = null;
+        // What is not known here is asked of the primary.
+        codes.push(await codeOf(ofReplica, 'INSERT INTO later VALUES (81)'));
+        codes.push(await codeOf(ofReplica, 'INSERT INTO t VALUES (82)'));
+        expect(codes).to.deep.equal(['57014', '57014', '57014', '57014']);
+        expect(env.clock.monotonicMs() - startedMs).to.be.within(8 * seconds, 9 * seconds);
+      }));
+
+    it('is ended by a cancellation', () =>
+      withCluster(async (cluster, env) => {
+        const primary = cluster.node(1);
+        const [ofPrimary, ofReplica] = [primary.session(), cluster.node(2).session()];
+        primary.gate.shut();
+        for (const [session, text] of [
+          [ofPrimary, 'INSERT INTO t VALUES (83)'],
+          [ofReplica, 'INSERT INTO later VALUES (84)'],
+        ] as const) {
+          if (session === ofReplica) cluster.primary = null;
+          env.clock.setTimer(seconds, () => session.cancel());
+          expect(await codeOf(session, text), text).to.equal('57014');
+        }
+        primary.gate.open();
+        cluster.primary = nodeId(1);
+        expect(await run(ofPrimary, 'INSERT INTO t VALUES (85)')).to.equal('INSERT 0 1');
+      }));
+  });
 });

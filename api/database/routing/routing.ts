@@ -4,6 +4,7 @@ import type { Datum } from '../../../base/values/datum.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
 import { hasBegun, type Transaction } from '../../../query/txn/transaction.ts';
 import type { TypeOid } from '../../../query/types/type.ts';
+import type { Cancellation } from '../cancellation.ts';
 import type { Portal } from '../contract.ts';
 import type { Replication } from '../replication.ts';
 import type { EngineSession } from '../session.ts';
@@ -81,46 +82,55 @@ export class Routing {
       const isThere = this.#isOfBound(statement, workOf({ statement, query: null }));
       return isThere ? this.#prepareAt(this.#bound, statement, parameterTypes) : here();
     }
-    await this.#waiting.caughtUp(statement);
+    await this.#caughtUp(statement);
     try {
       return await here();
     } catch (error) {
       if (!this.#isForwarded(statement)) throw error;
       // The primary may know what is not known here yet.
-      return (await this.#prepareAtPrimary(statement, parameterTypes)) ?? here();
+      const prepared = this.#session.waiting((wait) =>
+        this.#prepareAtPrimary(wait, statement, parameterTypes),
+      );
+      return (await prepared) ?? here();
     }
   }
 
   /** Null: this node has become the primary. One that is it no more leaves nothing: the next one is asked. */
   async #prepareAtPrimary(
+    wait: Cancellation,
     statement: ParsedStatement,
     parameterTypes: readonly TypeOid[],
   ): Promise<Prepared | null> {
     const { clock } = this.#session.engine.env;
     const untilMs = clock.monotonicMs() + waitMsMax;
     for (;;) {
-      const primary = await this.#somePrimary();
+      const primary = await this.#somePrimary(wait);
       if (this.#replication.isPrimary) return null;
       const remote = this.#counterpart(primary);
       try {
         if (primary !== this.#replication.self)
-          return await this.#prepareAt(remote, statement, parameterTypes);
+          return await wait.cancellable(this.#prepareAt(remote, statement, parameterTypes));
       } catch (thrown) {
         if (!isNotBegun(remote, asAlopexError(thrown)) || clock.monotonicMs() > untilMs) throw thrown;
       }
-      await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
+      await wait.sleep(lookMs);
     }
   }
 
+  #caughtUp(statement: ParsedStatement): Promise<void> | undefined {
+    const caughtUp = this.#waiting.caughtUp(statement);
+    return caughtUp && this.#session.waiting((wait) => wait.cancellable(caughtUp));
+  }
+
   /** 57P03 where there is none for too long. */
-  async #somePrimary(): Promise<NodeId> {
+  async #somePrimary(wait: Cancellation): Promise<NodeId> {
     const { clock } = this.#session.engine.env;
     const untilMs = clock.monotonicMs() + waitMsMax;
     for (;;) {
       const { primary } = this.#replication;
       if (primary !== null) return primary;
       if (clock.monotonicMs() > untilMs) throw noPrimary();
-      await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
+      await wait.sleep(lookMs);
     }
   }
 
@@ -148,7 +158,7 @@ export class Routing {
     if (this.#bound !== null && this.#isOfBound(prepared.statement, work)) {
       return this.#runBound(this.#bound, prepared, parameters, work);
     }
-    if ((work !== 'own' || prepared.query !== null) && this.#isHeldUp) await this.#replication.handingOver;
+    if (work !== 'own' || prepared.query !== null) await this.#handedOver();
     this.#requireLead(work);
     const { isPrimary } = this.#replication;
     const place =
@@ -161,11 +171,17 @@ export class Routing {
       const portal = await this.#runAtPrimary(prepared, parameters, work);
       if (portal !== null) return portal;
     }
-    await this.#waiting.caughtUp(prepared.statement);
+    await this.#caughtUp(prepared.statement);
     if (work !== 'own' && this.#replication.isPrimary !== isPrimary)
       return this.run(prepared, parameters, here);
     if (work === 'read') this.#waiting.requireFresh();
     return here(prepared);
+  }
+
+  #handedOver(): Promise<void> | undefined {
+    const { handingOver } = this.#replication;
+    if (handingOver === null || !this.#isHeldUp) return undefined;
+    return this.#session.waiting((wait) => wait.cancellable(handingOver));
   }
 
   /** While the lead goes to another node, transactions begin there. */
@@ -416,7 +432,7 @@ function isNotBegun({ isBroken }: RemoteSession, { condition }: AlopexError): bo
 }
 
 function noPrimary(cause?: AlopexError): AlopexError {
-  return new AlopexError('cannot_connect_now', 'no node of the cluster takes writes now', { cause });
+  return new AlopexError('cannot_connect_now', 'the cluster has no primary now', { cause });
 }
 
 function unknown(cause: AlopexError): AlopexError {
