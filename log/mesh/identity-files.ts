@@ -4,7 +4,7 @@ import { readWhole, replaceWhole } from '../../base/env/whole_file.ts';
 import { AlopexError } from '../../base/errors.ts';
 
 /** All are their owner's alone to read, as whatever a Disk makes. */
-type FileName = 'node.key' | 'node.crt' | 'authority.key' | 'trust.json';
+type FileName = 'node.key' | 'node.crt' | 'authority.key' | 'trust.json' | 'renewed.json';
 
 const retryMs = 20;
 const retriesMax = 250;

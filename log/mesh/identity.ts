@@ -20,6 +20,10 @@ type Machine = Pick<Env, 'disk' | 'clock' | 'random'>;
 /** What a node that joins gets: its certificate (PEM), and the signed text that says whom the cluster believes. */
 export type Signed = { readonly certificate: string; readonly authority: string };
 
+/** What `renewed.json` has: who has a certificate of the newest authority. */
+type Renewed = { readonly authority: string; readonly nodes: readonly NodeId[] };
+const nobody: Renewed = { authority: '', nodes: [] };
+
 type State = {
   readonly self: NodeId;
   readonly certificate: string;
@@ -147,6 +151,34 @@ export class NodeIdentity {
     return parseCertificate(this.certificate).verify(newest.publicKey);
   }
 
+  /** The fingerprint of the authority that signed its certificate; empty: it is not trusted any more. */
+  get signedBy(): string {
+    const certificate = parseCertificate(this.certificate);
+    const signer = this.trust.authorities.find(({ publicKey }) => certificate.verify(publicKey));
+    return signer === undefined ? '' : keyFingerprint(signer.publicKey);
+  }
+
+  /** The other nodes of which this one has heard, in the rotation that is under way, that `signedBy` is the new authority. */
+  async renewed(): Promise<readonly NodeId[]> {
+    const text = await this.#files.read('renewed.json');
+    const { authority, nodes } = text === null ? nobody : (JSON.parse(text) as Renewed);
+    return authority === this.#newest ? nodes : [];
+  }
+
+  /** Another node says by whom its certificate is signed. */
+  async noteSignedBy(node: NodeId, authority: string): Promise<void> {
+    if (this.trust.authorities.length === 1 || authority !== this.#newest) return;
+    if ((await this.renewed()).includes(node)) return;
+    await this.#files.exclusively(async () => {
+      const renewed: Renewed = { authority, nodes: [...(await this.renewed()), node] };
+      await this.#files.write('renewed.json', JSON.stringify(renewed));
+    });
+  }
+
+  get #newest(): string {
+    return keyFingerprint(this.trust.authorities.at(-1)!.publicKey);
+  }
+
   /** `listener` is called after each change. Ends with the answer. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -272,8 +304,7 @@ export class NodeIdentity {
   async importAuthorityKey(bytes: Uint8Array): Promise<void> {
     await this.#change(async () => {
       const text = utf8ToString(bytes);
-      const newest = keyFingerprint(this.trust.authorities.at(-1)!.publicKey);
-      if (!keysIn(text).some((key) => keyFingerprint(createPublicKey(key)) === newest))
+      if (!keysIn(text).some((key) => keyFingerprint(createPublicKey(key)) === this.#newest))
         throw refused("this is not the key of the cluster's authority");
       await this.#files.write('authority.key', text);
     });

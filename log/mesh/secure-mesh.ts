@@ -17,14 +17,12 @@ const transports = { tls: tlsTransport, quic: quicTransport };
 /** A mesh among the nodes that the authority's key has signed, which also keeps them of one mind about whom they believe. */
 export async function openSecureMesh(options: SecureMeshOptions): Promise<Mesh> {
   const { identity, handlers, onProblem, env } = options;
-  const linked = new Set<NodeId>();
   const peers = new Set<NodeId>();
   const exchange = new TrustExchange({
     identity,
     clock: env.clock,
     ask: (to, name, body) => mesh.request(to, name, body),
     peers: () => [...peers],
-    isLinked: (peer) => linked.has(peer),
     onProblem,
   });
   const opening = openMesh({
@@ -42,14 +40,9 @@ export async function openSecureMesh(options: SecureMeshOptions): Promise<Mesh> 
     handlers: {
       ...handlers,
       onRequest: (from, name, body) => {
-        if (name === trustRequest) return exchange.answerTrust(body);
+        if (name === trustRequest) return exchange.answerTrust(from, body);
         if (name === renewalRequest) return exchange.answerRenewal(from, body);
         return handlers.onRequest(from, name, body);
-      },
-      onLink: (peer, isUp) => {
-        if (isUp) linked.add(peer);
-        else linked.delete(peer);
-        handlers.onLink(peer, isUp);
       },
     },
   });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { AlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
 import type { NodeIdentity } from './identity.ts';
 import { KeyRing } from './keys.fixture.ts';
@@ -31,12 +32,12 @@ describe('what nodes tell each other of whom they believe', () => {
           clock: ring.env.clock,
           ask: async (to, name, body) => {
             const asked = exchanges.get(to)!;
-            if (name === trustRequest) return asked.answerTrust(body);
+            if (down.has(to)) throw new AlopexError('connection_failure', `node ${to} is down`);
+            if (name === trustRequest) return asked.answerTrust(identity.self, body);
             expect(name).to.equal(renewalRequest);
             return asked.answerRenewal(identity.self, body);
           },
           peers: () => identities.filter((each) => each !== identity).map(({ self }) => self),
-          isLinked: (peer) => !down.has(peer),
           onProblem: ({ message }) => problems.push(message),
         }),
       );
@@ -63,6 +64,9 @@ describe('what nodes tell each other of whom they believe', () => {
     expect([first.isCurrent, second.trust.version]).to.deep.equal([true, first.trust.version]);
     await exchanges.get(second.self)!.exchange();
     expect(second.isCurrent).to.equal(true);
+    expect(await first.renewed()).to.deep.equal([]);
+    await exchanges.get(second.self)!.exchange();
+    expect([await first.renewed(), await second.renewed()]).to.deep.equal([[2], [1]]);
     await first.finishRotation();
     await exchanges.get(second.self)!.exchange();
     expect(second.trust.authorities.length).to.equal(1);
@@ -92,16 +96,14 @@ describe('what nodes tell each other of whom they believe', () => {
       clock: ring.env.clock,
       ask: async () => new Uint8Array(0),
       peers: () => [],
-      isLinked: () => true,
       onProblem: () => {},
     });
     exchanges.set(nodeId(2), stranger);
     const exchange = new TrustExchange({
       identity: first,
       clock: ring.env.clock,
-      ask: (_, __, body) => stranger.answerTrust(body),
+      ask: (_, __, body) => stranger.answerTrust(nodeId(1), body),
       peers: () => [nodeId(2)],
-      isLinked: () => true,
       onProblem: ({ message }) => problems.push(message),
     });
     exchanges.set(nodeId(1), exchange);

@@ -10,14 +10,15 @@ export const renewalRequest = 'keys.renew';
 
 const exchangeMs = 5_000;
 
+/** What nodes tell each other: the signed text of whom they believe, and the authority that signed their certificate. */
+type Said = { readonly document: string; readonly signedBy: string };
+
 export type TrustExchangeOptions = {
   readonly identity: NodeIdentity;
   readonly clock: Clock;
   readonly ask: (to: NodeId, name: string, body: Uint8Array) => Promise<Uint8Array>;
   /** The other nodes of the cluster. */
   readonly peers: () => readonly NodeId[];
-  /** It can be asked now. */
-  readonly isLinked: (peer: NodeId) => boolean;
   readonly onProblem: (problem: AlopexError) => void;
 };
 
@@ -43,9 +44,24 @@ export class TrustExchange {
   }
 
   /** Takes over what another node believes, where it is newer; answers with what this one believes then. */
-  async answerTrust(body: Uint8Array): Promise<Uint8Array> {
-    await this.#options.identity.adoptTrust(utf8ToString(body));
-    return stringToUtf8(this.#options.identity.trustDocument);
+  async answerTrust(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    await this.#hear(from, body);
+    return this.#said;
+  }
+
+  get #said(): Uint8Array {
+    const { trustDocument: document, signedBy } = this.#options.identity;
+    const said: Said = { document, signedBy };
+    return stringToUtf8(JSON.stringify(said));
+  }
+
+  /** Returns what it believes. */
+  async #hear(from: NodeId, body: Uint8Array): Promise<string> {
+    const { identity } = this.#options;
+    const { document, signedBy } = JSON.parse(utf8ToString(body)) as Said;
+    await identity.adoptTrust(document);
+    await identity.noteSignedBy(from, signedBy);
+    return document;
   }
 
   /** Signs the key of a node anew. */
@@ -69,19 +85,16 @@ export class TrustExchange {
 
   /** Whether both believe the same now. A node that is down hears of it when it is back. */
   async #exchangeWith(peer: NodeId): Promise<boolean> {
-    const { identity, ask, isLinked } = this.#options;
-    if (!isLinked(peer)) return false;
+    const { identity, ask } = this.#options;
     let answer: Uint8Array;
     try {
-      answer = await ask(peer, trustRequest, stringToUtf8(identity.trustDocument));
+      answer = await ask(peer, trustRequest, this.#said);
     } catch (thrown) {
       const error = asAlopexError(thrown);
       if (error.condition !== 'connection_failure') throw error;
       return false;
     }
-    const believed = utf8ToString(answer);
-    await identity.adoptTrust(believed);
-    return believed === identity.trustDocument;
+    return (await this.#hear(peer, answer)) === identity.trustDocument;
   }
 
   async #renew(): Promise<void> {

@@ -7,6 +7,40 @@ import { roles, Servers } from './servers.ts';
 const cli = join(import.meta.dirname, '../../bin/alopex-cli.js');
 const run = promisify(execFile);
 
+const cert = async (...options: readonly string[]): Promise<string> =>
+  (await run(process.execPath, [cli, 'cert', ...options])).stdout;
+
+describe('a rotation of the authority', () => {
+  it('is over once all nodes have new certificates, and not before', async () => {
+    const servers = await Servers.make(3);
+    const data = servers.nodes[0]!.data;
+    const finish = async (): Promise<string> => cert('rotate', '--finish', '--data', data).catch(String);
+    try {
+      await servers.start(0, 'primary');
+      for (const index of [1, 2]) await servers.start(index, 'replica');
+      await servers.until(0, roles, ['primary', 'replica', 'replica']);
+      await servers.ask(0, 'CREATE TABLE t (id int PRIMARY KEY)');
+      await servers.nodes[2]!.process!.kill();
+      await cert('rotate', '--data', data);
+      expect(await finish()).to.match(/55000: not known to have .*node 3/);
+      await servers.restart(2);
+      const untilMs = performance.now() + 60_000;
+      while (/55000/.test(await finish())) expect(performance.now()).to.be.below(untilMs);
+      const shown = await Promise.all(servers.nodes.map((node) => cert('show', '--data', node.data)));
+      const signers = shown.map((text) => /signed by +(\w+)/.exec(text)?.[1]);
+      expect(new Set(signers).size).to.equal(1);
+      for (const index of [0, 1, 2]) {
+        await servers.nodes[index]!.process!.kill();
+        await servers.restart(index);
+        await servers.until(index, `INSERT INTO t VALUES (${index})`, []);
+      }
+      await servers.until(0, 'SELECT id FROM t ORDER BY id', [0, 1, 2]);
+    } finally {
+      await servers.close();
+    }
+  });
+});
+
 describe('a node whose key is revoked', () => {
   it('learns nothing new, writes nothing, and has no vote, also when it is started again', async () => {
     const servers = await Servers.make(3);
@@ -25,10 +59,7 @@ describe('a node whose key is revoked', () => {
       await servers.ask(primary, 'CREATE TABLE t (id int PRIMARY KEY)');
       await servers.ask(primary, 'INSERT INTO t VALUES (1)');
       await servers.until(revoked, here, [1]);
-      await run(process.execPath, [
-        cli,
-        ...['cert', 'revoke', '--node', '3', '--data', servers.nodes[primary]!.data],
-      ]);
+      await cert('revoke', '--node', '3', '--data', servers.nodes[primary]!.data);
       await servers.until(primary, 'SELECT state FROM alopex.replication WHERE node = 3', ['dead']);
       await servers.ask(primary, 'INSERT INTO t VALUES (2)');
       await servers.until(other, here, [2]);

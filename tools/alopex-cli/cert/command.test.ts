@@ -2,8 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { nodeId } from '../../../base/ids.ts';
 import { KeyRing } from '../../../log/mesh/keys.fixture.ts';
-import { describe as describeIdentity, revoke, rotate } from './command.ts';
+import { writeNodeRecord } from '../../alopex-server/node-record.ts';
+import { describe as describeIdentity, revoke, rotate, show } from './command.ts';
 
+const begin = { isFinal: false, isForced: false };
+const end = { isFinal: true, isForced: false };
 const main = new URL('../main.ts', import.meta.url).pathname;
 
 describe('alopex-cli cert', () => {
@@ -31,13 +34,41 @@ describe('alopex-cli cert', () => {
   it('rotates and revokes in a directory that a server has open', async () => {
     const first = await ring.create('running');
     const data = ring.directory('running');
-    expect(await printed(() => rotate(data, false))).to.match(/is trusted beside the old one/);
+    expect(await printed(() => rotate(data, begin))).to.match(/is trusted beside the old one/);
     await first.reload();
     expect(first.trust.authorities.length).to.equal(2);
-    expect(await printed(() => rotate(data, true))).to.match(/old authority is dropped/);
+    expect(await printed(() => rotate(data, end))).to.match(/old authority is dropped/);
     expect(await printed(() => revoke(data, ['3', '4'], []))).to.match(/node 3, node 4/);
     await first.reload();
     expect([first.trust.authorities.length, first.trust.revoked.nodes]).to.deep.equal([1, [3, 4]]);
+  });
+
+  it('ends no rotation that would shut members out, but by force', async () => {
+    const first = await ring.create('members');
+    const data = ring.directory('members');
+    await ring.join(first, 2);
+    const member = { role: 'voter', mesh: '', client: '' } as const;
+    await writeNodeRecord(ring.env.disk, data, {
+      ...{ mesh: '', client: '', transport: 'tls' },
+      members: [1, 2, 3].map((id) => ({ ...member, id: nodeId(id) })),
+    });
+    expect(await printed(() => revoke(data, ['3', '9'], []))).to.match(/Not members now: node 9\. /);
+    await printed(() => rotate(data, begin));
+    expect(await failure(rotate(data, end))).to.match(/new authority: node 1, node 2$/);
+    expect(await printed(() => show(data))).to.match(/not renewed {2}node 1, node 2$/);
+    await first.reload();
+    await first.renew((await first.signJoin(await first.makeRequest(), first.self)).certificate);
+    expect(await failure(rotate(data, end))).to.match(/new authority: node 2$/);
+    await first.noteSignedBy(nodeId(2), 'the old one');
+    expect(await failure(rotate(data, end))).to.match(/new authority: node 2$/);
+    await first.noteSignedBy(nodeId(2), first.signedBy);
+    expect(await printed(() => show(data))).to.match(/not renewed {2}none/);
+    await printed(() => rotate(data, end));
+    await printed(() => rotate(data, begin));
+    expect(await failure(rotate(data, end))).to.match(/new authority: node 1, node 2$/);
+    await printed(() => rotate(data, { ...end, isForced: true }));
+    await first.reload();
+    expect([first.trust.authorities.length, first.isCurrent]).to.deep.equal([1, true]);
   });
 
   it('says what is wrong', async () => {

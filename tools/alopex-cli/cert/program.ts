@@ -19,8 +19,9 @@ export function certProgram(finish: (running: Promise<number>) => Promise<void>)
   command('show', 'who this node is, and whom it believes').action(({ data }: Given) => finish(show(data)));
   command('rotate', "puts a new authority beside the cluster's; with --finish, ends the trust in the old one")
     .option('--finish', 'once every node has a certificate of the new one', false)
-    .action(({ data, finish: isFinal }: Given & { readonly finish: boolean }) =>
-      finish(rotate(data, isFinal)),
+    .option('--force', 'with --finish: nodes that have none are left out, and have to join anew', false)
+    .action(({ data, ...given }: Given & { readonly finish: boolean; readonly force: boolean }) =>
+      finish(rotate(data, { isFinal: given.finish, isForced: given.force })),
     );
   command('revoke', 'shuts nodes out for good, or single certificates')
     .option('--node <number>', 'a node, as replication status shows it (may be repeated)', several)
