@@ -80,7 +80,7 @@ describe('NodeAdmin: what it refuses leaves nothing', () => {
     ]);
     const [code, message] = await refusal(cluster.on(1, ({ admin }) => admin.enable(1, 2000)));
     expect(code).to.equal('55000');
-    expect(message).to.equal('1 replicas were asked for, and 0 have joined and caught up');
+    expect(message).to.equal('one replica was asked for, and 0 have joined and caught up');
     expect(await cluster.on(1, async (node) => settingsOf(node))).to.deep.equal(before);
   });
 
@@ -103,6 +103,38 @@ describe('NodeAdmin: what it refuses leaves nothing', () => {
     expect(await cluster.primary()).to.equal(2);
     expect((await refusal(cluster.on(2, ({ admin }) => admin.remove(nodeId(9)))))[0]).to.equal('42704');
     expect((await refusal(cluster.on(1, ({ admin }) => admin.setMode('sync'))))[0]).to.equal('57P03');
+  });
+
+  it('gives votes to as many replicas as were asked for, and to who comes in the place of one of them', async () => {
+    const cluster = new TestCluster(406, { promotes: false });
+    await cluster.start(1);
+    const roles = (): readonly string[] =>
+      cluster.nodes.get(1)!.node.status!.membership.members.map(({ id, role }) => `${id} ${role}`);
+    for (const number of [2, 3]) {
+      await cluster.on(1, () => cluster.join(number));
+      await cluster.start(number);
+    }
+    await cluster.on(1, ({ admin }) => admin.enable(1, 5000));
+    await cluster.sleep(3000);
+    expect(roles().filter((each) => each.endsWith('voter'))).to.have.length(2);
+    await cluster.on(1, ({ admin }) => admin.enable(2, 5000));
+    expect(roles()).to.deep.equal(['1 voter', '2 voter', '3 voter']);
+    await cluster.on(1, () => cluster.join(4));
+    await cluster.start(4);
+    await cluster.sleep(3000);
+    expect(roles()[3]).to.equal('4 learner');
+  });
+
+  it('a primary that is to be removed lets another one lead before', async () => {
+    const cluster = new TestCluster(407);
+    await cluster.startAll(3, script);
+    const first = await cluster.primary();
+    await cluster.on(first, ({ admin }) => admin.remove(nodeId(first)));
+    const next = await cluster.primary();
+    expect(next).not.to.equal(first);
+    const members = cluster.nodes.get(next)!.node.status!.membership.members.map(({ id }) => id);
+    expect(members).to.deep.equal([1, 2, 3].filter((id) => id !== first));
+    expect(cluster.problems).to.deep.equal([]);
   });
 
   it('promote waits for the end of an election, and says so where there is none', async () => {

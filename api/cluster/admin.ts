@@ -1,8 +1,7 @@
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
-import type { Timer } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
-import type { FollowerStatus, Member, MembershipChange, RaftStatus } from '../../log/raft/contract.ts';
+import type { Member, MembershipChange, RaftStatus } from '../../log/raft/contract.ts';
 import type { Range } from '../../log/range/range.ts';
 import { hasBegun, type Transaction } from '../../query/txn/transaction.ts';
 import type { Engine } from '../database/engine.ts';
@@ -19,6 +18,7 @@ import { type ClusterSettings, changeClusterSettings, clusterSettings } from './
 import { newToken, withoutToken, withToken } from './join-tokens.ts';
 import type { DatabaseNode } from './node.ts';
 import { aliveMsMax, aliveRequest } from './node-replication.ts';
+import { hasCaughtUp, Promotion, replicasOf, votersAmong } from './promotion.ts';
 import { answerVerify, verified, verifyRequest } from './verify.ts';
 
 /** What the admin needs of the node's keys. */
@@ -38,6 +38,10 @@ export const rejoinRequest = 'rejoin';
 /** Give me the lead. */
 const transferRequest = 'transfer';
 const transferMs = 10_000;
+/** Take me out: of a node that led until now. */
+const removeRequest = 'remove';
+/** Who is asked may not lead yet, or no more. */
+const passing: ReadonlySet<string> = new Set(['cannot_connect_now', 'connection_failure']);
 /** How long open transactions are waited for before the lead is handed over, and how often is looked. */
 const quietMsMax = 5000;
 const quietLookMs = 5;
@@ -61,9 +65,7 @@ export class NodeAdmin implements ClusterAdmin {
   readonly #node: DatabaseNode;
   readonly #signer: Signer;
   readonly #promotesAtFirst: boolean;
-  readonly #onProblem: (problem: AlopexError) => void;
-  #timer: Timer | null = null;
-  #isPromoting = false;
+  readonly #promotion: Promotion;
   #isHandingOver = false;
   #changing: Promise<void> = Promise.resolve();
 
@@ -77,7 +79,7 @@ export class NodeAdmin implements ClusterAdmin {
     this.#node = node;
     this.#signer = signer;
     this.#promotesAtFirst = promotesAtFirst;
-    this.#onProblem = onProblem;
+    this.#promotion = new Promotion(node, (change) => this.#changeMembers(change), onProblem);
     // Those that joined, or came back, while another one led.
     node.onPrimary = () => this.promoteSoon();
     node.onMember = () => {
@@ -91,6 +93,10 @@ export class NodeAdmin implements ClusterAdmin {
     node.handle(rejoinRequest, async (_, body) => {
       const request = JSON.parse(utf8ToString(body)) as JoinRequest;
       return stringToUtf8(JSON.stringify(await this.join({ ...request, isLoopback: true })));
+    });
+    node.handle(removeRequest, async (_, body) => {
+      await this.remove(nodeId(Number(utf8ToString(body))));
+      return new Uint8Array(0);
     });
     node.handle(nodesRequest, async () => stringToUtf8(JSON.stringify(this.#nodesSeen)));
     node.handle(verifyRequest, (_, body) => answerVerify(node.engine, body));
@@ -192,113 +198,58 @@ export class NodeAdmin implements ClusterAdmin {
   #firstSettings(): ClusterSettings {
     const cluster = this.#node.cluster ?? '';
     const promotes = this.#promotesAtFirst;
-    return { cluster, nextNode: 2, mode: 'semi-sync', promotes, witnesses: [], replaces: [], tokens: [] };
+    return {
+      ...{ cluster, nextNode: 2, mode: 'semi-sync', promotes, votingReplicasMax: null },
+      ...{ witnesses: [], replaces: [], tokens: [] },
+    };
   }
 
-  // ---- learners become voters
+  // ---- who votes
 
   /** Looks for those that have caught up, now and then, and for those that have moved, while this node is the primary. */
   promoteSoon(): void {
-    this.#timer ??= this.#engine.env.clock.setTimer(lookMs, () => {
-      this.#timer = null;
-      this.#promote().catch((error: unknown) => this.#onProblem(asAlopexError(error)));
-    });
-  }
-
-  async #promote(): Promise<void> {
-    if (this.#isPromoting || !this.#node.isPrimary) return;
-    this.#isPromoting = true;
-    try {
-      await this.#noteMoved();
-      const settings = clusterSettings(this.#engine.transactions.catalog);
-      const { membership, followers } = this.#range.status;
-      const learners = membership.members.filter(({ role }) => role === 'learner');
-      if (settings === null || learners.length === 0) return;
-      for (const member of learners) {
-        const follower = followers.find(({ id }) => id === member.id);
-        const isWanted = settings.promotes || settings.witnesses.includes(member.id);
-        if (isWanted && this.#hasCaughtUp(follower))
-          await this.#attempt(promotion(member, settings, membership));
-      }
-    } finally {
-      this.#isPromoting = false;
-      if (this.#node.isPrimary && (this.#hasLearners || this.#moved.length > 0)) this.promoteSoon();
-    }
-  }
-
-  /** Clients, and nodes that join, learn from the log where the members are. */
-  async #noteMoved(): Promise<void> {
-    for (const member of this.#moved) await this.#attempt({ kind: 'change', member });
-  }
-
-  /** Members that are to be found elsewhere than the log says. */
-  get #moved(): readonly Member[] {
-    const members = this.#node.status?.membership.members ?? [];
-    return members.flatMap((member) => {
-      const { mesh, client } = this.#node.addressesOf(member.id) ?? member;
-      return mesh === member.mesh && client === member.client ? [] : [{ ...member, mesh, client }];
-    });
-  }
-
-  get #hasLearners(): boolean {
-    const members = this.#node.status?.membership.members ?? [];
-    return members.some(({ role }) => role === 'learner');
-  }
-
-  #hasCaughtUp(follower: FollowerStatus | undefined): boolean {
-    return follower?.isInSync === true && follower.mode === 'replicate';
-  }
-
-  /** What cannot be now is tried again at the next look. */
-  async #attempt(change: MembershipChange): Promise<void> {
-    try {
-      await this.#changeMembers(change);
-    } catch (error) {
-      if (asAlopexError(error).condition !== 'object_not_in_prerequisite_state') throw error;
-    }
+    this.#promotion.soon();
   }
 
   async enable(replicas: number, timeoutMs: number): Promise<void> {
     this.#requirePrimary();
-    const voters = (): number => this.#replicas.filter(({ role }) => role === 'voter').length;
     const untilMs = this.#engine.env.clock.monotonicMs() + timeoutMs;
     if (!(await this.#until(untilMs, () => this.#replicasInSync >= replicas))) {
       this.#requirePrimary();
       throw new AlopexError(
         'object_not_in_prerequisite_state',
-        `${replicas} replicas were asked for, and ${this.#replicasInSync} have joined and caught up`,
+        `${replicas === 1 ? 'one replica was' : `${replicas} replicas were`} asked for, and ${this.#replicasInSync} have joined and caught up`,
         {
           detail: `Replicas that have joined: ${this.#replicas.length}.`,
           hint: 'Start replicas with: alopex-server --mode replica --primary <host:port>',
         },
       );
     }
-    let promoted = false;
+    let was: Pick<ClusterSettings, 'promotes' | 'votingReplicasMax'>;
     await this.#change((before) => {
-      promoted = before.promotes;
-      return { ...before, promotes: true };
+      was = { promotes: before.promotes, votingReplicasMax: before.votingReplicasMax };
+      const isForAll = was.promotes && was.votingReplicasMax === null;
+      return isForAll ? before : { ...before, promotes: true, votingReplicasMax: replicas };
     });
     this.promoteSoon();
-    if (await this.#until(untilMs, () => voters() >= replicas)) return;
+    if (await this.#until(untilMs, () => this.#votingReplicas >= replicas)) return;
     this.#requirePrimary();
-    if (!promoted) await this.#change((before) => ({ ...before, promotes: false }));
+    await this.#change((before) => ({ ...before, ...was }));
     throw new AlopexError('object_not_in_prerequisite_state', 'the replicas have not become voters in time', {
       hint: 'They do once they have caught up; replication status shows it.',
     });
   }
 
-  /** Of all nodes, those that have rows, but for this one. */
   get #replicas(): readonly Member[] {
-    const members = this.#engine.replica?.range.status.membership.members ?? [];
-    const witnesses = clusterSettings(this.#engine.transactions.catalog)?.witnesses ?? [];
-    return members.filter(({ id }) => id !== this.#node.self && !witnesses.includes(id));
+    return replicasOf(this.#node);
   }
-
+  get #votingReplicas(): number {
+    return votersAmong(this.#replicas);
+  }
   get #replicasInSync(): number {
     const followers = this.#engine.replica?.range.status.followers ?? [];
-    return this.#replicas.filter(({ id }) =>
-      this.#hasCaughtUp(followers.find((follower) => follower.id === id)),
-    ).length;
+    return this.#replicas.filter(({ id }) => hasCaughtUp(followers.find((follower) => follower.id === id)))
+      .length;
   }
 
   /** False: not by then. */
@@ -361,7 +312,7 @@ export class NodeAdmin implements ClusterAdmin {
     const { membership, followers } = this.#range.status;
     const [next] = followers
       .filter(({ id }) => membership.members.some((member) => member.id === id && member.role === 'voter'))
-      .filter((each) => this.#hasCaughtUp(each))
+      .filter(hasCaughtUp)
       .sort((left, right) => right.match - left.match);
     if (next === undefined)
       throw new AlopexError('object_not_in_prerequisite_state', 'no other voter has caught up');
@@ -379,7 +330,7 @@ export class NodeAdmin implements ClusterAdmin {
       throw new AlopexError('object_not_in_prerequisite_state', `node ${to} has no vote`, {
         hint: 'Replicas get one with: alopex-cli replication enable --replicas <number>',
       });
-    if (!this.#hasCaughtUp(followers.find(({ id }) => id === to)))
+    if (!hasCaughtUp(followers.find(({ id }) => id === to)))
       throw new AlopexError('object_not_in_prerequisite_state', `node ${to} has not caught up`);
   }
 
@@ -420,7 +371,29 @@ export class NodeAdmin implements ClusterAdmin {
     this.#requirePrimary();
     if (!this.#range.status.membership.members.some(({ id }) => id === node))
       throw new AlopexError('undefined_object', `node ${node} is not a member`);
-    await this.#changeMembers({ kind: 'remove', id: node });
+    if (node === this.#node.self) await this.#removeSelf(node);
+    else await this.#changeMembers({ kind: 'remove', id: node });
+  }
+
+  /** Another one leads first, and does it: no write fails for it. */
+  async #removeSelf(node: NodeId): Promise<void> {
+    const { clock } = this.#engine.env;
+    const untilMs = clock.monotonicMs() + transferMs;
+    await this.demote(transferMs);
+    for (;;) {
+      const { leader } = this.#range.status;
+      try {
+        if (leader !== null)
+          await this.#node.mesh?.request(leader, removeRequest, stringToUtf8(String(node)));
+        if (leader !== null) return;
+      } catch (thrown) {
+        const { condition } = asAlopexError(thrown);
+        // The answer to the first request is what was lost.
+        if (condition === 'undefined_object') return;
+        if (!passing.has(condition) || clock.monotonicMs() > untilMs) throw thrown;
+      }
+      await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
+    }
   }
 
   get #nodesSeen(): readonly NodeStatus[] {
@@ -454,22 +427,8 @@ export class NodeAdmin implements ClusterAdmin {
   }
 
   close(): void {
-    this.#timer?.cancel();
+    this.#promotion.close();
   }
-}
-
-/** A witness gets its role; a node in another's place takes it in the same change. */
-function promotion(
-  member: Member,
-  { witnesses, replaces }: ClusterSettings,
-  { members }: RaftStatus['membership'],
-): MembershipChange {
-  const role = witnesses.includes(member.id) ? 'witness' : 'voter';
-  const old = replaces.find(({ node }) => node === member.id)?.old;
-  const isThere = old !== undefined && members.some(({ id }) => id === old);
-  return isThere
-    ? { kind: 'replace', id: old, member: { ...member, role } }
-    : { kind: 'change', member: { ...member, role } };
 }
 
 function hasLeader({ leader }: RaftStatus): boolean {

@@ -15,6 +15,8 @@ export type ClusterSettings = {
   readonly mode: ReplicationMode;
   /** Replicas become voters once they have caught up. */
   readonly promotes: boolean;
+  /** So many of them, and who takes another one's place; null: all. */
+  readonly votingReplicasMax: number | null;
   /** Nodes that have joined as witnesses. */
   readonly witnesses: readonly NodeId[];
   /** Nodes that have joined in the place of others, whose disks are gone. */
