@@ -144,6 +144,7 @@ async function openRange(env: Env, path: string, number: number, link: ClusterLi
       onFlushed: nothing,
       onProposed: nothing,
       onTruncate: nothing,
+      onLost: () => {},
       onSnapshotNeeded: nothing,
       onOutranked: nothing,
       onFailed: ({ message }) => console.error(message),

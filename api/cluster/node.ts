@@ -6,7 +6,6 @@ import type { Mesh } from '../../log/mesh/contract.ts';
 import type { MemberState, NodeAddresses } from '../../log/mesh/swim.ts';
 import type { Membership, RaftStatus } from '../../log/raft/contract.ts';
 import { keepLost, lostDirectory } from '../../log/range/lost.ts';
-import type { Range } from '../../log/range/range.ts';
 import { generationIn } from '../../log/range/states.ts';
 import type { ConnectOptions, Session, SessionHost } from '../database/contract.ts';
 import { Engine, type EngineOptions, rangeOfAll } from '../database/engine.ts';
@@ -26,7 +25,7 @@ import {
 import { aliveRequest, NodeReplication } from './node-replication.ts';
 import { answerMember, memberRequest, removedError } from './removal.ts';
 import { fetchSoundRows, installSoundRows } from './repair.ts';
-import { answerLineage, lineageRequest, rewind, unsharedFrom } from './rewind.ts';
+import { answerLineage, lineageRequest, promotedTwice, rewind, unsharedFrom } from './rewind.ts';
 import {
   decodeFileRequest,
   Snapshots,
@@ -40,6 +39,8 @@ import {
 export type NodeOptions = Omit<EngineOptions, 'replica' | 'isHeld'> & {
   /** Null: the database is not replicated, until `found`. */
   readonly cluster: ClusterOptions | null;
+  /** What an operator may want to know: that a snapshot came, or where a file is of what was lost. */
+  readonly onNews?: (news: string) => void;
 };
 
 /** Answers a request of another node. */
@@ -77,14 +78,14 @@ export class DatabaseNode implements SessionHost {
   private constructor(options: NodeOptions, lock: DirectoryLock) {
     this.#options = options;
     this.#lock = lock;
-    this.handle(snapshotRequest, (_, body) => this.#requireSnapshots().offer(body));
-    this.handle(snapshotPlaceRequest, () => this.#requireSnapshots().place());
+    this.handle(snapshotRequest, (_, body) => started(this.#snapshots).offer(body));
+    this.handle(snapshotPlaceRequest, () => started(this.#snapshots).place());
     this.handle(snapshotReleased, async (_, body) => {
       this.#snapshots?.release(Number(utf8ToString(body)));
       return new Uint8Array(0);
     });
-    this.handle(sqlRequest, (from, body) => this.#requireSessions().answer(from, body));
-    this.handle(lineageRequest, async () => answerLineage(this.#requireRange()));
+    this.handle(sqlRequest, (from, body) => started(this.#remoteSessions).answer(from, body));
+    this.handle(lineageRequest, async () => answerLineage(started(this.#engine?.replica).range));
     this.handle(aliveRequest, async () => new Uint8Array(0));
     this.handle(memberRequest, async (from) => answerMember(from, this.isPrimary, this.#status));
     this.handle(snapshotDamaged, (_, body) => this.#lookAt(Number(utf8ToString(body))));
@@ -93,7 +94,7 @@ export class DatabaseNode implements SessionHost {
   /** Another node could not read a file that came from here. */
   async #lookAt(number: number): Promise<Uint8Array> {
     try {
-      await this.#requireSnapshots().verify(number);
+      await started(this.#snapshots).verify(number);
     } catch (thrown) {
       this.#repair(asAlopexError(thrown));
     }
@@ -238,22 +239,6 @@ export class DatabaseNode implements SessionHost {
     return this.#snapshots.file(...decodeFileRequest(body), position);
   }
 
-  #requireSessions(): RemoteSessions {
-    if (this.#remoteSessions !== null) return this.#remoteSessions;
-    throw new AlopexError('cannot_connect_now', 'this node is starting up');
-  }
-
-  #requireRange(): Range {
-    const range = this.#engine?.replica?.range;
-    if (range !== undefined) return range;
-    throw new AlopexError('cannot_connect_now', 'this node is starting up');
-  }
-
-  #requireSnapshots(): Snapshots {
-    if (this.#snapshots !== null) return this.#snapshots;
-    throw new AlopexError('cannot_connect_now', 'this node is starting up');
-  }
-
   // ---- the database
 
   /** Damaged rows come from another node: the log says where they go on. */
@@ -270,6 +255,7 @@ export class DatabaseNode implements SessionHost {
       if (sound === null) throw error;
       await installSoundRows(env, path, this.#cluster.states, sound);
       await this.#openEngine();
+      this.#news('the damaged rows were replaced by those of another node');
     }
   }
 
@@ -323,6 +309,7 @@ export class DatabaseNode implements SessionHost {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       send: (to, range, message) => mesh.send(to, range, message),
       onStatus: (status, isPrimary) => this.#onStatus(cluster, status, isPrimary),
+      onLost: (files) => this.#tellLost(files),
       onSnapshotNeeded: (leader) => this.#install(cluster, leader),
       onOutranked: (by) => this.#rewind(cluster, by),
       onFailed: (error) => {
@@ -364,6 +351,14 @@ export class DatabaseNode implements SessionHost {
     }
     this.#repairing.abort();
     void this.#installing?.then(() => this.#replace(work));
+  }
+
+  #news(news: string): void {
+    this.#options.onNews?.(news);
+  }
+
+  #tellLost(files: readonly string[]): void {
+    if (files.length > 0) this.#news(`what no other node has of this one's log is in ${files.join(', ')}`);
   }
 
   /** One at a time. */
@@ -414,6 +409,7 @@ export class DatabaseNode implements SessionHost {
     await this.#closeEngine();
     await installRows(env.disk, path);
     await this.#openEngine();
+    this.#news('the damaged rows were replaced by those of another node');
   }
 
   /** Workers read files too. */
@@ -435,6 +431,7 @@ export class DatabaseNode implements SessionHost {
 
   async #installNow({ mesh, states }: ClusterLink, leader: NodeId): Promise<void> {
     const { env, path } = this.#options;
+    this.#news(`fetching a snapshot of node ${leader}: its log begins later than this node's ends`);
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
     mustBeOf(generationIn(stateOf(states)), offer);
     const engine = this.#engine;
@@ -442,10 +439,12 @@ export class DatabaseNode implements SessionHost {
     if (engine === null || range === undefined) return;
     const lostFrom = await unsharedFrom(range, engine.log, stateOf(states).hardState, mesh.self);
     if (this.#isClosed || engine !== this.#engine || !range.giveWay(offer)) return;
-    if (lostFrom !== null) await keepLost(env.disk, lostDirectory(path), engine.log, lostFrom);
+    if (lostFrom !== null)
+      this.#tellLost(await keepLost(env.disk, lostDirectory(path), engine.log, lostFrom));
     await this.#closeEngine();
     try {
       await install(env.disk, path, states, offer);
+      this.#news(`the snapshot is installed, up to offset ${offer.offset}`);
     } finally {
       if (!this.#isClosed) await this.#openEngine();
     }
@@ -456,6 +455,7 @@ export class DatabaseNode implements SessionHost {
     const engine = this.#engine;
     const range = engine?.replica?.range;
     if (engine === null || range === undefined) return;
+    this.#news(`node ${by} was promoted by force: this node follows it`);
     const lostFrom = await rewind(range, mesh, by);
     if (lostFrom === null) return;
     const offer = await fetchSnapshot(env.disk, mesh, by, path);
@@ -463,7 +463,7 @@ export class DatabaseNode implements SessionHost {
     if (this.#isClosed || engine !== this.#engine || outrankedBy === null) return;
     mustBeOf(outrankedBy, offer);
     range.close();
-    await keepLost(env.disk, lostDirectory(path), engine.log, lostFrom);
+    this.#tellLost(await keepLost(env.disk, lostDirectory(path), engine.log, lostFrom));
     await this.#closeEngine();
     try {
       await install(env.disk, path, states, offer);
@@ -487,10 +487,7 @@ export class DatabaseNode implements SessionHost {
   }
 }
 
-function promotedTwice(rival: NodeId): AlopexError {
-  return new AlopexError(
-    'object_not_in_prerequisite_state',
-    `node ${rival} was promoted by force too, and neither node follows the other`,
-    { hint: 'Promote by force, once more, the one whose rows are to stay: the other one follows then.' },
-  );
+function started<Part>(part: Part | null | undefined): Part {
+  if (part != null) return part;
+  throw new AlopexError('cannot_connect_now', 'this node is starting up');
 }

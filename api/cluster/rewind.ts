@@ -1,4 +1,5 @@
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
+import { AlopexError } from '../../base/errors.ts';
 import { type NodeId, type Offset, offset } from '../../base/ids.ts';
 import type { Mesh } from '../../log/mesh/contract.ts';
 import type { HardState } from '../../log/raft/contract.ts';
@@ -55,4 +56,12 @@ async function leaderOf(log: SegmentedLog, at: Offset): Promise<number | null> {
   records.next();
   const control = decodeControl(records);
   return control.kind === 'leader-change' ? control.leader : null;
+}
+
+export function promotedTwice(rival: NodeId): AlopexError {
+  return new AlopexError(
+    'object_not_in_prerequisite_state',
+    `node ${rival} was promoted by force too, and neither node follows the other`,
+    { hint: 'Promote by force, once more, the one whose rows are to stay: the other one follows then.' },
+  );
 }

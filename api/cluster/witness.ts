@@ -120,6 +120,7 @@ export class WitnessNode {
         onFlushed: () => {},
         onProposed: () => {},
         onTruncate: () => {},
+        onLost: () => {},
         onSnapshotNeeded: (leader) => this.#move(() => this.#moveNow(leader)),
         onOutranked: (by) => this.#move(() => this.#rewindNow(by)),
         onFailed: onProblem,

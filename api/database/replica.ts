@@ -27,6 +27,7 @@ export type ReplicaOptions = {
   readonly limits?: Partial<RaftLimits>;
   /** Role, epoch, leader or membership changed; `isPrimary`: this node takes writes. */
   onStatus(status: RaftStatus, isPrimary: boolean): void;
+  onLost(files: readonly string[]): void;
   onSnapshotNeeded(leader: NodeId): void;
   onOutranked(by: NodeId): void;
   /** The disk failed. */
@@ -120,6 +121,7 @@ export class Replica {
           this.#proposed = this.#proposed.filter((batch) => decodeHeader(batch).baseOffset < from);
           this.#attached.rows.truncateTo(from);
         },
+        onLost: (files) => options.onLost(files),
         onSnapshotNeeded: (leader) => options.onSnapshotNeeded(leader),
         onOutranked: (by) => options.onOutranked(by),
         onFailed: (error) => options.onFailed(error),

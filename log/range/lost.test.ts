@@ -2,9 +2,10 @@ import { expect } from 'chai';
 import { concatBytes } from '../../base/bytes/compare.ts';
 import { Simulation } from '../../base/env/simulated/simulation.ts';
 import { readWhole } from '../../base/env/whole_file.ts';
-import { nodeId, offset } from '../../base/ids.ts';
+import { epoch, nodeId, offset } from '../../base/ids.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
 import { encodeControlBatch } from '../record/control.ts';
+import { dumpLogFile } from '../segment/dump.ts';
 import { openLog, type SegmentedLog } from '../segment/log.ts';
 import { keepLost } from './lost.ts';
 
@@ -31,6 +32,24 @@ describe('keepLost', () => {
       expect(names).to.deep.equal(['00000000000000000001-0000000000.log']);
       const bytes = await readWhole(env.disk, `${directory}/${names[0]}`);
       expect(bytes).to.deep.equal(concatBytes(batches.slice(1)));
+      await log.close();
+    }));
+
+  it('writes one for each epoch, which can be read as a segment', () =>
+    new Simulation(3).machine('a').run(async (env) => {
+      const log = await openLog({ ...env, directory: '/db/log' });
+      for (const inEpoch of [0, 2, 5]) {
+        if (inEpoch > 0) log.startEpoch(epoch(inEpoch));
+        for (const text of ['one', 'two']) log.append(batchFor(log, text));
+        await log.committed(log.endOffset);
+      }
+      const paths = await keepLost(env.disk, directory, log, offset(1));
+      const names = ['01-0000000000', '02-0000000002', '04-0000000005'];
+      expect(paths).to.deep.equal(names.map((name) => `${directory}/000000000000000000${name}.log`));
+      const lines: string[] = [];
+      for (const path of paths) for await (const line of dumpLogFile(env.disk, path)) lines.push(line);
+      expect(lines.filter((line) => /value="(one|two)"/.test(line))).to.have.length(5);
+      expect(lines.filter((line) => line.includes('damage'))).to.deep.equal([]);
       await log.close();
     }));
 

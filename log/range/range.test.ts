@@ -56,6 +56,7 @@ class Follower {
         onFlushed: () => {},
         onProposed: () => {},
         onTruncate: () => {},
+        onLost: () => {},
         onSnapshotNeeded: () => {},
         onOutranked: () => {},
         onFailed: ({ message }) => this.failures.push(message),

@@ -40,7 +40,7 @@ import type { Liveness, Sleeper } from './liveness.ts';
 import { keepLost } from './lost.ts';
 import { RecentEntries } from './recent-entries.ts';
 import { Requests, stopping } from './requests.ts';
-import type { GroupStates, MembershipRecord } from './states.ts';
+import type { GroupStates } from './states.ts';
 import type { Ticker, Ticking } from './ticker.ts';
 
 export type RangeHandlers = {
@@ -54,6 +54,8 @@ export type RangeHandlers = {
   onProposed(batch: Uint8Array, header: BatchHeader): void;
   /** The log is about to lose everything from an offset on: what was folded of it is to be forgotten. */
   onTruncate(from: Offset): void;
+  /** What it has lost is in these. */
+  onLost(files: readonly string[]): void;
   /** What this node needs is in no log any more: only a snapshot of the leader helps. */
   onSnapshotNeeded(leader: NodeId): void;
   /** A promotion by force that this node does not follow yet: `rewind`, by that node's lineage. Said again until then. */
@@ -227,8 +229,7 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   #keepMembership({ endOffset, epoch }: EntryPlace, membership: Membership): void {
     const before = this.#kept.current.memberships.filter((each) => each.endOffset < endOffset);
-    const record: MembershipRecord = { endOffset, epoch, membership };
-    this.#kept.set({ memberships: [...before, record] });
+    this.#kept.set({ memberships: [...before, { endOffset, epoch, membership }] });
     const saving = this.#kept.save().finally(() => {
       if (this.#saving === saving) this.#saving = null;
     });
@@ -321,7 +322,8 @@ export class Range implements LogReplication, Ticking, Sleeper {
     this.#isAnnounced = false;
     const memberships = this.#kept.current.memberships.filter(({ endOffset }) => endOffset <= truncate);
     this.#kept.set({ memberships });
-    await keepLost(disk, lostDirectory, this.#log, truncate);
+    const files = await keepLost(disk, lostDirectory, this.#log, truncate);
+    if (files.length > 0) handlers.onLost(files);
     this.#recent.truncate(truncate);
     await this.#log.truncate(truncate);
   }

@@ -137,7 +137,7 @@ function controlLine(reader: RecordReader): string {
   const { kind, ...fields } = decodeControl(reader);
   return [
     `${reader.offset} ${kind}`,
-    ...Object.entries(fields).map(([name, value]) => `${name}=${value}`),
+    ...Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`),
   ].join(' ');
 }
 

@@ -1,6 +1,8 @@
+import type { Logger } from 'pino';
 import { NodeAdmin } from '../../api/cluster/admin.ts';
 import { DatabaseNode, type NodeOptions } from '../../api/cluster/node.ts';
 import { asAlopexError } from '../../base/errors.ts';
+import { ClusterNews } from './cluster-news.ts';
 import { authorityRequest, Keys } from './keys.ts';
 import type { ServerOptions } from './options.ts';
 
@@ -20,12 +22,17 @@ export class ServerNode {
   }
 
   /** Joins the cluster that the options name, where the directory is of none yet. */
-  static async open(options: ServerOptions, database: Omit<NodeOptions, 'cluster'>): Promise<ServerNode> {
+  static async open(
+    options: ServerOptions,
+    database: Omit<NodeOptions, 'cluster' | 'onNews'>,
+    log: Pick<Logger, 'info'>,
+  ): Promise<ServerNode> {
     const { env, path, onProblem } = database;
     const { mode } = options.cluster;
     const keys = await Keys.open(env, path, options, onProblem);
     await keys.joinWhereAsked();
-    const node = await openNode(database, keys);
+    const node = await openNode({ ...database, onNews: (news) => log.info(news) }, keys);
+    const clusterNews = new ClusterNews(log);
     const makeCluster = async (): Promise<void> => {
       await keys.create();
       await node.found(keys.clusterOptions!, { members: [keys.asFirstMember], outgoing: [], forced: [] });
@@ -54,11 +61,17 @@ export class ServerNode {
     };
     attach();
     node.onEngine = attach;
+    const noteTrust = (): void => {
+      if (keys.identity !== null) clusterNews.onTrust(keys.identity.trust);
+    };
+    noteTrust();
     keys.onTrust = () => {
+      noteTrust();
       keys.fetchAuthority(node).catch((error: unknown) => onProblem(asAlopexError(error)));
     };
     node.handle(authorityRequest, (from) => keys.authorityFor(from, node));
     node.onStatus = (status, isPrimary) => {
+      clusterNews.onStatus(status, node.self, isPrimary);
       if (isPrimary) admin.promoteSoon();
       const tell = (error: unknown): void => onProblem(asAlopexError(error));
       keys.noteMembers(status.membership.members).catch(tell);

@@ -29,19 +29,23 @@ export class Server {
     const tls = tlsOptions(options);
     const env = realEnv();
     const onProblem = problemsTo(log);
-    const opened = await ServerNode.open(options, {
-      env,
-      path: resolve(options.data),
-      cacheBytes: options.cacheBytes,
-      retention: { retentionMs: options.logRetentionMs, retentionBytes: options.logRetentionBytes },
-      connectionsMax: options.connectionsMax,
-      settings: {
-        ...options.settings,
-        max_connections: String(options.connectionsMax),
-        ssl: tls === null ? 'off' : 'on',
+    const opened = await ServerNode.open(
+      options,
+      {
+        env,
+        path: resolve(options.data),
+        cacheBytes: options.cacheBytes,
+        retention: { retentionMs: options.logRetentionMs, retentionBytes: options.logRetentionBytes },
+        connectionsMax: options.connectionsMax,
+        settings: {
+          ...options.settings,
+          max_connections: String(options.connectionsMax),
+          ssl: tls === null ? 'off' : 'on',
+        },
+        onProblem,
       },
-      onProblem,
-    });
+      log,
+    );
     const { node } = opened;
     node.onFailed = (error) => {
       log.fatal(

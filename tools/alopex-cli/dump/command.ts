@@ -22,10 +22,13 @@ export type DumpOptions = {
 /** Files that a database has; the rest of a folder is passed over. */
 type FileKind = 'log' | 'manifest' | 'sstable';
 
+/** As `dumpLogFile` says it. */
+const damage = /^ *damage\b/;
+
 /** Folders below the given one that are searched. */
 const depthMax = 3;
 
-/** `alopex-cli dump`: the exit code. Takes no lock: a database that is open may be looked at. A damaged file is told of, and the next one dumped. */
+/** `alopex-cli dump`: the exit code, 1 where something is damaged. Takes no lock: a database that is open may be looked at. A damaged file is told of, and the next one dumped. */
 export async function runDump(path: string, options: DumpOptions): Promise<number> {
   const { disk } = realEnv();
   const output = streamOutput(process.stdout);
@@ -34,7 +37,10 @@ export async function runDump(path: string, options: DumpOptions): Promise<numbe
   for (const file of files) {
     if (files.length > 1) await output.write(`== ${file}\n`);
     try {
-      for await (const line of linesOf(disk, file, options)) await output.write(`${line}\n`);
+      for await (const line of linesOf(disk, file, options)) {
+        if (damage.test(line)) exitCode = 1;
+        await output.write(`${line}\n`);
+      }
     } catch (thrown) {
       const { message } = asAlopexError(thrown);
       await output.write(`cannot go on: ${message}\n`);
