@@ -19,6 +19,7 @@ import { newToken, withoutToken, withToken } from './join-tokens.ts';
 import type { DatabaseNode } from './node.ts';
 import { aliveMsMax, aliveRequest } from './node-replication.ts';
 import { hasCaughtUp, Promotion, replicasOf, votersAmong } from './promotion.ts';
+import { promotedTwice } from './rewind.ts';
 import { answerVerify, verified, verifyRequest } from './verify.ts';
 
 /** What the admin needs of the node's keys. */
@@ -270,7 +271,10 @@ export class NodeAdmin implements ClusterAdmin {
     const untilMs = clock.monotonicMs() + timeoutMs;
     const isContested = isForced && range.status.rival !== null;
     if (!isForced) await this.#until(Math.min(untilMs, clock.monotonicMs() + electionMsMax), hasLeader);
-    if (this.#node.isPrimary && !isContested) return;
+    if (this.#node.isPrimary && !isContested) {
+      if (range.status.rival !== null) throw promotedTwice(range.status.rival);
+      return;
+    }
     const { leader } = range.status;
     // A primary that lives has what only it and the others have: it hands over.
     if (isForced && (isContested || leader === null || !(await this.#answers(leader))))

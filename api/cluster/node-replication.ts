@@ -2,6 +2,7 @@ import type { Clock } from '../../base/env/env.ts';
 import { AlopexError } from '../../base/errors.ts';
 import { Gate } from '../../base/gate.ts';
 import type { NodeId, Offset } from '../../base/ids.ts';
+import type { MemberState } from '../../log/mesh/swim.ts';
 import type { Member, RaftStatus } from '../../log/raft/contract.ts';
 import type { Engine } from '../database/engine.ts';
 import type { Replica } from '../database/replica.ts';
@@ -134,7 +135,7 @@ export class NodeReplication implements Replication {
       highWatermark: log.highWatermark,
       applied: this.#replica.shown,
       nodes: status.membership.members.map((member) => this.#nodeStatus(member, status)),
-      failover: failoverOf(status, (id) => id === this.self || this.#node.stateOf(id) !== 'dead'),
+      failover: failoverOf(status, (id) => id === this.self || isReached(this.#node.stateOf(id))),
     };
   }
 
@@ -149,21 +150,28 @@ export class NodeReplication implements Replication {
       client,
       mesh,
       isSelf,
-      match: isSelf ? this.#engine.log.flushedOffset : (follower?.match ?? null),
-      isInSync: isSelf || (follower?.isInSync ?? false),
+      match: isSelf ? this.#engine.log.flushedOffset : heardMs === null ? null : follower!.match,
+      isInSync: isSelf || (follower?.isInSync ?? null),
       state: isSelf ? 'alive' : this.#node.stateOf(id),
       silentMs: isSelf ? 0 : heardMs === null ? null : Math.max(0, this.#clock.monotonicMs() - heardMs),
     };
   }
 }
 
-/** `isReached`: as far as this node sees. */
-function failoverOf({ membership }: RaftStatus, isReached: (node: NodeId) => boolean): string {
+/** Null: they have not met yet. */
+function isReached(state: MemberState | null): boolean {
+  return state !== 'dead' && state !== 'suspect';
+}
+
+/** `isThere`: as far as this node sees. */
+function failoverOf({ membership, rival }: RaftStatus, isThere: (node: NodeId) => boolean): string {
+  if (rival !== null)
+    return `by hand: node ${rival} was promoted by force too; promote --force the one whose rows are to stay`;
   const voters = membership.members.filter(({ role }) => role !== 'learner');
   if (voters.length === 1) return 'none: no other node has a vote';
   if (voters.length < automaticVoters)
     return 'by hand: with two voters neither is a majority; add a witness, or promote --force the one that is left';
-  const lost = voters.filter(({ id }) => !isReached(id));
+  const lost = voters.filter(({ id }) => !isThere(id));
   const isMajority = voters.length - lost.length - 1 > voters.length / 2;
   if (lost.length > 0 && !isMajority) {
     const names = lost.map(({ id }) => `node ${id}`).join(', ');

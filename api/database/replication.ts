@@ -17,7 +17,8 @@ export type NodeStatus = {
   readonly isSelf: boolean;
   /** Durable there; null where this node does not know. */
   readonly match: Offset | null;
-  readonly isInSync: boolean;
+  /** Null where this node does not know. */
+  readonly isInSync: boolean | null;
   /** Since its last answer. */
   readonly silentMs: number | null;
   /** As the nodes see each other; null: this one has not met it. */

@@ -247,7 +247,8 @@ function wholeNumber(name: string, value: string): number {
 
 function durationMs(name: string, value: string): number {
   const milliseconds = parseMilliseconds(value);
-  if (milliseconds === null || milliseconds <= 0) throw invalid(name, value, 'a duration such as 60s');
+  if (milliseconds === null || milliseconds <= 0)
+    throw invalid(name, value, 'a duration such as 90s, 5min or 2h');
   return milliseconds;
 }
 

@@ -27,7 +27,7 @@ describe('alopex-cli replication', () => {
     const write = async (part: string | Uint8Array): Promise<void> => {
       text += String(part);
     };
-    const code = await runReplication(`postgresql://127.0.0.1:${served.port}`, command, { write });
+    const code = await runReplication(`postgresql://127.0.0.1:${served.port}`, command, 'any', { write });
     return [code, text];
   }
 

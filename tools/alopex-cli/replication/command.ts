@@ -1,3 +1,4 @@
+import type { SessionAttributes } from '../../../api/remote/session-attributes.ts';
 import { AlopexError } from '../../../base/errors.ts';
 import { quoteLiteral } from '../../../query/types/identifier.ts';
 import type { ResultColumn, ResultRow, ShellConnection } from '../sql/connection.ts';
@@ -14,9 +15,10 @@ type Command = (ask: (sql: string) => Promise<Answer>, out: Output) => Promise<n
 export async function runReplication(
   url: string,
   command: Command,
+  wanted: SessionAttributes = 'any',
   out: Output = streamOutput(process.stdout),
 ): Promise<number> {
-  const connection = await openServer(url);
+  const connection = await openServer(url, wanted);
   try {
     return await command((sql) => answerOf(connection, sql), out);
   } finally {

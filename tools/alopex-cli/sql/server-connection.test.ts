@@ -201,8 +201,20 @@ describe('shell on a server', () => {
     expect((await failureOf(other.run('SELECT 1', recorder()))).code).to.match(/^08/);
   });
 
-  it('address_of_several_hosts_is_refused', async () => {
-    expect((await failureOf(openServer('postgresql://a,b/c'))).code).to.equal('0A000');
+  it('address_of_several_hosts_is_of_the_first_that_is_what_is_wanted', async () => {
+    const several = `postgresql://alopex@127.0.0.1:1,127.0.0.1:${served.port}/alopex`;
+    const other = await openServer(several, 'read-write');
+    try {
+      const handler = recorder();
+      await other.run('SELECT 7 AS n', handler);
+      expect(handler.said).to.include('7');
+      expect(other.place).to.equal(`127.0.0.1:${served.port}`);
+    } finally {
+      await other.close();
+    }
+    const failure = await failureOf(openServer(`${several}?target_session_attrs=standby`, 'read-write'));
+    expect(failure.code).to.equal('08006');
+    expect(failure.message).to.match(/standby/);
   });
 });
 

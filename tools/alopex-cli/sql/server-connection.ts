@@ -1,21 +1,28 @@
 import type { Socket } from 'node:net';
 import { serialize } from 'pg-protocol';
 import type { BackendKeyDataMessage } from 'pg-protocol/dist/messages.js';
+import { Connector } from '../../../api/remote/connect.ts';
+import type { SessionAttributes } from '../../../api/remote/session-attributes.ts';
 import { openSocket } from '../../../api/remote/socket.ts';
 import { startUp } from '../../../api/remote/startup.ts';
-import { parseServerUrl, type ServerAddress } from '../../../api/remote/url.ts';
+import { type Host, parseServerUrl, type ServerAddress } from '../../../api/remote/url.ts';
 import { type Exchange, Wire } from '../../../api/remote/wire.ts';
 import { AlopexError, asAlopexError, unsupported } from '../../../base/errors.ts';
 import type { ResultHandler, ShellConnection, ShellNotice } from './connection.ts';
 import { ServerAnswer } from './server-answer.ts';
 
-/** Connects to the server of a postgresql:// address. */
-export async function openServer(url: string): Promise<ShellConnection> {
+/**
+ * Connects to the server of a postgresql:// address; of several, to the first that is what `target_session_attrs` asks for, and
+ * stays there. `wanted`: what is asked for where the address says nothing.
+ */
+export async function openServer(url: string, wanted: SessionAttributes = 'any'): Promise<ShellConnection> {
   const parsed = parseServerUrl(url);
-  if (parsed.hosts.length > 1 || parsed.sessionAttributes !== 'any') {
-    throw unsupported('an address of several hosts, or with target_session_attrs, for a shell');
-  }
-  const address = { ...parsed, settings: { application_name: 'alopex-cli', ...parsed.settings } };
+  const isOne = parsed.hosts.length === 1 && parsed.sessionAttributes === 'any';
+  const address = {
+    ...parsed,
+    hosts: isOne ? parsed.hosts : [await hostAmong(parsed, wanted)],
+    settings: { application_name: 'alopex-cli', ...parsed.settings },
+  };
   const socket = await openSocket(address.hosts[0]!, address);
   const wire = new KeyedWire(socket);
   const timer = setTimeout(
@@ -31,6 +38,16 @@ export async function openServer(url: string): Promise<ShellConnection> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function hostAmong(address: ServerAddress, wanted: SessionAttributes): Promise<Host> {
+  const { sessionAttributes } = address;
+  const found = await new Connector({
+    ...address,
+    sessionAttributes: sessionAttributes === 'any' ? wanted : sessionAttributes,
+  }).connect();
+  found.end();
+  return found.host;
 }
 
 function placeOf({ hosts }: ServerAddress): string {
