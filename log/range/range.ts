@@ -407,9 +407,9 @@ export class Range implements LogReplication, Ticking, Sleeper {
 
   /** Batches of the log's end, from a boundary on and committed, where they are still in memory; null: read the files. */
   recent(from: Offset, bytesMax: number): readonly Uint8Array[] | null {
-    const { highWatermark } = this.#log;
-    const entries = this.#recent.from(from, bytesMax) ?? [];
-    const committed = entries.filter(({ endOffset }) => endOffset <= highWatermark);
+    const entries = this.#recent.from(from, bytesMax);
+    if (entries === null) return null;
+    const committed = entries.filter(({ endOffset }) => endOffset <= this.#log.highWatermark);
     return committed.length === 0 ? null : committed.map(({ bytes }) => bytes);
   }
 
