@@ -270,7 +270,8 @@ export class NodeAdmin implements ClusterAdmin {
     const { clock } = this.#engine.env;
     const untilMs = clock.monotonicMs() + timeoutMs;
     const isContested = isForced && range.status.rival !== null;
-    if (!isForced) await this.#until(Math.min(untilMs, clock.monotonicMs() + electionMsMax), hasLeader);
+    const patienceMs = Math.min(timeoutMs, electionMsMax);
+    if (!isForced) await this.#until(clock.monotonicMs() + patienceMs, hasLeader);
     if (this.#node.isPrimary && !isContested) {
       if (range.status.rival !== null) throw promotedTwice(range.status.rival);
       return;
@@ -284,10 +285,10 @@ export class NodeAdmin implements ClusterAdmin {
         'object_not_in_prerequisite_state',
         'the cluster has no primary that could hand over',
         {
-          hint: `None was elected within ${electionMsMax / 1000} s. Where most nodes are gone for good, promote --force makes this node the primary, and may lose what the others have.`,
+          hint: `None was elected within ${patienceMs / 1000} s. Where most nodes are gone for good, promote --force makes this node the primary, and may lose what the others have.`,
         },
       );
-    } else await this.#node.mesh?.request(leader, transferRequest, new Uint8Array(0));
+    } else await this.#askLeader(transferRequest, new Uint8Array(0), untilMs);
     if (await this.#until(untilMs, () => this.#node.isPrimary)) return;
     throw new AlopexError('object_not_in_prerequisite_state', 'this node has not become the primary in time');
   }
@@ -313,15 +314,30 @@ export class NodeAdmin implements ClusterAdmin {
   async demote(timeoutMs: number): Promise<void> {
     this.#requireCluster();
     this.#requirePrimary();
-    const { membership, followers } = this.#range.status;
-    const [next] = followers
-      .filter(({ id }) => membership.members.some((member) => member.id === id && member.role === 'voter'))
-      .filter(hasCaughtUp)
-      .sort((left, right) => right.match - left.match);
-    if (next === undefined)
-      throw new AlopexError('object_not_in_prerequisite_state', 'no other voter has caught up');
-    if (await this.#handOver(next.id, timeoutMs)) return;
+    const { clock } = this.#engine.env;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    if (this.#otherVoters.length === 0)
+      throw new AlopexError('object_not_in_prerequisite_state', 'no other node that has rows has a vote');
+    await this.#until(untilMs, () => this.#successor !== null || !this.#node.isPrimary);
+    this.#requirePrimary();
+    if (this.#successor === null)
+      throw new AlopexError('object_not_in_prerequisite_state', 'no other voter has caught up in time');
+    if (await this.#handOver(this.#successor, untilMs - clock.monotonicMs())) return;
     throw new AlopexError('object_not_in_prerequisite_state', 'the lead was not taken over in time');
+  }
+
+  get #otherVoters(): readonly NodeId[] {
+    const { members } = this.#range.status.membership;
+    return members.filter(({ id, role }) => role === 'voter' && id !== this.#node.self).map(({ id }) => id);
+  }
+
+  /** Who has most of the log, of those that may lead. */
+  get #successor(): NodeId | null {
+    const voters = this.#otherVoters;
+    const [next] = this.#range.status.followers
+      .filter((each) => voters.includes(each.id) && hasCaughtUp(each))
+      .sort((left, right) => right.match - left.match);
+    return next?.id ?? null;
   }
 
   /** Throws where the lead cannot be given to a node now. */
@@ -335,7 +351,7 @@ export class NodeAdmin implements ClusterAdmin {
         hint: 'Replicas get one with: alopex-cli replication enable --replicas <number>',
       });
     if (!hasCaughtUp(followers.find(({ id }) => id === to)))
-      throw new AlopexError('object_not_in_prerequisite_state', `node ${to} has not caught up`);
+      throw new AlopexError('cannot_connect_now', `node ${to} has not caught up`);
   }
 
   /** What has begun goes on for a while before, and what has not waits, and begins where the lead is then. */
@@ -381,21 +397,28 @@ export class NodeAdmin implements ClusterAdmin {
 
   /** Another one leads first, and does it: no write fails for it. */
   async #removeSelf(node: NodeId): Promise<void> {
-    const { clock } = this.#engine.env;
-    const untilMs = clock.monotonicMs() + transferMs;
+    const untilMs = this.#engine.env.clock.monotonicMs() + transferMs;
     await this.demote(transferMs);
+    await this.#askLeader(removeRequest, stringToUtf8(String(node)), untilMs).catch((thrown: unknown) => {
+      // It is done, and the answer was lost.
+      if (asAlopexError(thrown).condition !== 'undefined_object') throw thrown;
+    });
+  }
+
+  /** Again and again until then, where nobody leads, or who does cannot do it now. */
+  async #askLeader(name: string, body: Uint8Array, untilMs: number): Promise<void> {
+    const { clock } = this.#engine.env;
     for (;;) {
       const { leader } = this.#range.status;
       try {
-        if (leader !== null)
-          await this.#node.mesh?.request(leader, removeRequest, stringToUtf8(String(node)));
-        if (leader !== null) return;
+        if (leader !== null && leader !== this.#node.self) {
+          await this.#node.mesh?.request(leader, name, body);
+          return;
+        }
       } catch (thrown) {
-        const { condition } = asAlopexError(thrown);
-        // The answer to the first request is what was lost.
-        if (condition === 'undefined_object') return;
-        if (!passing.has(condition) || clock.monotonicMs() > untilMs) throw thrown;
+        if (!passing.has(asAlopexError(thrown).condition) || clock.monotonicMs() > untilMs) throw thrown;
       }
+      if (this.#node.isPrimary || clock.monotonicMs() > untilMs) return;
       await new Promise<void>((resolve) => void clock.setTimer(lookMs, resolve));
     }
   }

@@ -43,7 +43,7 @@ export class NodeReplication implements Replication {
     this.#engine = engine;
     this.#replica = replica;
     this.#clock = engine.env.clock;
-    this.#leader = this.primary;
+    this.#leader = replica.range.status.leader;
     this.self = self;
   }
 
@@ -51,6 +51,7 @@ export class NodeReplication implements Replication {
     return this.#replica.isPrimary;
   }
   get primary(): NodeId | null {
+    if (this.#node.isRemoved) throw removedError();
     return this.#replica.range.status.leader;
   }
   get primaryClient(): string | null {
@@ -60,6 +61,9 @@ export class NodeReplication implements Replication {
   }
   get mode(): ReplicationMode {
     return clusterSettings(this.#engine.transactions.catalog)?.mode ?? 'semi-sync';
+  }
+  get isSettled(): boolean {
+    return this.#replica.isSettled;
   }
   get stalenessMs(): number | null {
     return this.#replica.stalenessMs;

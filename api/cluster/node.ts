@@ -74,6 +74,8 @@ export class DatabaseNode implements SessionHost {
   onPrimary: () => void = () => {};
   /** The disk failed: the node takes no part any more. */
   onFailed: (error: AlopexError) => void = () => {};
+  /** A part of the log that the node does not need by itself cannot be read. */
+  onLogDamaged: (error: AlopexError) => void = () => {};
 
   private constructor(options: NodeOptions, lock: DirectoryLock) {
     this.#options = options;
@@ -314,6 +316,7 @@ export class DatabaseNode implements SessionHost {
       onOutranked: (by) => this.#rewind(cluster, by),
       onFailed: (error) => {
         this.#options.onProblem(error);
+        if (error.condition === 'data_corrupted') this.onLogDamaged(error);
         this.onFailed(error);
       },
     };
@@ -379,7 +382,11 @@ export class DatabaseNode implements SessionHost {
   /** A file of the rows is damaged. A primary lets another one lead first: that one's are sound. */
   #repair(damage: AlopexError): void {
     const cluster = this.#cluster;
-    if (cluster === null || !this.#isOfRows(damage)) return;
+    if (cluster === null) return;
+    if (!this.#isOfRows(damage)) {
+      this.onLogDamaged(damage);
+      return;
+    }
     if (!this.#isDamaged) this.#options.onProblem(damage);
     this.#isDamaged = true;
     if (this.isPrimary) this.#handOver();

@@ -174,7 +174,10 @@ export class Engine implements SessionHost {
         transactions?.onCommitted(highWatermark);
         engine?.onCommitted();
       },
-      onRefused: (offset, error) => transactions?.onRefused(offset, error),
+      onRefused: (offset, error) => {
+        transactions?.onRefused(offset, error);
+        replica?.onRefused(asAlopexError(error));
+      },
       onPoisoned: (error) => {
         transactions?.onPoisoned(error);
         onProblem(

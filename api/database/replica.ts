@@ -1,5 +1,6 @@
 import type { Clock, Disk, Env, Random } from '../../base/env/env.ts';
 import { AlopexError, asAlopexError } from '../../base/errors.ts';
+import { Gate } from '../../base/gate.ts';
 import { type Epoch, type NodeId, type Offset, offset, type RangeId } from '../../base/ids.ts';
 import type { Membership, RaftLimits, RaftStatus } from '../../log/raft/contract.ts';
 import type { Liveness } from '../../log/range/liveness.ts';
@@ -59,6 +60,8 @@ type Heard = { readonly highWatermark: Offset; readonly atMs: number };
 /** Callers that wait for a place of the log to be applied here. */
 const waitersMax = 65_536;
 const retryMs = 500;
+/** An election would be over: who leads by then has said how much is committed, or nobody does. */
+const settleMs = 3_000;
 
 /**
  * One database as one of its replicas: follows what is committed, or leads.
@@ -83,8 +86,11 @@ export class Replica {
   readonly #waits = new Waits(waitersMax);
   /** When the leader last said how far it is, while this node shows as much. */
   #freshMs: number | null = null;
+  /** Shut from the start until this node shows as much as a leader says, or as it knows itself where nobody leads. */
+  readonly #settling = new Gate();
   /** What it said before that is not shown yet. */
   #heard: Heard | null = null;
+  #isFull = false;
   /** The epoch that this node leads, or is about to. */
   #leads: Epoch | null = null;
   #isClosed = false;
@@ -111,7 +117,10 @@ export class Replica {
       handlers: {
         onStatus: (status) => this.#onStatus(status),
         onHeard: (highWatermark) => this.#onHeard(highWatermark),
-        onFlushed: (endOffset) => this.#attached.transactions.onFlushed(endOffset),
+        onFlushed: (endOffset) => {
+          this.#isFull = false;
+          this.#attached.transactions.onFlushed(endOffset);
+        },
         onProposed: (batch, header) => {
           const { transactions, rows } = this.#attached;
           if (transactions.isLeading) rows.applyCommit(batch, header);
@@ -132,11 +141,29 @@ export class Replica {
   /** `first`: the membership of a database that was not replicated until now, which this node leads. */
   async start(parts: ReplicatedParts, first: Membership | null): Promise<void> {
     this.#parts = parts;
+    if (first === null) this.#settle();
     this.#shown = parts.log.highWatermark;
     this.#catalogSeen = parts.rows.layouts.folded;
     parts.transactions.replicateBy((end) => this.range.inSync(end));
     await this.range.start(parts.log, first);
     this.onCommitted();
+  }
+
+  /** What it knows of by itself may be less than it showed before it stopped. */
+  #settle(): void {
+    this.#settling.shut();
+    const look = (): void => {
+      if (this.isSettled || this.#isClosed) return;
+      const { leader } = this.range.status;
+      if (leader === null && this.#shown >= this.#attached.log.highWatermark) this.#settling.open();
+      else this.#clock.setTimer(retryMs, look);
+    };
+    this.#clock.setTimer(settleMs, look);
+  }
+
+  /** It has shown, since its start, what a leader says is committed; or nobody leads. */
+  get isSettled(): boolean {
+    return this.#settling.opening === null;
   }
 
   get #attached(): ReplicatedParts {
@@ -161,14 +188,16 @@ export class Replica {
 
   /** It may answer from its rows now, without a word of the others. */
   get isReadable(): boolean {
-    if (this.#leads === null) return true;
+    if (this.#leads === null) return this.isSettled;
     if (!this.isPrimary || this.#rarely('a lease is not trusted')) return false;
     return this.#clock.monotonicMs() < this.range.status.leaseUntilMs;
   }
 
   /** Null: this node may answer from its rows now, as of all that was committed before (a replica: that it knows of). */
   readable(): Promise<void> | null {
-    return this.isReadable ? null : this.#readIndex();
+    if (this.isReadable) return null;
+    const settling = this.#leads === null ? this.#settling.opening : null;
+    return settling === null ? this.#readIndex() : settling.then(() => this.readable() ?? undefined);
   }
 
   async #readIndex(): Promise<void> {
@@ -194,6 +223,12 @@ export class Replica {
     return isOver ? false : null;
   }
 
+  /** The disk is full: who leads is told by its clients; of a follower its operator hears, once. */
+  onRefused(error: AlopexError): void {
+    if (this.#leads === null && !this.#isFull) this.#onProblem(error);
+    this.#isFull = true;
+  }
+
   /** The log's high watermark has moved. */
   onCommitted(): void {
     const parts = this.#parts;
@@ -212,6 +247,7 @@ export class Replica {
   #isFresh({ atMs }: Heard): void {
     this.#freshMs = atMs;
     this.#heard = null;
+    this.#settling.open();
   }
 
   // ---- following
@@ -305,12 +341,14 @@ export class Replica {
       if (decodeHeader(batch).baseOffset >= rows.applied.offset) rows.applyCommit(batch);
     this.#proposed = [];
     transactions.lead(transactions.catalog);
+    this.#settling.open();
     this.#tell();
     await onLeading().catch((error: unknown) => this.#onProblem(asAlopexError(error)));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#settling.open();
     const stopped = this.range.stop();
     this.#waits.fail(new AlopexError('admin_shutdown', 'the database is closed'));
     await this.#following;

@@ -58,6 +58,8 @@ export type Replication = {
   appliedPast(offset: Offset, timeoutMs: number): Promise<void>;
   /** Whether a commit is in the log, of which it was once told; null: this node does not know yet. */
   holds(commit: CommitToken): boolean | null;
+  /** Since its start, it has shown what a leader says is committed; or nobody leads. */
+  readonly isSettled: boolean;
   /** How old at most what this node answers is; 0 on the primary, null where it does not know. */
   readonly stalenessMs: number | null;
   /**

@@ -130,4 +130,45 @@ describe('alopex.request_id', () => {
       }
       expect(await run(cluster.node(1).session(), count)).to.deep.equal([[2]]);
     }));
+
+  it('repeats a block with what a savepoint took back in it', () =>
+    withEngine(async (engine) => {
+      const session = sessionOf(engine);
+      const block = async (): Promise<unknown[]> => {
+        const tags: unknown[] = [];
+        await run(session, 'BEGIN');
+        await run(session, "SET LOCAL alopex.request_id = 's'");
+        tags.push(await run(session, 'INSERT INTO t VALUES (1, 1)'));
+        await run(session, 'SAVEPOINT s');
+        tags.push(await run(session, 'INSERT INTO t VALUES (2, 2), (3, 3)'));
+        await run(session, 'ROLLBACK TO s');
+        // What fails, and is taken back with the savepoint, is no part of it.
+        tags.push(await codeOf(session, 'INSERT INTO t VALUES (1, 1)'));
+        await run(session, 'ROLLBACK TO s');
+        tags.push(await run(session, 'UPDATE t SET n = n + 1'));
+        tags.push(await run(session, 'COMMIT'));
+        return tags;
+      };
+      const first = await block();
+      expect(first).to.deep.equal(['INSERT 0 1', 'INSERT 0 2', '23505', 'UPDATE 1', 'COMMIT']);
+      const again = await block();
+      expect(again).to.deep.equal(['INSERT 0 1', 'INSERT 0 2', '22023', 'UPDATE 1', 'COMMIT']);
+      expect(await run(session, 'SELECT id, n FROM t')).to.deep.equal([[1, 2]]);
+      await engine.close();
+    }));
+
+  it('repeats a block that ends with what a savepoint took back', () =>
+    withEngine(async (engine) => {
+      const session = sessionOf(engine);
+      for (const time of ['first', 'again']) {
+        await run(session, 'BEGIN');
+        await run(session, "SET LOCAL alopex.request_id = 'e'");
+        await run(session, 'SAVEPOINT s');
+        expect(await run(session, 'INSERT INTO t VALUES (2, 2), (3, 3)'), time).to.equal('INSERT 0 2');
+        await run(session, 'ROLLBACK TO s');
+        expect(await run(session, 'COMMIT'), time).to.equal('COMMIT');
+      }
+      expect(await run(session, count)).to.deep.equal([[0]]);
+      await engine.close();
+    }));
 });

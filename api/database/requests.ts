@@ -28,8 +28,11 @@ const statementsColumn = requestsLayout.columns[1]!.id;
 /** A statement that was executed: which it was, and its tag. */
 type Executed = readonly [hash: string, tag: string];
 
-/** A transaction's work for one request id. `place`: of the next statement that is not executed again. */
-type OpenRequest = { readonly isRepeated: boolean; place: number };
+/**
+ * A transaction's work for one request id. `place`: of the next statement that is not executed again. `executed`: for the first
+ * time, with those that a savepoint has taken back: who repeats the transaction repeats them too.
+ */
+type OpenRequest = { readonly isRepeated: boolean; place: number; readonly executed: Executed[] };
 
 /**
  * Statements that write under `alopex.request_id`. What a transaction wrote is noted in `alopex.requests`, in the
@@ -61,9 +64,19 @@ export class Requests {
     const { transaction } = run;
     const request = await this.#request(transaction, id);
     session.endRun(run);
-    if (request.isRepeated) return this.#repeated(transaction, prepared, id, hash, request.place++);
+    if (request.isRepeated) {
+      const repeated = await this.#repeated(transaction, prepared, id, hash, request.place);
+      request.place++;
+      return repeated;
+    }
+    if (request.executed.length >= statementsMax)
+      throw new AlopexError(
+        'program_limit_exceeded',
+        `a request is limited to ${statementsMax} statements that write`,
+      );
     const portal = await executed(await execute());
-    await this.#note(transaction, id, [hash, portal.kind === 'command' ? portal.tag : portal.tag(0)]);
+    request.executed.push([hash, portal.kind === 'command' ? portal.tag : portal.tag(0)]);
+    this.#note(transaction, id, request);
     this.#prune();
     return portal;
   }
@@ -80,7 +93,7 @@ export class Requests {
     const key = primaryKeyTextOf(requestsLayout, [id, '', 0]);
     const locked = locks.lockEntry(transaction, requestsLayout, indexId(0), key, 'update');
     if (locked !== null) await locked;
-    const request = { isRepeated: (await this.#noted(transaction, id)) !== null, place: 0 };
+    const request = { isRepeated: (await this.#noted(transaction, id)) !== null, place: 0, executed: [] };
     requests.set(id, request);
     return request;
   }
@@ -110,16 +123,14 @@ export class Requests {
     return columns === null ? { kind: 'command', tag } : listPortal(columns, [], tag);
   }
 
-  async #note(transaction: Transaction, id: string, statement: Executed): Promise<void> {
-    const before = (await this.#noted(transaction, id)) ?? [];
-    if (before.length >= statementsMax) {
-      throw new AlopexError(
-        'program_limit_exceeded',
-        `a request is limited to ${statementsMax} statements that write`,
-      );
-    }
-    const writtenAt = transaction.startedMicros;
-    const row = [id, JSON.stringify([...before, statement]), writtenAt];
+  /** What a savepoint has taken back with the rest is noted again. */
+  noteRollback(transaction: Transaction): void {
+    for (const [id, request] of this.#open.get(transaction) ?? [])
+      if (request.executed.length > 0) this.#note(transaction, id, request);
+  }
+
+  #note(transaction: Transaction, id: string, { executed }: OpenRequest): void {
+    const row = [id, JSON.stringify(executed), transaction.startedMicros];
     const key = primaryKeyTextOf(requestsLayout, row);
     transaction.pending.put(requestsLayout, key, row, null, transaction.command++);
   }

@@ -420,6 +420,7 @@ export class EngineSession implements Session {
     if (this.#block === 'none' || transaction === null) throw noBlock('ROLLBACK TO SAVEPOINT');
     await this.#routing?.savepoint('ROLLBACK TO', name);
     const { settingsMark } = await rollbackToSavepoint(transaction, name, this.engine.transactions);
+    this.engine.requests.noteRollback(transaction);
     this.settings.rollbackTo(settingsMark);
     this.#block = 'explicit';
   }

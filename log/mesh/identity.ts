@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type X509Certificate } from 'node:crypto';
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Env } from '../../base/env/env.ts';
-import { AlopexError } from '../../base/errors.ts';
+import { AlopexError, asAlopexError } from '../../base/errors.ts';
 import { type NodeId, nodeId } from '../../base/ids.ts';
 import { type Authority, createAuthority, isKeyOf, makeNodeKey, makeRequest, signNode } from './authority.ts';
 import {
@@ -372,10 +372,11 @@ async function readState(files: IdentityFiles): Promise<State | null> {
     files.read('authority.key'),
   ]);
   try {
-    const trust = decodeTrust(document, null);
-    const parsed = parseCertificate(certificate);
-    if (!isKeyOf(key, parsed)) throw refused('node.crt is not the certificate of node.key');
-    const keys = keysIn(authorityKeys ?? '');
+    const trust = readable('trust.json', () => decodeTrust(document, null));
+    const parsed = readable('node.crt', () => parseCertificate(certificate));
+    if (!readable('node.key', () => isKeyOf(key, parsed)))
+      throw refused('node.crt is not the certificate of node.key');
+    const keys = readable('authority.key', () => keysIn(authorityKeys ?? ''));
     const signers = trust.authorities.flatMap((authority) =>
       keys
         .filter((each) => authority.checkPrivateKey(each))
@@ -388,6 +389,15 @@ async function readState(files: IdentityFiles): Promise<State | null> {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AlopexError('data_corrupted', `the keys in ${files.path} cannot be used: ${reason}`, { cause });
+  }
+}
+
+/** What is wrong says of which file. */
+function readable<Output>(name: string, read: () => Output): Output {
+  try {
+    return read();
+  } catch (cause) {
+    throw new AlopexError('data_corrupted', `${name}: ${asAlopexError(cause).message}`, { cause });
   }
 }
 

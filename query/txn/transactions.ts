@@ -463,6 +463,7 @@ export class Transactions {
     this.#isLeading = false;
     this.#rows.lead(false);
     this.#spill.forget();
+    for (const transaction of this.#active) this.locks.cancelWait(transaction, leaderChanged());
     this.#fail(
       this.#placed.takeAbove(nowhere),
       () =>

@@ -31,6 +31,7 @@ async function serve(id: number): Promise<ServedDatabase> {
     primaryClient: null,
     mode: 'semi-sync',
     stalenessMs: 0,
+    isSettled: true,
     isReadable: true,
     holds: () => true,
     handingOver: null,

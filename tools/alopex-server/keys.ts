@@ -5,6 +5,7 @@ import type { DatabaseNode } from '../../api/cluster/node.ts';
 import type { JoinAnswer, JoinRequest } from '../../api/database/replication.ts';
 import { stringToUtf8, utf8ToString } from '../../base/bytes/utf8.ts';
 import type { Clock, Env, NetworkAddress } from '../../base/env/env.ts';
+import { readWhole, replaceWhole } from '../../base/env/whole_file.ts';
 import { AlopexError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { requireRequest } from '../../log/mesh/authority.ts';
@@ -68,6 +69,10 @@ function otherTransport(has: MeshTransport, wanted: MeshTransport): AlopexError 
   return new AlopexError('config_file_error', `this cluster's nodes talk by ${has}, not by ${wanted}`, {
     hint: 'It is chosen when the cluster begins, and all of its nodes talk alike: leave out --mesh-transport.',
   });
+}
+
+function isNotLoopback(host: string): boolean {
+  return !host.startsWith('127.') && host !== '::1';
 }
 
 function transportsHere(): readonly MeshTransport[] {
@@ -171,10 +176,11 @@ export class Keys {
     };
   }
 
-  /** On loopback alone where the server is. */
+  /** Where the others look for it; on loopback alone where the server is. */
   #listen({ mesh }: NodeRecord): NetworkAddress {
-    const { listen } = this.#options;
-    return { host: listen[0] ?? '127.0.0.1', port: parseAddress(mesh).port };
+    const { listen, cluster } = this.#options;
+    const host = listen.includes(cluster.advertise) ? cluster.advertise : listen.find(isNotLoopback);
+    return { host: host ?? listen[0] ?? '127.0.0.1', port: parseAddress(mesh).port };
   }
 
   async #address(port: number): Promise<string> {
@@ -192,8 +198,22 @@ export class Keys {
   /** Where the options name a cluster, and the directory is of none yet. */
   async joinWhereAsked(): Promise<void> {
     const { mode, primary, joinToken } = this.#options.cluster;
+    if (this.identity !== null) await this.#requireRole(mode);
     if (this.identity !== null || primary === null) return;
     await this.#join(primary, mode === 'witness' ? mode : 'replica', joinToken);
+  }
+
+  /** A witness with rows would lead, and nobody could reach it; a replica without could not answer. */
+  async #requireRole(mode: ServerOptions['cluster']['mode']): Promise<void> {
+    const role = this.record?.members.find(({ id }) => id === this.identity?.self)?.role;
+    const hasRows = await this.#env.disk.exists(`${this.#path}/rows`);
+    if (mode === 'witness' ? !hasRows : role !== 'witness') return;
+    const what = hasRows ? "a replica's" : "a witness's";
+    throw new AlopexError(
+      'object_not_in_prerequisite_state',
+      `${this.#path} is ${what}, which cannot be started with ${mode === null ? 'no --mode' : `--mode ${mode}`}`,
+      { hint: 'To give a node another part, remove it, and let it join with an empty directory.' },
+    );
   }
 
   async #join(primary: string, role: 'replica' | 'witness', token: string | null): Promise<void> {
@@ -236,6 +256,17 @@ export class Keys {
     if (record === null || members.length === 0) return;
     if (JSON.stringify(record.members) !== JSON.stringify(members))
       await this.#remember({ ...record, members });
+  }
+
+  /** What was found of the log while the node ran, which `joinAnew` mends at the next start. */
+  async noteDamage({ message }: AlopexError): Promise<void> {
+    if (this.identity === null) return;
+    await replaceWhole(this.#env.disk, `${this.#path}/cluster/damaged`, stringToUtf8(message));
+  }
+
+  async notedDamage(): Promise<AlopexError | null> {
+    const bytes = await readWhole(this.#env.disk, `${this.#path}/cluster/damaged`);
+    return bytes === null ? null : new AlopexError('data_corrupted', utf8ToString(bytes));
   }
 
   /**

@@ -7,13 +7,15 @@ import { authorityRequest, Keys } from './keys.ts';
 import type { ServerOptions } from './options.ts';
 
 /** How long a stop waits for another node to take the lead over. */
-const handOverMs = 5_000;
+const handOverMs = 10_000;
 
 /** A server's node: a database alone until another node joins it, or one of a cluster's. */
 export class ServerNode {
   readonly node: DatabaseNode;
   readonly admin: NodeAdmin;
   readonly #keys: Keys;
+  /** Resolves once it is written down what has been found damaged. */
+  noted: Promise<void> = Promise.resolve();
 
   private constructor(node: DatabaseNode, admin: NodeAdmin, keys: Keys) {
     this.node = node;
@@ -79,7 +81,13 @@ export class ServerNode {
     };
     try {
       if (mode === 'primary') await found();
-      return new ServerNode(node, admin, keys);
+      const server = new ServerNode(node, admin, keys);
+      node.onLogDamaged = (error) => {
+        if (!error.message.startsWith(`${path}/log/`)) return;
+        onProblem(error);
+        server.noted = keys.noteDamage(error).catch((thrown) => onProblem(asAlopexError(thrown)));
+      };
+      return server;
     } catch (error) {
       await node.close();
       throw error;
@@ -106,6 +114,12 @@ export class ServerNode {
 
 /** Where the log is damaged, or the votes, the other nodes have what this one has lost. */
 async function openNode(database: Omit<NodeOptions, 'cluster'>, keys: Keys): Promise<DatabaseNode> {
+  const noted = await keys.notedDamage();
+  if (noted !== null) {
+    database.onProblem(noted);
+    // Without the others it goes on with what it has.
+    await keys.joinAnew().catch((error: unknown) => database.onProblem(asAlopexError(error)));
+  }
   try {
     return await DatabaseNode.open({ ...database, cluster: keys.clusterOptions });
   } catch (thrown) {

@@ -52,7 +52,7 @@ export class Server {
         { code: error.code, detail: error.detail },
         `this node can take no part any more: ${error.message}`,
       );
-      process.exit(1);
+      void opened.noted.finally(() => process.exit(1));
     };
     try {
       const { engine } = node;

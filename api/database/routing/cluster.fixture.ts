@@ -22,6 +22,7 @@ export class FakeNode implements Replication {
   readonly mode = 'semi-sync' as const;
   stalenessMs: number | null = 0;
   isUp = true;
+  isSettled = true;
   /** Called before a request is answered. */
   onRequest: () => void | Promise<void> = () => {};
   readonly gate = new Gate();

@@ -86,6 +86,8 @@ export class Routing {
     try {
       return await here();
     } catch (error) {
+      // What is old is not asked whether there is such a thing.
+      if (this.#session.counterpartOf !== null) this.#waiting.requireFresh();
       if (!this.#isForwarded(statement)) throw error;
       // The primary may know what is not known here yet.
       const prepared = this.#session.waiting((wait) =>

@@ -157,6 +157,8 @@ export class ServedSession {
 
   async #run(call: Call<'run'>, rest: ByteReader): Promise<Result> {
     if (!this.#mayAnswer(call)) throw this.#notPrimary(call);
+    if (this.#session.status === 'idle' && this.#session.engine.replication?.isSettled === false)
+      throw new AlopexError('cannot_connect_now', 'the node is starting up');
     if (call.begins !== null) this.#begin(call.begins);
     try {
       const prepared = await this.#prepare(call);

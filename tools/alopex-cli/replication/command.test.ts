@@ -49,6 +49,7 @@ describe('alopex-cli replication', () => {
       primaryClient: 'h:5432',
       mode: 'sync',
       stalenessMs: 0,
+      isSettled: true,
       isReadable: true,
       holds: () => true,
       handingOver: null,

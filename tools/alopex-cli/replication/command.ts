@@ -152,7 +152,7 @@ export const verify: Command = async (ask, out) => {
 
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
   throw new AlopexError(
     'invalid_parameter_value',
     `${name} is "${text}", and must be a whole number above zero`,
