@@ -21,8 +21,15 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a vote is said before it is kept (§3.8)',
     file: 'log/range/range.ts',
-    find: 'if (save !== null) await this.#saveVote(save);',
-    replace: 'if (save !== null) this.#state = { ...this.#state, hardState: save };',
+    find: 'this.#kept.set({ hardState: save });\n      await this.#kept.save();',
+    replace: 'this.#kept.set({ hardState: save });',
+    shape: 'elections',
+  },
+  {
+    name: 'a node keeps as committed all that it has flushed',
+    file: 'log/range/kept-state.ts',
+    find: 'const { segments, highWatermark } = this.#log;',
+    replace: 'const { segments, flushedOffset: highWatermark } = this.#log;',
     shape: 'elections',
   },
   {
@@ -206,8 +213,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a request is executed again',
     file: 'api/database/requests.ts',
-    find: 'const request = { isRepeated: (await this.#noted(transaction, id)) !== null, place: 0 };',
-    replace: 'const request = { isRepeated: false, place: 0 };',
+    find: 'const request = { isRepeated: (await this.#noted(transaction, id)) !== null, place: 0, executed: [] };',
+    replace: 'const request = { isRepeated: false, place: 0, executed: [] as Executed[] };',
   },
   {
     name: 'an await token is not waited for',
