@@ -14,7 +14,9 @@ const parentCheckMs = 500;
 const localHosts: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '0.0.0.0', '::']);
 
 const command = new Command('alopex-server')
-  .description('Alopex DB: a server of the Postgres wire protocol, alone or one of several that replicate each other.')
+  .description(
+    'Alopex DB: a server of the Postgres wire protocol, alone or one of several that replicate each other.',
+  )
   .version(packageVersion())
   .option('--config <file>', 'configuration file in JSON: options by name, and `settings` (ALOPEX_CONFIG)');
 for (const { name, argument, description, default: value } of optionInfos) {
