@@ -15,6 +15,7 @@ const statementWords: Readonly<Record<string, string>> = {
   AlterObjectDependsStmt: 'ALTER … DEPENDS ON EXTENSION',
   AlterOpFamilyStmt: 'ALTER OPERATOR FAMILY',
   AlterRoleSetStmt: 'ALTER ROLE … SET',
+  AlterSeqStmt: 'ALTER SEQUENCE',
   AlterStatsStmt: 'ALTER STATISTICS',
   AlterTSConfigurationStmt: 'ALTER TEXT SEARCH CONFIGURATION',
   AlterTSDictionaryStmt: 'ALTER TEXT SEARCH DICTIONARY',
@@ -31,23 +32,40 @@ const statementWords: Readonly<Record<string, string>> = {
   CreateOpFamilyStmt: 'CREATE OPERATOR FAMILY',
   CreatePLangStmt: 'CREATE LANGUAGE',
   CreateRangeStmt: 'CREATE TYPE',
+  CreateSeqStmt: 'CREATE SEQUENCE',
   CreateStatsStmt: 'CREATE STATISTICS',
+  CreateStmt: 'CREATE TABLE',
   CreateTableSpaceStmt: 'CREATE TABLESPACE',
   CreateTrigStmt: 'CREATE TRIGGER',
   CreatedbStmt: 'CREATE DATABASE',
   DropTableSpaceStmt: 'DROP TABLESPACE',
   DropdbStmt: 'DROP DATABASE',
+  IndexStmt: 'CREATE INDEX',
   RefreshMatViewStmt: 'REFRESH MATERIALIZED VIEW',
   RuleStmt: 'CREATE RULE',
   SecLabelStmt: 'SECURITY LABEL',
+  TruncateStmt: 'TRUNCATE TABLE',
   ViewStmt: 'CREATE VIEW',
 };
+
+const isPartOfTable: ReadonlySet<ObjectType | undefined> = new Set<ObjectType | undefined>([
+  'OBJECT_COLUMN',
+  'OBJECT_TABCONSTRAINT',
+]);
 
 /** What a statement is called: 'CREATE DOMAIN' for a CreateDomainStmt. */
 export function statementName(node: Node): string {
   if ('CreateFunctionStmt' in node) {
     return node.CreateFunctionStmt.is_procedure === true ? 'CREATE PROCEDURE' : 'CREATE FUNCTION';
   }
+  if ('DropStmt' in node) return `DROP ${objectName(node.DropStmt.removeType)}`;
+  if ('AlterTableStmt' in node) return `ALTER ${objectName(node.AlterTableStmt.objtype)}`;
+  if ('RenameStmt' in node) {
+    const { renameType, relationType } = node.RenameStmt;
+    return `ALTER ${objectName(isPartOfTable.has(renameType) ? relationType : renameType)}`;
+  }
+  if ('AlterObjectSchemaStmt' in node) return `ALTER ${objectName(node.AlterObjectSchemaStmt.objectType)}`;
+  if ('GrantStmt' in node) return node.GrantStmt.is_grant === true ? 'GRANT' : 'REVOKE';
   if ('DefineStmt' in node) return `CREATE ${objectName(node.DefineStmt.kind)}`;
   const [kind = ''] = Object.keys(node);
   return statementWords[kind] ?? spaced(kind.replace(/Stmt$/, ''));

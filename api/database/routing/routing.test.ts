@@ -363,4 +363,35 @@ describe('Routing: commits', () => {
       await run(session, whoAnswers);
       expect([told, session.lastCommit]).to.deep.equal([['40000'], null]);
     }));
+
+  it('refuses what a hot standby does, by the names that PostgreSQL has for it', () =>
+    withCluster(async (cluster) => {
+      const session = cluster.node(2).session({ 'alopex.forward_writes': 'off' });
+      const refused: string[] = [];
+      for (const sql of [
+        'TRUNCATE t',
+        'CREATE INDEX ON t (node)',
+        'ALTER TABLE t RENAME note TO text',
+        'DROP TABLE t',
+        'COPY t FROM STDIN',
+        'LOCK TABLE t IN SHARE MODE',
+      ]) {
+        await run(session, 'BEGIN');
+        const error = await run(session, sql).catch((thrown: unknown) => thrown);
+        expect(error, sql).to.have.property('code', '25006');
+        refused.push((error as Error).message.replace('cannot execute ', ''));
+        await run(session, 'ROLLBACK');
+      }
+      const where = 'in a read-only transaction';
+      expect(refused).to.deep.equal([
+        `TRUNCATE TABLE ${where}`,
+        `CREATE INDEX ${where}`,
+        `ALTER TABLE ${where}`,
+        `DROP TABLE ${where}`,
+        `COPY FROM ${where}`,
+        'LOCK TABLE during recovery',
+      ]);
+      await run(session, 'BEGIN');
+      expect(await run(session, 'LOCK TABLE t IN ROW EXCLUSIVE MODE')).to.equal('LOCK TABLE');
+    }));
 });

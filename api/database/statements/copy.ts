@@ -9,6 +9,7 @@ import { rangeVarOf, stringsOf } from '../../../query/sql/ast.ts';
 import { innerStatement, isBindable } from '../../../query/sql/bind/statement.ts';
 import { type ParsedStatement, parse } from '../../../query/sql/parse.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
+import { readOnly } from '../../../query/txn/writer.ts';
 import { codecOf } from '../../../query/types/codec/codec.ts';
 import { quoteIdentifier } from '../../../query/types/identifier.ts';
 import type { CopyInPortal, CopyOutPortal, Portal, RowsPortal } from '../contract.ts';
@@ -76,6 +77,7 @@ async function copyIn(
 ): Promise<CopyInPortal> {
   requirePresent(session, 'COPY FROM');
   const run = session.beginRun(statement);
+  if (run.transaction.isReadOnly) throw readOnly('COPY FROM');
   const named = rangeVarOf(node.relation);
   const lockKey = tableLockKey(requireTable(session, named).id);
   const locked = session.engine.transactions.locks.lock(run.transaction, lockKey, 'row exclusive');

@@ -3,10 +3,12 @@ import type { DdlNotice, DdlResult } from '../../../query/catalog/ddl/context.ts
 import { executeDdl, isDdl } from '../../../query/catalog/ddl/execute.ts';
 import type { CatalogChange } from '../../../query/catalog/definition.ts';
 import type { ParsedStatement } from '../../../query/sql/parse.ts';
+import { statementName } from '../../../query/sql/words.ts';
 import { changeCatalog } from '../../../query/txn/catalog-changes.ts';
 import type { TableLockMode } from '../../../query/txn/locks.ts';
 import { tableLockKey } from '../../../query/txn/locks.ts';
 import type { Transaction } from '../../../query/txn/transaction.ts';
+import { readOnly } from '../../../query/txn/writer.ts';
 import { roleOf } from '../access.ts';
 import { refuseBlock } from '../blocks.ts';
 import { passwordVerifier } from '../password.ts';
@@ -29,12 +31,7 @@ export async function runDdl(session: EngineSession, statement: ParsedStatement)
   const run = session.beginRun(statement);
   const { transaction } = run;
   const { transactions } = session.engine;
-  if (transaction.isReadOnly) {
-    throw new AlopexError(
-      'read_only_sql_transaction',
-      'cannot execute this command in a read-only transaction',
-    );
-  }
+  if (transaction.isReadOnly) throw readOnly(statementName(statement.node));
   await transactions.lockCatalog(transaction);
   const before = transactions.catalogOf(transaction);
   const result = executeDdl(statement.node, {

@@ -51,12 +51,17 @@ const tableModes: readonly TableLockMode[] = [
   ...(['table share', 'share row exclusive', 'exclusive', 'access exclusive'] as const),
 ];
 
+/** Those that a hot standby gives. */
+const sharedModes: ReadonlySet<TableLockMode> = new Set(tableModes.slice(0, 3));
+
 const writers: readonly Privilege[] = ['UPDATE', 'DELETE', 'TRUNCATE'];
 const readers: readonly Privilege[] = ['SELECT', ...writers];
 
 export async function runLock(session: EngineSession, node: LockStmt): Promise<string> {
   const transaction = requireBlock(session, 'LOCK TABLE');
   const mode = tableModes[(node.mode ?? 8) - 1]!;
+  if (session.routing?.refusesWrites === true && !sharedModes.has(mode))
+    throw new AlopexError('read_only_sql_transaction', 'cannot execute LOCK TABLE during recovery');
   for (const relation of node.relations ?? []) {
     if (!('RangeVar' in relation)) continue;
     const table: RelationDefinition = requireTable(session, rangeVarOf(relation.RangeVar));
