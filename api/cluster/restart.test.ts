@@ -3,7 +3,7 @@ import { nodeId } from '../../base/ids.ts';
 import { loadParser } from '../../query/sql/parse.ts';
 import { codeOf, run } from '../database/routing/cluster.fixture.ts';
 import { TestCluster } from './cluster.fixture.ts';
-import { connect, count, insert, script } from './statements.fixture.ts';
+import { connect, count, insert, refusal, script } from './statements.fixture.ts';
 
 describe('a node that has started again', () => {
   before(() => loadParser());
@@ -35,6 +35,27 @@ describe('a node that has started again', () => {
     expect(await count(cluster, 3)).to.equal(1000);
     const staleness = await cluster.on(3, async ({ node }) => node.replication!.stalenessMs);
     expect(staleness).to.equal(null);
+  });
+});
+
+describe('a node that cannot catch up after its start', () => {
+  before(() => loadParser());
+
+  it('refuses reads that have waited for half a minute, until it has room again', async () => {
+    const cluster = new TestCluster(505);
+    await cluster.startAll(3, script);
+    await cluster.sleep(3000);
+    cluster.crash(2);
+    for (let id = 2000; id < 2010; id++) await insert(cluster, 1, id);
+    const { disk } = cluster.machine(2);
+    let isFull = true;
+    const capacity = (): number => (isFull ? disk.usedBytes : Number.MAX_SAFE_INTEGER);
+    Object.defineProperty(disk, 'capacityBytes', { get: capacity });
+    await cluster.start(2);
+    expect(await refusal(count(cluster, 2))).to.equal('57P03');
+    expect(cluster.problems.filter((each) => each.startsWith('2: disk_full'))).to.have.lengthOf(1);
+    isFull = false;
+    expect(await count(cluster, 2)).to.equal(1010);
   });
 });
 

@@ -62,6 +62,8 @@ const waitersMax = 65_536;
 const retryMs = 500;
 /** An election would be over: who leads by then has said how much is committed, or nobody does. */
 const settleMs = 3_000;
+/** How long a statement waits for a node that is catching up since its start. */
+const catchUpMsMax = 30_000;
 
 /**
  * One database as one of its replicas: follows what is committed, or leads.
@@ -197,7 +199,23 @@ export class Replica {
   readable(): Promise<void> | null {
     if (this.isReadable) return null;
     const settling = this.#leads === null ? this.#settling.opening : null;
-    return settling === null ? this.#readIndex() : settling.then(() => this.readable() ?? undefined);
+    return settling === null ? this.#readIndex() : this.#readableOnce(settling);
+  }
+
+  /** 57P03 where that takes too long. */
+  async #readableOnce(settling: Promise<void>): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = this.#clock.setTimer(catchUpMsMax, () => {
+      const { applied } = this.#attached.rows;
+      const detail = `It has applied the log up to offset ${applied.offset}.`;
+      reject(new AlopexError('cannot_connect_now', 'this node is catching up with the primary', { detail }));
+    });
+    try {
+      await Promise.race([settling, late]);
+    } finally {
+      timer.cancel();
+    }
+    await this.readable();
   }
 
   async #readIndex(): Promise<void> {
