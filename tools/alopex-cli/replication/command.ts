@@ -6,6 +6,9 @@ import { type Output, streamOutput } from '../sql/output.ts';
 import { openServer } from '../sql/server-connection.ts';
 import { tableWriter } from '../sql/table-text.ts';
 
+/** After which somebody at a terminal wonders. */
+const quietMs = 3_000;
+
 export const urlDefault = 'postgresql://alopex@localhost:5432/alopex';
 
 type Answer = { readonly columns: readonly ResultColumn[]; readonly rows: readonly ResultRow[] };
@@ -18,11 +21,16 @@ export async function runReplication(
   wanted: SessionAttributes = 'any',
   out: Output = streamOutput(process.stdout),
 ): Promise<number> {
-  const connection = await openServer(url, wanted);
+  const waiting = setTimeout(() => console.error('Waiting for the server.'), quietMs);
   try {
-    return await command((sql) => answerOf(connection, sql), out);
+    const connection = await openServer(url, wanted);
+    try {
+      return await command((sql) => answerOf(connection, sql), out);
+    } finally {
+      await connection.close();
+    }
   } finally {
-    await connection.close();
+    clearTimeout(waiting);
   }
 }
 
