@@ -438,7 +438,7 @@ export class DatabaseNode implements SessionHost {
 
   async #installNow({ mesh, states }: ClusterLink, leader: NodeId): Promise<void> {
     const { env, path } = this.#options;
-    this.#news(`fetching a snapshot of node ${leader}: its log begins later than this node's ends`);
+    this.#news(`fetching a snapshot of node ${leader} in the place of its log`);
     const offer = await fetchSnapshot(env.disk, mesh, leader, path);
     mustBeOf(generationIn(stateOf(states)), offer);
     const engine = this.#engine;

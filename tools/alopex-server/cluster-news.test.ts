@@ -30,7 +30,7 @@ describe('ClusterNews', () => {
       'node 2 leads',
     ]);
     expect(tell([...members, member(2, 'voter', 'x:1')], null, false)).to.deep.equal([
-      'nobody leads: an election',
+      'no node is known to lead',
     ]);
     expect(tell(members, 1, true)).to.deep.equal(['node 2 was removed', 'this node is the primary']);
   });

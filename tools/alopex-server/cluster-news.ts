@@ -25,7 +25,7 @@ export class ClusterNews {
     this.#isPrimary = isPrimary;
     if (leader === this.#leader) return;
     this.#leader = leader;
-    if (leader === null) this.#log.info({ epoch }, 'nobody leads: an election');
+    if (leader === null) this.#log.info({ epoch }, 'no node is known to lead');
     else if (leader !== self) this.#log.info({ epoch, node: leader }, `node ${leader} leads`);
   }
 
