@@ -325,8 +325,10 @@ export class Leadership {
     this.#reads.onRound(this.#core.quorum.reached(this.#answeredRound));
   }
 
+  /** A witness that leads has the lead to give away: until somebody takes it, it says so again. */
   #mayBeQuiet(): boolean {
     const { limits, log, nowMs } = this.#core;
+    if (this.#isWitness) return false;
     if (nowMs - this.#appendedMs < limits.quietAfterMs) return false;
     if (log.highWatermark !== log.endOffset || this.#transfer !== null || !this.#reads.isEmpty) return false;
     for (const follower of this.#replication.followers.values()) {
@@ -335,11 +337,15 @@ export class Leadership {
     return true;
   }
 
+  get #isWitness(): boolean {
+    const { log, self } = this.#core;
+    return memberOf(log.memberships.current.membership, self)?.role === 'witness';
+  }
+
   /** §3.10: whoever is to lead next has the whole log first, and is then told to stand for election at once. */
   #handOver(): void {
-    const { log, nowMs, self, limits } = this.#core;
-    const isWitness = memberOf(log.memberships.current.membership, self)?.role === 'witness';
-    if (this.#transfer === null && isWitness && this.#hasCommitted) {
+    const { log, nowMs, limits } = this.#core;
+    if (this.#transfer === null && this.#isWitness && this.#hasCommitted) {
       const successor = this.#mostCaughtUp();
       if (successor !== null)
         this.#transfer = { to: successor.id, untilMs: nowMs + limits.transferMs, isAsked: false };

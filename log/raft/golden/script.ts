@@ -34,12 +34,13 @@ const batchBytes = 100;
 
 /**
  * Runs a script line by line and says what happens: which messages arrive, and what each node is afterwards. Messages wait
- * until `deliver` (all, or so many) or `run`; `small` makes them hold one batch; time stands but for `wait` and `run`; the election timeout of node n is 500 + 10n ms.
+ * until `deliver` (all, or so many) or `run`; `small` makes them hold one batch; those of the kind that `drop` names are lost until `heal`; time stands but for `wait` and `run`; the election timeout of node n is 500 + 10n ms.
  */
 export class Script {
   readonly #nodes = new Map<NodeId, ScriptNode>();
   readonly #cut = new Set<string>();
   #queue: Queued[] = [];
+  #dropped: string | null = null;
   #nowMs = 0;
   #limits: Partial<RaftLimits> = {};
   #lines: string[] = [];
@@ -81,8 +82,12 @@ export class Script {
       case 'cut':
         for (const other of rest) this.#cut.add(`${first}>${other}`).add(`${other}>${first}`);
         return;
+      case 'drop':
+        this.#dropped = first;
+        return;
       case 'heal':
         this.#cut.clear();
+        this.#dropped = null;
         return;
       case 'lose':
         this.#queue = [];
@@ -188,7 +193,8 @@ export class Script {
     if (node.group === null) return;
     const ready = node.group.step(input, this.#nowMs);
     this.#store(node, ready);
-    for (const sent of ready.messages) this.#queue.push({ from: node.id, ...sent });
+    for (const sent of ready.messages)
+      if (sent.message.kind !== this.#dropped) this.#queue.push({ from: node.id, ...sent });
     for (const { to, from, bytesMax } of ready.reads) {
       const isTrimmed = from < node.base.offset;
       const wanted = node.entries.filter(({ baseOffset }) => baseOffset >= from);
